@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -146,6 +147,14 @@ type Resources struct {
 type Services struct {
 	Mirrors []string // folders searched by SHA-256 before the network
 	Offline bool     // no network
+
+	// Environment is nbpipe's own, as os.Environ gives it: set by cmd, read by
+	// stages that pass parts of it on. Never part of a key as a whole.
+	Environment []string
+
+	// Memo, where set, keeps what stages found out, such as the digest of a
+	// mirror's file, for the life of the run. Keys have types of the stage's package.
+	Memo *sync.Map
 }
 
 // Input is what a running stage sees.

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/plan"
+	"github.com/nbpipe/nbpipe/pipeline/run"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// outFolder is where reports and logs of failed stages land, beside the experiment.
+const outFolder = "nbpipe-out"
+
+type runOptions struct {
+	strict bool
+	force  bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run [EXPERIMENT] [NODE...]",
+		Short: "Run what has no result yet, and print verdicts and outputs",
+		Example: `  nbpipe run experiments/quickstart
+  nbpipe run experiments/nb360 hypothesis.figure3 --var alpha=0.01`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args, o) },
+	}
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit with 3 if an expectation does not hold")
+	cmd.Flags().BoolVar(&o.force, "force", false, "run the named nodes although they have results")
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, args []string, o runOptions) error {
+	s, err := a.open(ctx, args, true)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	name, err := s.outcomeName()
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	if outcome, ok := plan.LoadOutcome(s.store, name); ok && !o.force && s.stillHolds(ctx, outcome) {
+		return s.conclude(outcome, run.Summary{Total: outcome.Nodes, Cached: outcome.Nodes}, time.Since(started), o)
+	}
+	v := a.newView()
+	defer v.close()
+	v.phase("reading " + s.target.experiment)
+	if err := s.load(ctx, v.event); err != nil {
+		return err
+	}
+	if o.force && len(s.wanted) == 0 {
+		return withCode(exitUsage, errors.New("--force takes the nodes that are to run again; name them after the experiment"))
+	}
+	sum, err := s.execute(ctx, o)
+	if err != nil {
+		return err
+	}
+	reports := s.deliver(ctx, &sum)
+	v.close()
+	outcome, err := s.outcome(reports)
+	if err != nil {
+		return err
+	}
+	if complete(sum) {
+		s.remember(outcome, name)
+	}
+	return s.conclude(outcome, sum, time.Since(started), o)
+}
+
+func complete(sum run.Summary) bool {
+	return sum.Failed+sum.Skipped+sum.Interrupted == 0
+}
+
+func (s *session) stillHolds(ctx context.Context, o *plan.Outcome) bool {
+	return o.StillHolds(s.store, filepath.Join(s.folder, plan.LockName), s.hash(ctx), s.program)
+}
+
+// execute runs the plan on this machine.
+func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error) {
+	machine, err := s.app.settings.machine()
+	if err != nil {
+		return run.Summary{}, withCode(exitUsage, err)
+	}
+	local, done, err := s.executor()
+	if err != nil {
+		return run.Summary{}, err
+	}
+	defer done()
+	options := run.Options{Executor: local, Machine: machine}
+	if o.force {
+		for _, n := range s.wanted {
+			options.Force = append(options.Force, n.Index)
+		}
+	}
+	sum := s.engine.Run(ctx, options)
+	const most = 3 // results that turn out lost when they are delivered
+	for range most {
+		lost := s.lostReports(ctx)
+		if len(lost) == 0 || ctx.Err() != nil {
+			break
+		}
+		again := s.engine.Run(ctx, run.Options{Executor: local, Machine: machine, Force: lost})
+		sum = merge(sum, again)
+	}
+	return sum, nil
+}
+
+// merge adds a second pass over the same plan to the first one's summary.
+func merge(first, second run.Summary) run.Summary {
+	second.Ran = first.Ran + second.Ran
+	second.Cached = max(0, second.Total-second.Ran-second.Failed-second.Skipped-second.Interrupted)
+	return second
+}
+
+func (s *session) executor() (*executor.Local, func(), error) {
+	scratch, err := executor.NewScratch(filepath.Join(s.store.Dir(), "scratch"))
+	if err != nil {
+		return nil, nil, withCode(exitStore, err)
+	}
+	local := &executor.Local{
+		Store: s.store, Scratch: scratch.Dir, LogDir: filepath.Join(s.folder, outFolder, "logs"), Now: time.Now,
+		Services: s.services(),
+	}
+	return local, scratch.Close, nil
+}
+
+// remember keeps a complete outcome, so that the next run has nothing to do.
+// That is an optimisation: a failure costs the next run some time.
+func (s *session) remember(o *plan.Outcome, name string) {
+	_ = s.probes.Save()
+	if err := s.store.Seal(context.Background()); err != nil {
+		return
+	}
+	fingerprint, err := s.store.Fingerprint()
+	if err != nil {
+		return
+	}
+	o.Store = fingerprint
+	_ = o.Save(s.store, name)
+}
+
+// outcome describes what the run came to.
+func (s *session) outcome(reports []plan.Report) (*plan.Outcome, error) {
+	members := s.engine.Members()
+	o := &plan.Outcome{
+		Reads: s.x.Reads, Programs: s.probes.Programs(), Lock: plan.LockDigest(s.lock.Path()),
+		Nodes: len(members), Reports: reports, Saved: time.Now(),
+	}
+	for _, n := range members {
+		o.Verdicts = append(o.Verdicts, n.Verdicts...)
+	}
+	if len(s.wanted) > 0 {
+		return o, nil
+	}
+	values, diags := s.engine.State.Outputs()
+	if diags.HasErrors() {
+		return o, s.report(diags)
+	}
+	for _, v := range values {
+		text := plan.OutputText{Name: v.Name, Description: v.Description, Sensitive: v.Sensitive}
+		if !v.Sensitive && v.Value.IsWhollyKnown() {
+			raw, err := stages.EncodeJSON(v.Value)
+			if err != nil {
+				return o, fmt.Errorf("output %s: %w", v.Name, err)
+			}
+			text.Value = raw
+		}
+		o.Outputs = append(o.Outputs, text)
+	}
+	return o, nil
+}
+
+// conclude prints what a run came to, and decides on the exit code.
+func (s *session) conclude(o *plan.Outcome, sum run.Summary, took time.Duration, opt runOptions) error {
+	s.app.printOutcome(s, o, sum, took)
+	var codes []int
+	if sum.Interrupted > 0 {
+		codes = append(codes, exitInterrupted)
+	}
+	if sum.Failed > 0 {
+		codes = append(codes, exitStage)
+		if s.engine.StoreFailed() {
+			codes = append(codes, exitStore)
+		}
+	}
+	if opt.strict && anyRefuted(o.Verdicts) {
+		codes = append(codes, exitExpectation)
+	}
+	if code := worst(codes...); code != exitOK {
+		return silently(code)
+	}
+	return nil
+}
+
+func anyRefuted(all []stages.Verdict) bool {
+	for _, v := range all {
+		if v.Outcome == stages.NotReproduced {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *session) program(name string) plan.Program {
+	return plan.FindProgram(pathVariable(), name)
+}

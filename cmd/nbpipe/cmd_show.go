@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/run"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show [EXPERIMENT] [NODE...]",
+		Short:   "Print a node's outputs, inputs, key, verdicts and timings",
+		Example: "  nbpipe show experiments/nb360 hypothesis.figure4 --json",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := a.open(cmd.Context(), args, false)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := s.load(cmd.Context(), nil); err != nil {
+				return err
+			}
+			return a.show(cmd, s)
+		},
+	}
+}
+
+// nodeJSON is a node as `show --json` prints it.
+type nodeJSON struct {
+	Address     string           `json:"address"`
+	Kind        string           `json:"kind"`
+	Version     int              `json:"version"`
+	Description string           `json:"description,omitempty"`
+	Status      run.Status       `json:"status"`
+	Key         string           `json:"key,omitempty"`
+	Inputs      json.RawMessage  `json:"inputs"`
+	DependsOn   []string         `json:"depends_on,omitempty"`
+	Outputs     json.RawMessage  `json:"outputs,omitempty"`
+	Verdicts    []stages.Verdict `json:"verdicts,omitempty"`
+	Record      *cache.Record    `json:"record,omitempty"`
+	Diverging   []string         `json:"diverging,omitempty"`
+}
+
+func (a *app) show(cmd *cobra.Command, s *session) error {
+	if len(s.wanted) == 0 {
+		return a.showAll(s)
+	}
+	var docs []nodeJSON
+	for _, w := range s.wanted {
+		doc, err := s.describe(cmd, s.engine.Nodes[w.Index])
+		if err != nil {
+			return err
+		}
+		docs = append(docs, doc)
+	}
+	if a.json {
+		if len(docs) == 1 {
+			return a.printJSON(docs[0])
+		}
+		return a.printJSON(docs)
+	}
+	for i, doc := range docs {
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		a.printNode(doc)
+	}
+	return nil
+}
+
+func (a *app) showAll(s *session) error {
+	if a.json {
+		return a.printPlan(s, true)
+	}
+	t := a.terminal(a.stdout)
+	for _, n := range s.engine.Members() {
+		took := ""
+		if n.Entry != nil {
+			took = "  " + seconds(n.Entry.Record.Seconds)
+		}
+		fmt.Fprintf(a.stdout, "%s  %s  (%s)%s\n", statusText(t, n.Status), n.Address, n.Kind.Name(), took)
+	}
+	return nil
+}
+
+func (s *session) describe(cmd *cobra.Command, n *run.Node) (nodeJSON, error) {
+	inputs, err := run.PublicAttributes(n)
+	if err != nil {
+		return nodeJSON{}, err
+	}
+	doc := nodeJSON{
+		Address: n.Address, Kind: n.Kind.Name(), Version: n.Kind.Version, Description: n.Description, Status: n.Status,
+		Key: keyText(n), Inputs: inputs, Verdicts: n.Verdicts,
+	}
+	for _, i := range n.Deps {
+		doc.DependsOn = append(doc.DependsOn, s.engine.Nodes[i].Address)
+	}
+	if n.Entry == nil {
+		return doc, nil
+	}
+	doc.Outputs, doc.Record = n.Entry.Outputs, &n.Entry.Record
+	all, err := s.store.LookupAll(cmd.Context(), n.Key)
+	if err != nil {
+		return doc, withCode(exitStore, err)
+	}
+	for _, c := range all {
+		if c.Entry != nil && c.Entry.OutputDigest() != n.Entry.OutputDigest() {
+			doc.Diverging = append(doc.Diverging, c.Stored.Digest.String())
+		}
+	}
+	return doc, nil
+}
+
+func (a *app) printNode(d nodeJSON) {
+	t := a.terminal(a.stdout)
+	fmt.Fprintf(a.stdout, "%s  (%s, version %d)  %s\n", t.paint(bold, d.Address), d.Kind, d.Version, statusText(t, d.Status))
+	if d.Description != "" {
+		fmt.Fprintln(a.stdout, "  "+d.Description)
+	}
+	if d.Key != "" {
+		fmt.Fprintln(a.stdout, "  key      "+d.Key)
+	}
+	if d.Record != nil {
+		fmt.Fprintf(a.stdout, "  ran      %s, %s\n", d.Record.Started.Local().Format("2006-01-02 15:04:05"), seconds(d.Record.Seconds))
+		a.printRecord(d.Record)
+	}
+	a.printMembers("inputs", d.Inputs)
+	a.printMembers("outputs", d.Outputs)
+	if len(d.Diverging) > 0 {
+		fmt.Fprintf(a.stdout, "  %s other runs of this key gave other outputs: entries %s\n", t.paint(red, "diverges"), strings.Join(d.Diverging, ", "))
+	}
+	printVerdicts(a.stdout, t, d.Verdicts)
+}
+
+func (a *app) printRecord(r *cache.Record) {
+	for _, why := range r.Why {
+		fmt.Fprintln(a.stdout, "  because  "+why)
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintln(a.stdout, "  warning  "+w)
+	}
+	for _, k := range sortedKeys(r.Facts) {
+		fmt.Fprintf(a.stdout, "  found    %s: %s\n", k, r.Facts[k])
+	}
+	for _, k := range sortedKeys(r.Metrics) {
+		fmt.Fprintf(a.stdout, "  metric   %s: %s\n", k, figure(r.Metrics[k]))
+	}
+	if r.Log != nil {
+		fmt.Fprintf(a.stdout, "  log      %s (nbpipe get EXPERIMENT NODE.log -)\n", byteText(r.Log.Size))
+	}
+}
+
+func (a *app) printMembers(title string, doc json.RawMessage) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(doc, &members) != nil || len(members) == 0 {
+		return
+	}
+	fmt.Fprintln(a.stdout, "  "+title)
+	for _, k := range sortedKeys(members) {
+		fmt.Fprintf(a.stdout, "    %s = %s\n", k, clip(string(members[k]), 300))
+	}
+}

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/lang"
+	"github.com/nbpipe/nbpipe/pipeline/plan"
+	"github.com/nbpipe/nbpipe/pipeline/run"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// target is what a command line names: an experiment, and nodes of it.
+type target struct {
+	experiment string // as given
+	addresses  []string
+}
+
+// parseTarget takes the experiment first and nodes after it. Where the first
+// argument is a node's address and no such file exists, the experiment is the
+// current folder.
+func parseTarget(args []string) target {
+	if len(args) == 0 {
+		return target{experiment: "."}
+	}
+	if isAddress(args[0]) {
+		if _, err := os.Lstat(args[0]); err != nil {
+			return target{experiment: ".", addresses: args}
+		}
+	}
+	return target{experiment: args[0], addresses: args[1:]}
+}
+
+func isAddress(s string) bool {
+	head, _, dotted := strings.Cut(s, ".")
+	if !dotted {
+		return false
+	}
+	for _, b := range append([]string{"import", "output"}, stages.Blocks...) {
+		if head == b {
+			return true
+		}
+	}
+	return false
+}
+
+// session is an opened experiment with the store.
+type session struct {
+	app    *app
+	target target
+	path   string // absolute
+	folder string // of the experiment: where the lock file and nbpipe-out lie
+	store  *cache.Local
+	probes *plan.Probes
+	lock   *plan.Lock
+	x      *lang.Experiment
+	engine *run.Engine
+	wanted []*lang.Node
+}
+
+// open finds the experiment and opens the store; it reads no HCL yet.
+func (a *app) open(ctx context.Context, args []string, execute bool) (*session, error) {
+	s := &session{app: a, target: parseTarget(args)}
+	var err error
+	if s.path, err = filepath.Abs(s.target.experiment); err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return nil, withCode(exitUsage, fmt.Errorf("there is no experiment %s: name a folder with *.hcl files, or one file", s.target.experiment))
+	}
+	if s.folder = s.path; !info.IsDir() {
+		s.folder = filepath.Dir(s.path)
+	}
+	if s.store, err = a.openStore(ctx); err != nil {
+		return nil, err
+	}
+	s.probes = plan.NewProbes(s.store, os.Getenv("PATH"), execute)
+	return s, nil
+}
+
+func (a *app) openStore(ctx context.Context) (*cache.Local, error) {
+	store, err := cache.Open(ctx, a.settings.Cache, cache.Options{
+		Now: time.Now, OnWait: func(m string) { fmt.Fprintln(a.stderr, m) },
+	})
+	return store, withCode(exitStore, err)
+}
+
+func (s *session) close() {
+	_ = s.store.Close() // what a run had to say was synced before
+}
+
+// parse reads the experiment's files. Problems are printed.
+func (s *session) parse(ctx context.Context) error {
+	variables, err := s.app.settings.variables()
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	x, diags := lang.Load(ctx, s.path, lang.Options{
+		Kinds: kinds(), Hash: s.hash(ctx), Environment: s.app.settings.environment(), Variables: variables, Version: version,
+	})
+	s.x = x
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return s.report(diags)
+}
+
+// load parses the experiment and plans it.
+func (s *session) load(ctx context.Context, events func(run.Event)) error {
+	if err := s.parse(ctx); err != nil {
+		return err
+	}
+	var err error
+	if s.lock, err = plan.LoadLock(s.folder); err != nil {
+		return withCode(exitUsage, err)
+	}
+	if err := s.find(); err != nil {
+		return err
+	}
+	s.engine = run.New(run.Config{
+		Experiment: s.x, Store: s.store, Lock: s.lock, Manifest: plan.LoadManifest(s.store, s.path), Prober: s.probes,
+		Build: version, Now: time.Now, Events: events,
+	})
+	diags := s.engine.Plan(ctx, s.wanted)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return s.report(diags)
+}
+
+func (s *session) find() error {
+	for _, address := range s.target.addresses {
+		found, err := s.x.Find(address)
+		if err != nil {
+			return withCode(exitUsage, err)
+		}
+		s.wanted = append(s.wanted, found...)
+	}
+	return nil
+}
+
+// hash memoises digests of files named by path().
+func (s *session) hash(ctx context.Context) func(string) (cache.Object, error) {
+	return func(path string) (cache.Object, error) { return s.store.HashPath(ctx, path) }
+}
+
+// report prints problems of the files; errors among them end the command.
+func (s *session) report(diags hcl.Diagnostics) error {
+	if len(diags) == 0 {
+		return nil
+	}
+	if err := s.app.printDiagnostics(diags, s.x.Sources); err != nil {
+		return err
+	}
+	if diags.HasErrors() {
+		return silently(exitUsage)
+	}
+	return nil
+}
+
+func (a *app) printDiagnostics(diags hcl.Diagnostics, sources map[string][]byte) error {
+	if a.json {
+		doc, err := lang.DiagnosticsJSON(diags, sources)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.stdout, "%s\n", doc)
+		return err
+	}
+	t := a.terminal(a.stderr)
+	return lang.WriteDiagnostics(a.stderr, diags, sources, lang.PrintOptions{Color: t.color, Width: t.width})
+}
+
+// outcomeName identifies this invocation among cached outcomes.
+func (s *session) outcomeName() (string, error) {
+	parts := []string{"build", version, buildID(), "experiment", s.path, "nodes"}
+	parts = append(parts, s.target.addresses...)
+	parts = append(parts, "variables")
+	for _, v := range s.app.settings.environment() {
+		parts = append(parts, v.From, v.Value)
+	}
+	variables, err := s.app.settings.variables()
+	if err != nil {
+		return "", withCode(exitUsage, err)
+	}
+	for _, v := range variables {
+		file := v.File
+		if abs, err := filepath.Abs(file); err == nil && file != "" {
+			file = abs
+		}
+		parts = append(parts, v.Name, v.Value, file)
+	}
+	return plan.OutcomeName(parts...), nil
+}
+
+// buildID tells builds of the same version apart.
+func buildID() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return strconv.FormatInt(info.Size(), 10) + "-" + strconv.FormatInt(info.ModTime().UnixNano(), 10)
+}
+
+// onlyNode is the one node that the command line names.
+func (s *session) onlyNode() (*run.Node, error) {
+	if len(s.wanted) != 1 {
+		var names []string
+		for _, n := range s.wanted {
+			names = append(names, n.Address)
+		}
+		return nil, withCode(exitUsage, fmt.Errorf("%s stands for %d nodes; name one of %s",
+			strings.Join(s.target.addresses, " "), len(s.wanted), abbreviate(names, 5)))
+	}
+	return s.engine.Nodes[s.wanted[0].Index], nil
+}
+
+func abbreviate(names []string, most int) string {
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// errNoNode says that a command needs a node.
+var errNoNode = errors.New("name a node after the experiment, such as: experiments/nb360 hypothesis.figure4")

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+	"golang.org/x/sys/unix"
+
+	"github.com/nbpipe/nbpipe/pipeline/lang"
+	"github.com/nbpipe/nbpipe/pipeline/run"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// settings are the user's own, as opposed to the experiment's. In rising
+// precedence: defaults, the settings file in the user's configuration folder
+// (nbpipe/settings.toml, .yaml or .json), NBPIPE_* variables, flags.
+type settings struct {
+	Cache   string
+	Mirrors []string
+	Offline bool
+	Color   string
+	CPUs    float64
+	Memory  string
+	GPUs    int
+
+	vars, varFiles []string
+}
+
+const varPrefix = "NBPIPE_VAR_"
+
+func (s *settings) flags(f *pflag.FlagSet) {
+	f.String("cache", "", "folder of the cache (default: nbpipe in the user's cache folder)")
+	f.StringSlice("mirror", nil, "folder that is searched for content by SHA-256 before the network; may be repeated")
+	f.Bool("offline", false, "never use the network")
+	f.String("color", "auto", "colours: auto, always or never")
+	f.Float64("cpus", 0, "cores to use at a time (default: all)")
+	f.String("memory", "", "memory to use at a time, such as 16GiB (default: all)")
+	f.Int("gpus", 0, "GPUs to use at a time")
+	f.StringArrayVar(&s.vars, "var", nil, "value of a variable, name=value; may be repeated")
+	f.StringArrayVar(&s.varFiles, "var-file", nil, "file of variable values; may be repeated")
+}
+
+func (s *settings) load(f *pflag.FlagSet) error {
+	v := viper.New()
+	v.SetConfigName("settings")
+	if dir, err := os.UserConfigDir(); err == nil {
+		v.AddConfigPath(filepath.Join(dir, "nbpipe"))
+		if err := v.ReadInConfig(); err != nil && !errors.As(err, new(viper.ConfigFileNotFoundError)) {
+			return fmt.Errorf("the settings file cannot be read: %w", err)
+		}
+	}
+	v.SetEnvPrefix("NBPIPE")
+	v.AutomaticEnv()
+	if err := v.BindPFlags(f); err != nil {
+		return err
+	}
+	s.Cache, s.Offline, s.Color = v.GetString("cache"), v.GetBool("offline"), v.GetString("color")
+	s.CPUs, s.Memory, s.GPUs = v.GetFloat64("cpus"), v.GetString("memory"), v.GetInt("gpus")
+	s.Mirrors = folders(f, v)
+	switch s.Color {
+	case "auto", "always", "never":
+	default:
+		return fmt.Errorf("--color is auto, always or never, not %q", s.Color)
+	}
+	if s.CPUs < 0 || s.GPUs < 0 {
+		return errors.New("--cpus and --gpus cannot be negative")
+	}
+	return s.defaultCache()
+}
+
+// folders reads the mirrors; in the environment they are separated as in PATH.
+func folders(f *pflag.FlagSet, v *viper.Viper) []string {
+	if env, ok := os.LookupEnv("NBPIPE_MIRROR"); ok && !f.Changed("mirror") {
+		return filepath.SplitList(env)
+	}
+	return v.GetStringSlice("mirror")
+}
+
+func (s *settings) defaultCache() error {
+	if s.Cache != "" {
+		return nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return withCode(exitStore, fmt.Errorf("there is no folder for the cache: %w; name one with --cache", err))
+	}
+	s.Cache = filepath.Join(dir, "nbpipe")
+	return nil
+}
+
+// environment lists NBPIPE_VAR_* assignments.
+func (s *settings) environment() []lang.Assignment {
+	var out []lang.Assignment
+	for _, e := range os.Environ() {
+		name, value, _ := strings.Cut(e, "=")
+		if v, ok := strings.CutPrefix(name, varPrefix); ok && v != "" {
+			out = append(out, lang.Assignment{Name: v, Value: value, From: name})
+		}
+	}
+	return out
+}
+
+// variables lists the assignments of flags, files first.
+func (s *settings) variables() ([]lang.Assignment, error) {
+	var out []lang.Assignment
+	for _, f := range s.varFiles {
+		out = append(out, lang.Assignment{File: f, From: "--var-file"})
+	}
+	for _, v := range s.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--var takes name=value, not %q", v)
+		}
+		out = append(out, lang.Assignment{Name: name, Value: value, From: "--var"})
+	}
+	return out, nil
+}
+
+// machine is what stages may use at a time.
+func (s *settings) machine() (run.Machine, error) {
+	m := run.Machine{CPUs: s.CPUs, GPUs: s.GPUs}
+	if m.CPUs == 0 {
+		m.CPUs = float64(runtime.GOMAXPROCS(0))
+	}
+	if s.Memory == "" {
+		m.Memory = totalMemory()
+		return m, nil
+	}
+	n, err := stages.ParseBytes(s.Memory)
+	if err != nil {
+		return m, fmt.Errorf("--memory: %w", err)
+	}
+	m.Memory = n
+	return m, nil
+}
+
+func totalMemory() int64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 1 << 40 // unknown: no limit
+	}
+	return int64(info.Totalram) * int64(info.Unit)
+}

@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nbpipe/nbpipe/cache"
+)
+
+// Manifest remembers the last key of every node of an experiment: the baseline
+// of "why", and a root of garbage collection. It is stored as a ref.
+type Manifest struct {
+	Experiment string                `json:"experiment"` // folder or file, as on this machine
+	Updated    time.Time             `json:"updated"`
+	Nodes      map[string]NodeRecord `json:"nodes"`
+}
+
+// NodeRecord is what a manifest knows of a node.
+type NodeRecord struct {
+	Key cache.Key `json:"key"`
+}
+
+// ManifestName is the name of the ref that holds the manifest of an experiment.
+func ManifestName(experiment string) string {
+	return "experiment-" + cache.DigestOf([]byte(experiment)).Short()
+}
+
+// LoadManifest reads the manifest of an experiment; a missing or unreadable one
+// is empty: it only costs an explanation.
+func LoadManifest(store *cache.Local, experiment string) *Manifest {
+	m := &Manifest{}
+	if raw, err := store.Ref(ManifestName(experiment)); err == nil {
+		if json.Unmarshal(raw, m) != nil || m.Experiment != experiment {
+			m = &Manifest{}
+		}
+	}
+	m.Experiment = experiment
+	if m.Nodes == nil {
+		m.Nodes = map[string]NodeRecord{}
+	}
+	return m
+}
+
+// Record remembers a node's key.
+func (m *Manifest) Record(address string, key cache.Key) { m.Nodes[address] = NodeRecord{Key: key} }
+
+// Save writes the manifest.
+func (m *Manifest) Save(store *cache.Local, now time.Time) error {
+	m.Updated = now
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if err := store.SetRef(ManifestName(m.Experiment), raw); err != nil {
+		return fmt.Errorf("remembering the keys of this run: %w", err)
+	}
+	return nil
+}
+
+// Roots lists the keys that the manifests of wanted experiments name.
+func Roots(store *cache.Local, wanted func(experiment string) bool) ([]cache.Key, error) {
+	names, err := store.Refs()
+	if err != nil {
+		return nil, err
+	}
+	var out []cache.Key
+	for _, name := range names {
+		raw, err := store.Ref(name)
+		if err != nil {
+			continue
+		}
+		var m Manifest
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return nil, fmt.Errorf("ref %s: %w", name, err)
+		}
+		if !wanted(m.Experiment) {
+			continue
+		}
+		for _, n := range m.Nodes {
+			out = append(out, n.Key)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,423 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/graph"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// Options say how a plan is carried out.
+type Options struct {
+	Executor executor.Executor
+	Machine  Machine
+	Force    []int // nodes to run although they have a result
+}
+
+// ErrInterrupted is the error of nodes that were stopped by the user.
+var ErrInterrupted = errors.New("interrupted")
+
+// Summary is the outcome of a run.
+type Summary struct {
+	Total, Cached, Ran, Failed, Skipped, Interrupted int
+	Saved                                            error // why the outcome could not be remembered
+}
+
+// run is the state of one execution; its goroutine is the only one to touch it.
+type run struct {
+	*Engine
+	Options
+	queue    *graph.Queue
+	pool     pool
+	waiting  []*Node             // ready, but the machine is busy
+	inFlight map[cache.Key]*Node // by key: nodes with equal keys run once
+	twins    map[cache.Key][]*Node
+	asked    map[int]stages.Resources
+	done     chan outcome
+	sum      Summary
+	retried  map[string]int // lost inputs, by node and blob
+	stopped  bool
+}
+
+type outcome struct {
+	node   *Node
+	result *executor.Result
+	err    error
+}
+
+// Run carries out the plan made before. It returns when nothing is running any
+// more; the nodes tell what became of them.
+func (e *Engine) Run(ctx context.Context, o Options) Summary {
+	r := &run{
+		Engine: e, Options: o, pool: pool{machine: o.Machine}, inFlight: map[cache.Key]*Node{}, twins: map[cache.Key][]*Node{},
+		asked: map[int]stages.Resources{}, done: make(chan outcome), retried: map[string]int{},
+	}
+	r.queue = graph.NewQueue(e.graph, r.todo())
+	r.emit(Event{Type: EventPlanned, Total: int64(r.sum.Total), Cached: int64(r.sum.Cached)})
+	r.loop(ctx)
+	r.count()
+	return r.sum
+}
+
+// todo marks what has to be looked at: everything without a result.
+func (r *run) todo() []bool {
+	member := make([]bool, len(r.Nodes))
+	for _, n := range r.Nodes {
+		if n.Status == Outside {
+			continue
+		}
+		r.sum.Total++
+		if slices.Contains(r.Force, n.Index) {
+			n.force, n.Status, n.Why = true, WillRun, []string{"it was asked for"}
+		}
+		if n.Status == Cached {
+			r.sum.Cached++
+			continue
+		}
+		member[n.Index] = true
+	}
+	for _, n := range r.Nodes {
+		if n.force { // what is below may change
+			for i, below := range r.graph.Downstream(n.Index) {
+				if below && r.Nodes[i].Status != Outside && !member[i] {
+					member[i] = true
+					r.sum.Cached--
+				}
+			}
+		}
+	}
+	return member
+}
+
+func (r *run) loop(ctx context.Context) {
+	stop := ctx.Done()
+	for {
+		if !r.stopped {
+			r.dispatch(ctx)
+		}
+		if r.pool.running == 0 {
+			return
+		}
+		select {
+		case o := <-r.done:
+			r.finish(ctx, o)
+		case <-stop:
+			r.stopped, stop = true, nil // running stages see ctx and come back
+		}
+	}
+}
+
+// dispatch starts what is ready and fits the machine, those that wait longest first.
+func (r *run) dispatch(ctx context.Context) {
+	r.waiting = slices.DeleteFunc(r.waiting, func(n *Node) bool { return r.start(ctx, n) })
+	const most = 64 // ready nodes that are looked at ahead of a busy machine
+	for len(r.waiting) < most {
+		i, ok := r.queue.Next()
+		if !ok {
+			return
+		}
+		n := r.Nodes[i]
+		if !r.prepare(ctx, n) {
+			continue
+		}
+		if !r.start(ctx, n) {
+			r.waiting = append(r.waiting, n)
+		}
+	}
+}
+
+// prepare makes a ready node's key and finds out whether it has to run at all.
+func (r *run) prepare(ctx context.Context, n *Node) bool {
+	if diags := r.evaluate(ctx, n); diags.HasErrors() {
+		r.fail(n, diags)
+		return false
+	}
+	if !n.Key.IsZero() {
+		if diags := r.lookUp(ctx, n); diags.HasErrors() {
+			r.fail(n, diags)
+			return false
+		}
+		if n.Status == Cached && !n.force {
+			r.emit(Event{Type: EventCached, Node: n.Address, Key: n.Key.String()})
+			r.complete(n)
+			return false
+		}
+		if twin := r.inFlight[n.Key]; twin != nil {
+			r.twins[n.Key] = append(r.twins[n.Key], n)
+			return false
+		}
+	} else if n.unpinned == "" {
+		r.fail(n, fmt.Errorf("the key is not known although everything before it is done; please report this"))
+		return false
+	}
+	if !n.force {
+		_, n.Why = r.pending(ctx, n)
+	}
+	return r.admit(n)
+}
+
+// admit works out what the node asks of the machine.
+func (r *run) admit(n *Node) bool {
+	res, stated, diags := r.State.Resources(n.Node)
+	if diags.HasErrors() {
+		r.fail(n, diags)
+		return false
+	}
+	if !stated {
+		res = estimate(n)
+	}
+	if res.GPUs > r.Machine.GPUs {
+		r.fail(n, fmt.Errorf("it asks for %d GPUs and this machine has %d; run it on a machine with GPUs, or say --gpus if there are some", res.GPUs, r.Machine.GPUs))
+		return false
+	}
+	r.asked[n.Index] = r.pool.clamp(res)
+	if !n.Key.IsZero() {
+		r.inFlight[n.Key] = n
+	}
+	return true
+}
+
+func estimate(n *Node) stages.Resources {
+	stage, err := n.Kind.Fill(knownOnly(n.ingredients.Attrs))
+	if err != nil {
+		return stages.Resources{}
+	}
+	if e, ok := stage.(stages.Estimator); ok {
+		return e.Resources()
+	}
+	return stages.Resources{}
+}
+
+func (r *run) start(ctx context.Context, n *Node) bool {
+	res := r.asked[n.Index]
+	if !r.pool.take(res) {
+		return false
+	}
+	a := r.action(n, res)
+	r.warnOnce(n)
+	r.emit(Event{Type: EventStarted, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
+	progress := &progress{emit: r.emit, node: n.Address, now: r.Now}
+	go func() {
+		limited, cancel := limit(ctx, res.Time)
+		defer cancel()
+		result, err := r.Executor.Execute(limited, a, progress)
+		r.done <- outcome{n, result, err}
+	}()
+	return true
+}
+
+func limit(ctx context.Context, seconds int64) (context.Context, context.CancelFunc) {
+	if seconds <= 0 {
+		return context.WithCancel(ctx)
+	}
+	d := time.Duration(seconds) * time.Second
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("it took longer than the %s that its resources allow", d))
+}
+
+func keyText(k cache.Key) string {
+	if k.IsZero() {
+		return ""
+	}
+	return k.String()
+}
+
+func (r *run) finish(ctx context.Context, o outcome) {
+	n := o.node
+	r.pool.release(r.asked[n.Index])
+	delete(r.inFlight, n.Key)
+	twins := r.twins[n.Key]
+	delete(r.twins, n.Key)
+	switch lost, isLost := executor.Lost(o.err); {
+	case isLost && r.recover(ctx, n, lost):
+	case o.err != nil:
+		r.fail(n, r.cause(ctx, o.err))
+	default:
+		r.succeed(n, o.result)
+	}
+	for _, t := range twins { // they find the result, or run themselves
+		r.queue.PutBack(t.Index)
+	}
+}
+
+func (r *run) cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		return ErrInterrupted
+	}
+	return err
+}
+
+func (r *run) succeed(n *Node, res *executor.Result) {
+	if value, ok := res.Pins[n.unpinned]; ok && n.unpinned != "" {
+		if err := r.Lock.Pin(n.Address, n.source, value); err != nil {
+			r.warn(n.Address, fmt.Sprintf("the digest could not be recorded in %s: %v", r.Lock.Path(), err))
+		} else {
+			r.emit(Event{Type: EventLocked, Node: n.Address, Message: n.unpinned + " " + value, Path: r.Lock.Path()})
+		}
+	}
+	diags, ok := r.adopt(n, res.Entry)
+	if !ok || diags.HasErrors() {
+		r.fail(n, fmt.Errorf("its result is not of the declared types: %w", diags))
+		return
+	}
+	n.Status = Finished
+	for _, w := range res.Entry.Record.Warnings {
+		r.warn(n.Address, w)
+	}
+	r.emit(Event{Type: EventFinished, Node: n.Address, Key: n.Key.String(), Seconds: res.Entry.Record.Seconds})
+	r.complete(n)
+}
+
+// complete hands a node's outputs to those that wait for them.
+func (r *run) complete(n *Node) {
+	n.force = false
+	r.State.Set(n.Node, n.Outputs)
+	r.Manifest.Record(n.Address, n.Key)
+	r.queue.Done(n.Index)
+}
+
+func (r *run) fail(n *Node, err error) {
+	n.Status, n.Err = Failed, err
+	n.Outputs = cty.DynamicVal
+	ev := Event{Type: EventFailed, Node: n.Address, Message: err.Error()}
+	var f *executor.Failure
+	if errors.As(err, &f) {
+		ev.LogTail, ev.LogPath = f.LogTail, f.LogPath
+	}
+	r.emit(ev)
+	for _, i := range r.queue.Fail(n.Index) {
+		v := r.Nodes[i]
+		v.Status, v.Cause, v.Err = Skipped, n.Address, fmt.Errorf("%s failed", n.Address)
+		r.emit(Event{Type: EventSkipped, Node: v.Address, Cause: n.Address})
+	}
+	r.waiting = slices.DeleteFunc(r.waiting, func(w *Node) bool { return w.Status == Skipped })
+}
+
+// recover runs what made a lost input once more, in the same run (invariant
+// I4); keys below follow from what comes out.
+func (r *run) recover(ctx context.Context, n *Node, lost *executor.LostInput) bool {
+	const most = 3 // a disk that loses what was just written is beyond help
+	id := n.Address + lost.File.Digest.String()
+	if r.retried[id]++; r.retried[id] > most {
+		return false
+	}
+	producers := r.producers(n, lost.File)
+	if len(producers) == 0 {
+		return false
+	}
+	if err := r.Store.MarkBad(ctx, lost.File.Digest, "an input of "+n.Address+" was lost"); err != nil {
+		return false
+	}
+	var again []int
+	for _, p := range producers {
+		p.force = true
+		p.Status, p.Why = WillRun, []string{"its result was lost: " + lost.Err.Error()}
+		again = append(again, p.Index)
+		r.emit(Event{Type: EventLost, Node: p.Address, Message: lost.Err.Error(), Cause: n.Address})
+	}
+	n.Status = KnownAfterRun
+	r.queue.Again(n.Index, again)
+	return true
+}
+
+func (r *run) producers(n *Node, f stages.File) []*Node {
+	var out []*Node
+	for _, i := range n.Deps {
+		d := r.Nodes[i]
+		if d.Entry == nil {
+			continue
+		}
+		if slices.ContainsFunc(d.Entry.Objects, func(o cache.Object) bool { return o.Digest == f.Digest }) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func (r *run) warn(address, message string) {
+	r.emit(Event{Type: EventWarning, Node: address, Message: message})
+}
+
+// warnOnce shows the warnings of a kind's Check once a block, not once an instance.
+func (r *run) warnOnce(n *Node) {
+	c, ok := n.Kind.Zero().(stages.Checker)
+	block := n.Block + "." + n.Name
+	if !ok || r.reported[block] {
+		return
+	}
+	r.reported[block] = true
+	for _, p := range c.Check(n.ingredients.Attrs) {
+		if p.Warning {
+			r.warn(n.Address, strings.TrimSpace(p.Summary+". "+p.Detail))
+		}
+	}
+}
+
+func (r *run) count() {
+	r.sum.Cached = 0
+	for _, n := range r.Nodes {
+		switch n.Status {
+		case Cached:
+			r.sum.Cached++
+			r.Manifest.Record(n.Address, n.Key)
+		case Finished:
+			r.sum.Ran++
+		case Failed:
+			if errors.Is(n.Err, ErrInterrupted) {
+				r.sum.Interrupted++
+			} else {
+				r.sum.Failed++
+			}
+		case Skipped:
+			r.sum.Skipped++
+		case WillRun, KnownAfterRun:
+			r.sum.Interrupted++
+		}
+	}
+	r.sum.Saved = errors.Join(r.Manifest.Save(r.Store, r.Now()), r.Store.Sync(context.Background()))
+}
+
+// progress passes a stage's progress on, at most a few times a second.
+type progress struct {
+	emit func(Event)
+	node string
+	now  func() time.Time
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+// Report implements stages.Progress.
+func (p *progress) Report(done, total int64, unit string) {
+	const every = 200 * time.Millisecond
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if now.Sub(p.last) < every && done != total {
+		return
+	}
+	p.last = now
+	p.emit(Event{Type: EventProgress, Node: p.node, Done: done, Total: total, Unit: unit})
+}
+
+// Rerun runs a node that has a result once more and publishes nothing.
+func (e *Engine) Rerun(ctx context.Context, x executor.Executor, n *Node) (*cache.Entry, error) {
+	a := e.action(n, stages.Resources{CPUs: 1})
+	return x.Rerun(ctx, a, &progress{emit: e.emit, node: n.Address, now: e.Now})
+}
+
+func (e *Engine) action(n *Node, res stages.Resources) *executor.Action {
+	return &executor.Action{
+		Address: n.Address, Ingredients: n.ingredients, Key: n.Key, Outputs: n.types.AttributeTypes(),
+		Resources: res, Why: n.Why, Build: e.Build,
+	}
+}
