@@ -270,14 +270,14 @@ type NodeInfo struct {
 	Version     int             `json:"version"`
 	Description string          `json:"description,omitempty"`
 	Key         cache.Key       `json:"key"`
+	Inputs      []string        `json:"inputs,omitempty"` // addresses of what it depends on directly
 	Attributes  json.RawMessage `json:"attributes"` // known, not sensitive, by name
 	Outputs     json.RawMessage `json:"outputs"`
 	Verdicts    []Verdict       `json:"verdicts,omitempty"`
 	Upstream    []NodeInfo      `json:"upstream,omitempty"` // everything it was made from, in dependency order; no verdicts, no Upstream of their own
 }
 
-// Files lists the file values of the node's outputs by output name, so that a
-// report can read artifacts.
+// Output returns one output's JSON.
 func (n NodeInfo) Output(name string) (json.RawMessage, bool) {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(n.Outputs, &m) != nil {

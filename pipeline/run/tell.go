@@ -57,7 +57,7 @@ func (e *Engine) infos(addresses cty.Value) ([]stages.NodeInfo, bool, error) {
 
 // info describes a finished node and everything it was made from.
 func (e *Engine) info(n *Node) (stages.NodeInfo, error) {
-	info, err := Describe(n)
+	info, err := e.describe(n)
 	if err != nil {
 		return info, err
 	}
@@ -66,7 +66,7 @@ func (e *Engine) info(n *Node) (stages.NodeInfo, error) {
 		if !in || i == n.Index || e.Nodes[i].Entry == nil {
 			continue
 		}
-		u, err := Describe(e.Nodes[i])
+		u, err := e.describe(e.Nodes[i])
 		if err != nil {
 			return info, err
 		}
@@ -75,18 +75,18 @@ func (e *Engine) info(n *Node) (stages.NodeInfo, error) {
 	return info, nil
 }
 
-// Describe tells about a node without its verdicts and without what it was made from.
-func Describe(n *Node) (stages.NodeInfo, error) {
+// describe tells about a node without its verdicts and without what it was made from.
+func (e *Engine) describe(n *Node) (stages.NodeInfo, error) {
 	attrs, err := PublicAttributes(n)
 	if err != nil {
 		return stages.NodeInfo{}, err
 	}
 	info := stages.NodeInfo{
 		Address: n.Address, Kind: n.Kind.Name(), Version: n.Kind.Version, Description: n.Description,
-		Key: n.Key, Attributes: attrs,
+		Key: n.Key, Attributes: attrs, Outputs: n.Entry.Outputs,
 	}
-	if n.Entry != nil {
-		info.Outputs = n.Entry.Outputs
+	for _, i := range n.Deps {
+		info.Inputs = append(info.Inputs, e.Nodes[i].Address)
 	}
 	return info, nil
 }

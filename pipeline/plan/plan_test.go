@@ -1,0 +1,192 @@
+package plan
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+type sample struct {
+	Text   string      `attr:"text,key"`
+	Seed   uint64      `attr:"seed,key" default:"777"`
+	Limit  *float64    `attr:"limit,key,optional"`
+	File   stages.File `attr:"file,key,optional"`
+	Mirror string      `attr:"mirror,optional"`
+	Token  string      `attr:"token,optional,sensitive"`
+}
+
+func (*sample) OutputTypes(stages.Attrs) map[string]cty.Type             { return nil }
+func (*sample) Run(context.Context, *stages.Input, *stages.Output) error { return nil }
+
+var sampleKind = stages.Define[sample](stages.Kind{Block: "dataset", Type: "sample", Version: 1})
+
+func keyOf(t *testing.T, k *stages.Kind, attrs stages.Attrs) cache.Key {
+	t.Helper()
+	p, err := Ingredients{Kind: k, Attrs: attrs}.Preimage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Key()
+}
+
+func with(extra stages.Attrs) stages.Attrs {
+	attrs := stages.Attrs{"text": cty.StringVal("x")}
+	for k, v := range extra {
+		attrs[k] = v
+	}
+	return attrs
+}
+
+func fileOf(source string) cty.Value {
+	return stages.FileValue(stages.File{Object: cache.Object{Digest: cache.DigestOf([]byte("content")), Size: 7}, Name: filepath.Base(source), Source: source})
+}
+
+func TestI7_KeyEncoding(t *testing.T) {
+	base := keyOf(t, sampleKind, with(nil))
+	same := map[string]stages.Attrs{
+		"default written out": {"seed": cty.NumberIntVal(777)},
+		"null":                {"seed": cty.NullVal(cty.Number), "limit": cty.NullVal(cty.Number)},
+		"not a key attribute": {"mirror": cty.StringVal("elsewhere")},
+	}
+	for name, extra := range same {
+		if keyOf(t, sampleKind, with(extra)) != base {
+			t.Errorf("%s: the key differs", name)
+		}
+	}
+	other := map[string]stages.Attrs{
+		"seed": {"seed": cty.NumberIntVal(1)}, "zero": {"limit": cty.NumberIntVal(0)}, "text": {"text": cty.StringVal("x ")},
+		"number as text": {"text": cty.StringVal("777")},
+	}
+	for name, extra := range other {
+		if keyOf(t, sampleKind, with(extra)) == base {
+			t.Errorf("%s: the key is the same", name)
+		}
+	}
+	newer := *sampleKind
+	newer.Version = 2
+	if keyOf(t, &newer, with(nil)) == base {
+		t.Error("a new version of the implementation has the same key")
+	}
+}
+
+func TestI8_KeysHoldNoPath(t *testing.T) {
+	a := keyOf(t, sampleKind, with(stages.Attrs{"file": fileOf("/home/a/x.txt")}))
+	b := keyOf(t, sampleKind, with(stages.Attrs{"file": fileOf("/srv/b/renamed")}))
+	if a != b {
+		t.Error("the place or name of a file is in the key")
+	}
+}
+
+func TestI21_SecretsAreInNoKey(t *testing.T) {
+	secret := stages.Attrs{"token": cty.StringVal("hunter2").Mark(stages.Sensitive)}
+	p, err := Ingredients{Kind: sampleKind, Attrs: with(secret)}.Preimage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(p.Bytes()), "hunter2") || p.Key() != keyOf(t, sampleKind, with(nil)) {
+		t.Error("a secret is in the key")
+	}
+	leak := stages.Attrs{"text": cty.StringVal("hunter2").Mark(stages.Sensitive)}
+	if _, err := (Ingredients{Kind: sampleKind, Attrs: leak}).Preimage(); err == nil {
+		t.Error("a sensitive value was taken into a key")
+	}
+}
+
+func TestExplain(t *testing.T) {
+	before, _ := Ingredients{Kind: sampleKind, Attrs: with(nil)}.Preimage()
+	newer := *sampleKind
+	newer.Version = 2
+	after, _ := Ingredients{Kind: &newer, Attrs: with(stages.Attrs{"text": cty.StringVal("y"), "seed": cty.NumberIntVal(1)})}.Preimage()
+	got, err := Explain(before.Bytes(), after.Bytes(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"the implementation's version: 1 -> 2", "seed: (not set) -> 1", `text: "x" -> "y"`}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if got, _ := Explain(before.Bytes(), after.Bytes(), 1); len(got) != 2 || got[1] != "and 2 more fields" {
+		t.Errorf("limited: %q", got)
+	}
+}
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	l, err := LoadLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := strings.Repeat("ab", 32)
+	for _, address := range []string{`dataset.x["a\"b"]`, "dataset.a"} {
+		if err := l.Pin(address, "https://example.org/${x}", digest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := LoadLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(l.Entries, again.Entries); d != "" {
+		t.Error(d)
+	}
+	if v, ok := again.Pinned("dataset.a", "https://example.org/${x}"); !ok || v != digest {
+		t.Errorf("pinned %q, %v", v, ok)
+	}
+	if _, ok := again.Pinned("dataset.a", "https://example.org/other"); ok {
+		t.Error("the digest of another URL was taken")
+	}
+	for name, text := range map[string]string{"syntax": "locked {", "block": `x "y" {}`, "digest": `locked "a" { sha256 = "short" }`} {
+		if err := os.WriteFile(filepath.Join(dir, LockName), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadLock(dir); err == nil {
+			t.Errorf("%s: a broken lock file was read", name)
+		}
+	}
+}
+
+func TestProbes(t *testing.T) {
+	dir := t.TempDir()
+	store, err := cache.Open(t.Context(), filepath.Join(dir, "cache"), cache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	tool := filepath.Join(dir, "tool")
+	write := func(text string) {
+		if err := os.WriteFile(tool, []byte("#!/bin/sh\necho "+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	probes := map[string][]string{"tool": {"tool", "--version"}}
+	if _, ok, err := NewProbes(store, dir, false).Probe(t.Context(), probes); ok || err != nil {
+		t.Errorf("a probe was run by a plan: %v, %v", ok, err)
+	}
+	p := NewProbes(store, dir+":/bin:/usr/bin", true)
+	out, ok, err := p.Probe(t.Context(), probes)
+	if err != nil || !ok || out["tool"] != "one" {
+		t.Fatalf("%v %v %v", out, ok, err)
+	}
+	if err := p.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if out, ok, _ := NewProbes(store, dir, false).Probe(t.Context(), probes); !ok || out["tool"] != "one" {
+		t.Error("the probe was not remembered")
+	}
+	write("two!")
+	if _, ok, _ := NewProbes(store, dir, false).Probe(t.Context(), probes); ok {
+		t.Error("a changed executable was not noticed")
+	}
+	if _, _, err := p.Probe(t.Context(), map[string][]string{"x": {"no-such-program"}}); err == nil || !strings.Contains(err.Error(), "not found in PATH") {
+		t.Errorf("missing program: %v", err)
+	}
+}

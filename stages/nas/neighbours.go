@@ -1,0 +1,42 @@
+package nas
+
+// NumNeighbours is the number of cells that differ from a given one in exactly
+// one edge.
+const NumNeighbours = NumEdges * (NumOps - 1)
+
+// Neighbours returns the cells that differ in exactly one edge: edges in their
+// order, and per edge the other operations in their order.
+func (c Cell) Neighbours() [NumNeighbours]Cell {
+	var out [NumNeighbours]Cell
+	n := 0
+	for i := range c {
+		for _, op := range Ops() {
+			if op != c[i] {
+				out[n] = c
+				out[n][i] = op
+				n++
+			}
+		}
+	}
+	return out
+}
+
+// NeighbourIndices returns the numbers of At(i)'s Neighbours, in their order.
+func NeighbourIndices(i int) [NumNeighbours]int {
+	var out [NumNeighbours]int
+	for n, c := range At(i).Neighbours() {
+		out[n] = Index(c)
+	}
+	return out
+}
+
+// Distance is the number of edges whose operations differ, 0 to 6.
+func Distance(a, b Cell) int {
+	d := 0
+	for i := range a {
+		if a[i] != b[i] {
+			d++
+		}
+	}
+	return d
+}
