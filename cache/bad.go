@@ -27,6 +27,7 @@ func (l *Local) markBad(d Digest, reason string) error {
 			if _, err := l.refresh(); err != nil {
 				return err
 			}
+			clear(l.trees)
 			r := record{kind: kindBad, taken: l.opt.Now().UnixNano(), id: d}
 			return l.appendRecord(r, marshalKillPayload(l.idx.copies(d), reason))
 		})

@@ -207,6 +207,7 @@ func (l *Local) refresh() (bool, error) {
 		}
 		if len(x.packs) != before || !slices.Equal(names, packNames(x)) {
 			x.rebuild()
+			clear(l.trees) // there may be notes on bad blobs among what is new
 			return true, nil
 		}
 	}
@@ -241,6 +242,7 @@ func (l *Local) growOpen(x *index) (changed bool, err error) {
 		}
 		if x.kill(p, kills) {
 			x.rebuild()
+			clear(l.trees)
 		} else {
 			x.include(p, blobs, entries)
 		}
@@ -279,7 +281,7 @@ func (l *Local) list(x *index) error {
 	if err != nil {
 		return err
 	}
-	if l.adoptDead(x, names) {
+	if l.adoptDead(names) {
 		if info, err = os.Stat(dir); err == nil {
 			names, err = l.packFiles()
 		}
@@ -344,7 +346,7 @@ func isPackName(name string) bool {
 
 // adoptDead seals the open packs whose writers are dead; failing to is no
 // error, since they can be read as they are.
-func (l *Local) adoptDead(x *index, names []string) (any bool) {
+func (l *Local) adoptDead(names []string) (adopted bool) {
 	if l.readOnly {
 		return false
 	}
@@ -353,10 +355,10 @@ func (l *Local) adoptDead(x *index, names []string) (any bool) {
 			continue
 		}
 		if ok, _ := adopt(l.dir, name, l.at); ok {
-			any = true
+			adopted = true
 		}
 	}
-	return any
+	return adopted
 }
 
 // withIndex runs f under the lock, with the index loaded.

@@ -288,6 +288,9 @@ func TestI4_BadTreeMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantMiss(t, l, testKey(1))
+	if _, err := l.Publish(t.Context(), testEntry(testKey(2), o)); !IsMissing(err) {
+		t.Errorf("an entry with a bad member was published: %v", err)
+	}
 	if _, err := l.IngestBytes(t.Context(), []byte("two")); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"sync"
@@ -128,15 +129,19 @@ func (p *pack) read(off int64, stored uint32) (record, []byte, error) {
 	if err != nil {
 		return record{}, nil, err
 	}
+	r, payload, err := readRecord(f, off, stored)
+	if err != nil {
+		err = fmt.Errorf("pack %x at %d: %w", p.id[:4], off, err)
+	}
+	return r, payload, err
+}
+
+func readRecord(f io.ReaderAt, off int64, stored uint32) (record, []byte, error) {
 	raw := make([]byte, recordHeader+int64(stored))
 	if _, err := f.ReadAt(raw, off); err != nil {
-		return record{}, nil, fmt.Errorf("pack %x at %d: %w", p.id[:4], off, err)
+		return record{}, nil, err
 	}
-	r, payload, err := parseRecord(raw)
-	if err != nil {
-		return r, nil, fmt.Errorf("pack %x at %d: %w", p.id[:4], off, err)
-	}
-	return r, payload, nil
+	return parseRecord(raw)
 }
 
 // loadPack reads a pack's index: of a sealed pack from its footer, else by a scan.
@@ -157,7 +162,11 @@ func loadPack(path, name string, sealed bool) (*pack, error) {
 	}
 	p.end = packHeaderSize
 	if sealed {
-		if err := p.loadFooter(f); err == nil {
+		info, err := f.Stat()
+		if err == nil {
+			err = p.loadFooter(f, info.Size())
+		}
+		if err == nil {
 			return p, nil
 		}
 		p.footerBad = true
@@ -248,12 +257,8 @@ func (p *pack) footer() []byte {
 
 var errBadFooter = errors.New("the pack has no valid index")
 
-func (p *pack) loadFooter(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	p.size = info.Size()
+func (p *pack) loadFooter(f io.ReaderAt, size int64) error {
+	p.size = size
 	tail := make([]byte, min(p.size, footerGuess))
 	if _, err := f.ReadAt(tail, p.size-int64(len(tail))); err != nil {
 		return err

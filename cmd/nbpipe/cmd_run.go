@@ -152,7 +152,7 @@ func (s *session) remember(o *plan.Outcome, name string) {
 func (s *session) outcome(reports []plan.Report) (*plan.Outcome, error) {
 	members := s.engine.Members()
 	o := &plan.Outcome{
-		Reads: s.x.Reads, Programs: s.probes.Programs(), Lock: plan.LockDigest(s.lock.Path()),
+		Reads: s.x.Reads(), Programs: s.probes.Programs(), Lock: plan.LockDigest(s.lock.Path()),
 		Nodes: len(members), Reports: reports, Saved: time.Now(),
 	}
 	for _, n := range members {

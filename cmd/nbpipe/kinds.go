@@ -1,15 +1,29 @@
 package main
 
 import (
+	"os"
+	"slices"
+
+	"github.com/nbpipe/nbpipe/hypotheses"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/command"
+	"github.com/nbpipe/nbpipe/stages/dataset/fetch"
+	"github.com/nbpipe/nbpipe/stages/dataset/nasbench201"
+	"github.com/nbpipe/nbpipe/stages/preprocess"
+	"github.com/nbpipe/nbpipe/stages/report/html"
 )
 
 // kinds are the kinds of nodes that this build knows.
 func kinds() *stages.Registry {
-	return stages.NewRegistry()
+	return stages.NewRegistry(slices.Concat(
+		[]*stages.Kind{command.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
+		preprocess.Kinds(), hypotheses.Kinds(),
+	)...)
 }
 
 // services are what stages may use beyond their inputs.
 func (s *session) services() stages.Services {
-	return stages.Services{Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline}
+	return stages.Services{
+		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(),
+	}
 }

@@ -159,7 +159,7 @@ func (s *session) report(diags hcl.Diagnostics) error {
 	if len(diags) == 0 {
 		return nil
 	}
-	if err := s.app.printDiagnostics(diags, s.x.Sources); err != nil {
+	if err := s.app.printDiagnostics(diags, s.x.Sources()); err != nil {
 		return err
 	}
 	if diags.HasErrors() {

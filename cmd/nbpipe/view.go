@@ -30,6 +30,7 @@ type view struct {
 	stop     chan struct{}
 	stopped  sync.WaitGroup
 	closed   bool
+	many     bool
 }
 
 type activity struct {
@@ -42,6 +43,11 @@ const (
 	redrawEvery  = 250 * time.Millisecond
 	plainSilence = 30 * time.Second
 	mostRunning  = 8 // lines of running stages
+
+	// From so many nodes on, single starts and ends are no longer told, only
+	// how far the run is.
+	manyNodes   = 300
+	manySilence = 5 * time.Second
 )
 
 func (a *app) newView() *view {
@@ -95,6 +101,10 @@ func (v *view) event(e run.Event) {
 		v.encode(e)
 		return
 	}
+	routine := e.Type == run.EventStarted || e.Type == run.EventFinished
+	if routine && v.many {
+		return
+	}
 	if line := v.line(e); line != "" {
 		v.erase()
 		fmt.Fprintln(v.app.stderr, line)
@@ -112,6 +122,7 @@ func (v *view) track(e run.Event) {
 	switch e.Type {
 	case run.EventPlanned:
 		v.total, v.done = e.Total, e.Cached
+		v.many = e.Total-e.Cached >= manyNodes
 	case run.EventStarted:
 		v.running[e.Node] = &activity{since: e.Time}
 		v.order = append(v.order, e.Node)
@@ -219,7 +230,11 @@ func (v *view) redraw() {
 		return
 	}
 	if !v.term.tty {
-		if time.Since(v.lastLine) >= plainSilence {
+		patience := plainSilence
+		if v.many {
+			patience = manySilence
+		}
+		if time.Since(v.lastLine) >= patience {
 			fmt.Fprintln(v.app.stderr, v.summary()+v.longest())
 			v.lastLine = time.Now()
 		}

@@ -1,0 +1,66 @@
+# A first experiment: it needs no network, no data and no GPU. The cells of
+# NAS-Bench-201 are computed, two statements about them are tested, and a report
+# is written:
+#
+#     nbpipe run experiments/quickstart
+#
+# Run it twice: the second time nothing is left to do.
+
+variable "classes" {
+  type        = number
+  default     = 10
+  description = "Classes that the networks tell apart; CIFAR-10 has 10. Change it, and see with `nbpipe plan` what would run again."
+
+  validation {
+    condition     = var.classes >= 2
+    error_message = "A classifier needs at least two classes."
+  }
+}
+
+dataset "nas_bench_201" "space" {
+  description = "All 15,625 cells, with parameters and multiply-accumulates of the networks made of them."
+  classes     = var.classes
+}
+
+hypothesis "rank_transfer" "cost" {
+  description = "Do parameters and FLOPs rank architectures alike?"
+  tables      = [dataset.space.table]
+  from        = "params"
+  to          = ["flops"]
+  labels      = { params = "parameters", flops = "FLOPs" }
+
+  expect "one_ranking" {
+    kind      = "own"
+    claim     = "Parameters and FLOPs give one ranking of all cells: Spearman's rho is 1"
+    value     = self.spearman["flops"].value
+    equals    = 1
+    tolerance = 0
+  }
+
+  expect "one_ranking_of_unique_cells" {
+    kind      = "own"
+    claim     = "They give one ranking of the unique cells, too"
+    value     = self.spearman_unique["flops"].value
+    equals    = 1
+    tolerance = 0
+  }
+
+  expect "unique_cells" {
+    kind      = "own"
+    claim     = "6,466 of the 15,625 cells are unique"
+    value     = self.classes
+    equals    = 6466
+    tolerance = 0
+  }
+}
+
+report "html" "page" {
+  title      = "NAS-Bench-201: what a cell costs"
+  hypotheses = [hypothesis.cost]
+  summary    = "Parameters and multiply-accumulates of all 15,625 cells of NAS-Bench-201, computed from the cells alone."
+}
+
+output "report" {
+  description = "The report, one self-contained page."
+  value       = report.page.page
+}

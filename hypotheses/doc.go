@@ -1,0 +1,13 @@
+// Package hypotheses lists the tests that nbpipe can re-run, as stage kinds
+// under the keyword `hypothesis`. Each test is a package below this one:
+//
+//	ranktransfer         do architectures keep their ranks between tasks?
+//	operationimportance  which operations matter on which task?
+//
+// They share packages: stats (rank statistics, tests and intervals on slices),
+// tasks (values of the same architectures on several tasks), estimate (output
+// values) and figure (SVG).
+//
+// A test computes numbers and draws figures. What was claimed, and whether it
+// holds, is said in the experiment's file by `expect` blocks.
+package hypotheses

@@ -1,0 +1,254 @@
+package ranktransfer
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/hypotheses/estimate"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// Stage is a block `hypothesis "rank_transfer"`.
+type Stage struct {
+	Tables    []stages.Table     `attr:"tables,key" doc:"Tables that hold the tasks as columns, a row an architecture."`
+	From      string             `attr:"from,key" doc:"Task whose ranking is transferred: a column's name."`
+	To        []string           `attr:"to,key" doc:"Tasks that it is compared with: columns' names."`
+	Better    map[string]string  `attr:"better,key,optional" doc:"Task to \"lower\" or \"higher\": which values are the better ones. Lower where nothing is said, as for errors."`
+	Rounding  map[string]float64 `attr:"rounding,key,optional" doc:"Task to denominator d: its values are rounded to multiples of 1/d, so that averaging noise breaks no ties. NinaPro: 659."`
+	Top       []float64          `attr:"top,key" default:"[0.01,0.05]" doc:"Fractions of the architectures whose overlap is computed; the overlaps are named 1%, 5%."`
+	Resamples int                `attr:"resamples,key" default:"2000" doc:"Resamples of isomorphism classes behind each interval of Spearman's rho."`
+	Seed      uint64             `attr:"seed,key" default:"777" doc:"Seed of the resampling."`
+	Labels    map[string]string  `attr:"labels,key,optional" doc:"Task to its name in the figure, such as CIFAR-10."`
+}
+
+// Kind is the kind `hypothesis "rank_transfer"`.
+var Kind = stages.Define[Stage](stages.Kind{
+	Block:   "hypothesis",
+	Type:    "rank_transfer",
+	Version: 1,
+	Doc: "Do architectures keep their ranks from one task to others? Spearman's rho and Kendall's tau-b with class-clustered intervals, " +
+		"overlap of the tops, noise ceilings, best cells, and the rank scatter (NAS-Bench-360, section 5.2 and Figure 3).",
+	Reproducible: true,
+})
+
+// correlations are the outputs with a correlation for each task of `to`.
+var correlations = []string{
+	"spearman", "kendall", "spearman_unique", "kendall_unique", "spearman_raw", "kendall_raw", "spearman_best_half",
+}
+
+// OutputTypes implements stages.Stage.
+func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
+	to, all := tasksOf(attrs)
+	types := map[string]cty.Type{
+		"architectures": cty.Number, "classes": cty.Number, "left_out": cty.Number,
+		"figure": stages.FileType, "ranks": stages.TableType,
+		"noise_ceiling": estimate.ByName(all, estimate.CorrelationType),
+		"overlap":       cty.DynamicPseudoType, "pairwise": cty.DynamicPseudoType,
+		"pairwise_kendall": cty.DynamicPseudoType, "best": cty.DynamicPseudoType,
+	}
+	for _, name := range correlations {
+		types[name] = estimate.ByName(to, estimate.CorrelationType)
+	}
+	if attrs.Known("top") && to != nil {
+		types["overlap"] = estimate.ByName(to, estimate.ByName(percentages(fractions(attrs)), estimate.OverlapType))
+	}
+	if all != nil {
+		pairs := estimate.Each(all, func(task string) cty.Type {
+			return estimate.ByName(without(all, task), estimate.CorrelationType)
+		})
+		types["pairwise"], types["pairwise_kendall"] = pairs, pairs
+		types["best"] = estimate.Each(all, func(task string) cty.Type {
+			return bestType(without(all, task))
+		})
+	}
+	return types
+}
+
+// bestType describes a task's best architecture: its number, notation, value
+// as in the table, how many tie with it, and its rank on each other task.
+func bestType(others []string) cty.Type {
+	return cty.Object(map[string]cty.Type{
+		"index": cty.Number, "architecture": cty.String, "value": cty.Number, "tied": cty.Number,
+		"rank": estimate.ByName(others, cty.Number),
+	})
+}
+
+// tasksOf returns the tasks of `to`, and all tasks, `from` first; nil where
+// they are not known, or wrong.
+func tasksOf(attrs stages.Attrs) (to, all []string) {
+	if to = attrs.Strings("to"); len(to) == 0 || hasTwice(to) != "" {
+		return nil, nil
+	}
+	if !attrs.Known("from") {
+		return to, nil
+	}
+	from := text(attrs["from"])
+	if slices.Contains(to, from) {
+		return to, nil
+	}
+	return to, append([]string{from}, to...)
+}
+
+// Check implements stages.Checker.
+func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
+	var out []stages.Problem
+	problem := func(attribute, summary, detail string, args ...any) {
+		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
+	}
+	if v, ok := attrs["tables"]; ok && v.IsKnown() && !v.IsNull() && v.LengthInt() == 0 {
+		problem("tables", "No tables", "Name at least one table, such as [preprocess.vision.table].")
+	}
+	if attrs.Known("to") {
+		to := attrs.Strings("to")
+		if len(to) == 0 {
+			problem("to", "No tasks", "Name the tasks that the ranking is compared with.")
+		}
+		if name := hasTwice(to); name != "" {
+			problem("to", "Task named twice", "%q stands in to more than once. Name each task once.", name)
+		}
+		if attrs.Known("from") && slices.Contains(to, text(attrs["from"])) {
+			problem("to", "Task compared with itself", "%q is from, and stands in to as well. A ranking agrees with itself: leave it out of to.", text(attrs["from"]))
+		}
+	}
+	for _, name := range []string{"better", "rounding", "labels"} {
+		out = append(out, checkTasks(attrs, name)...)
+	}
+	out = append(out, checkValues(attrs)...)
+	return append(out, checkNumbers(attrs)...)
+}
+
+// checkTasks reports keys of a map that are no task of the block.
+func checkTasks(attrs stages.Attrs, name string) []stages.Problem {
+	_, all := tasksOf(attrs)
+	if all == nil || !attrs.Known(name) {
+		return nil
+	}
+	var out []stages.Problem
+	for _, task := range attrs.Strings(name) {
+		if !slices.Contains(all, task) {
+			out = append(out, stages.Problem{
+				Attribute: name, Summary: "Unknown task",
+				Detail: fmt.Sprintf("%q is no task of this block. Its tasks, by from and to, are %s.", task, strings.Join(all, ", ")),
+			})
+		}
+	}
+	return out
+}
+
+// checkValues reports values of better and rounding that mean nothing.
+func checkValues(attrs stages.Attrs) []stages.Problem {
+	var out []stages.Problem
+	if attrs.Known("better") {
+		for _, task := range attrs.Strings("better") {
+			if b := text(member(attrs["better"], task)); b != "lower" && b != "higher" {
+				out = append(out, stages.Problem{
+					Attribute: "better", Summary: "Neither lower nor higher",
+					Detail: fmt.Sprintf("For %q this is %q. Say \"lower\" for errors and losses, \"higher\" for accuracies.", task, b),
+				})
+			}
+		}
+	}
+	if attrs.Known("rounding") {
+		for _, task := range attrs.Strings("rounding") {
+			if d := number(member(attrs["rounding"], task)); !(d > 0) || math.IsInf(d, 0) {
+				out = append(out, stages.Problem{
+					Attribute: "rounding", Summary: "Not a denominator",
+					Detail: fmt.Sprintf("For %q this is %v. Give the number d of which values are multiples of 1/d, such as the size of the test set.", task, d),
+				})
+			}
+		}
+	}
+	return out
+}
+
+func checkNumbers(attrs stages.Attrs) []stages.Problem {
+	var out []stages.Problem
+	if attrs.Known("top") {
+		fs := fractions(attrs)
+		for _, f := range fs {
+			if !(f > 0 && f <= 1) {
+				out = append(out, stages.Problem{
+					Attribute: "top", Summary: "Not a fraction",
+					Detail: fmt.Sprintf("%v is outside 0 to 1. The best one per cent is 0.01.", f),
+				})
+			}
+		}
+		if p := hasTwice(percentages(fs)); p != "" {
+			out = append(out, stages.Problem{Attribute: "top", Summary: "Fraction named twice", Detail: fmt.Sprintf("Two fractions are %s. Name each once.", p)})
+		}
+	}
+	if attrs.Known("resamples") {
+		if n := number(attrs["resamples"]); n < 1 || n > maxResamples {
+			out = append(out, stages.Problem{
+				Attribute: "resamples", Summary: "Resamples out of range",
+				Detail: fmt.Sprintf("%v resamples; from 1 to %d can be drawn, and fewer than 1000 make intervals coarse.", n, maxResamples),
+			})
+		}
+	}
+	return out
+}
+
+const maxResamples = 1_000_000
+
+// percentages names fractions as in the outputs: 0.01 is "1%".
+func percentages(fractions []float64) []string {
+	out := make([]string, len(fractions))
+	for i, f := range fractions {
+		out[i] = strconv.FormatFloat(f*100, 'g', 10, 64) + "%"
+	}
+	return out
+}
+
+func fractions(attrs stages.Attrs) []float64 {
+	v, _ := attrs["top"].Unmark()
+	var out []float64
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		out = append(out, number(e))
+	}
+	return out
+}
+
+func member(v cty.Value, key string) cty.Value {
+	v, _ = v.Unmark()
+	if v.Type().IsObjectType() {
+		return v.GetAttr(key)
+	}
+	return v.Index(cty.StringVal(key))
+}
+
+func text(v cty.Value) string {
+	v, _ = v.Unmark()
+	return v.AsString()
+}
+
+func number(v cty.Value) float64 {
+	v, _ = v.Unmark()
+	f, _ := v.AsBigFloat().Float64()
+	return f
+}
+
+func without(names []string, one string) []string {
+	out := make([]string, 0, len(names))
+	for _, n := range names {
+		if n != one {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// hasTwice returns a name that occurs more than once, or "".
+func hasTwice(names []string) string {
+	for i, n := range names {
+		if slices.Contains(names[:i], n) {
+			return n
+		}
+	}
+	return ""
+}

@@ -1,0 +1,175 @@
+package lang
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
+)
+
+// compileAll resolves the references of all expressions, once all names are known.
+func (l *loader) compileAll() {
+	for _, n := range l.x.named {
+		if n.attr == nil {
+			continue
+		}
+		m := n.mod
+		if n.ex != nil {
+			m = n.ex.mod // the value of an import's variable belongs to the importing folder
+		}
+		n.ex = l.compile(n.attr.Expr, m, &n.owner, scope{})
+		n.broken = n.broken || n.ex.broken
+	}
+	for _, t := range l.x.templates {
+		l.compileTemplate(t)
+	}
+}
+
+func (l *loader) compileTemplate(t *template) {
+	as := t.body.Attributes
+	each := t.forEachAttr != nil
+	if each {
+		t.forEach = l.compile(t.forEachAttr.Expr, t.mod, nil, scope{})
+	}
+	own := &t.owner
+	if a := as["depends_on"]; a != nil {
+		l.references(t, a, scope{each: each})
+	}
+	early := func(name string) *expression {
+		a := as[name]
+		if a == nil {
+			return nil
+		}
+		return l.compile(a.Expr, t.mod, own, scope{each: each, noNodes: true, what: name})
+	}
+	t.description, t.executor = early("description"), early("executor")
+	if t.kind == nil {
+		l.compileUnknown(t, each)
+		return
+	}
+	l.compileAttributes(t, each)
+	l.compileBlocks(t, each)
+}
+
+// compileUnknown finds the wrong references in a block of unknown type.
+func (l *loader) compileUnknown(t *template, each bool) {
+	for _, a := range attributesByPlace(t.body.Attributes) {
+		if !slices.Contains(metaAttributes, a.Name) {
+			l.compile(a.Expr, t.mod, &t.owner, scope{each: each})
+		}
+	}
+}
+
+func (l *loader) compileAttributes(t *template, each bool) {
+	as := t.body.Attributes
+	for i := range t.kind.Attributes {
+		decl := &t.kind.Attributes[i]
+		a := &attribute{decl: decl, rng: t.header}
+		t.attributes = append(t.attributes, a)
+		src := as[decl.Name]
+		if src == nil {
+			if !decl.Optional {
+				l.missingAttribute(t, a)
+			}
+			continue
+		}
+		a.src, a.rng = src, src.Expr.Range()
+		if decl.Nodes {
+			a.nodes = l.references(t, src, scope{each: each})
+			continue
+		}
+		a.ex = l.compile(src.Expr, t.mod, &t.owner, scope{each: each})
+	}
+	l.unknownAttributes(t)
+}
+
+func (l *loader) missingAttribute(t *template, a *attribute) {
+	detail := fmt.Sprintf("A %s needs %s = ..., a %s.", t.kind.Name(), a.decl.Name, diagnostic.TypeText(a.decl.Type))
+	if a.decl.Doc != "" {
+		detail += " " + a.decl.Doc
+	}
+	summary := fmt.Sprintf("Missing attribute %q", a.decl.Name)
+	for _, b := range t.body.Blocks {
+		if b.Type == a.decl.Name {
+			return // written as a block: reported there
+		}
+	}
+	l.error(t.header, summary, "%s", detail)
+}
+
+func (l *loader) unknownAttributes(t *template) {
+	known := slices.Clone(metaAttributes)
+	for i := range t.kind.Attributes {
+		known = append(known, t.kind.Attributes[i].Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.body.Attributes)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		a := t.body.Attributes[name]
+		if name == "resources" || name == "expect" {
+			l.error(a.NameRange, "Block written as an attribute", "%s is a block: write it without an equals sign, %s { ... }.", name, name)
+			continue
+		}
+		l.error(a.NameRange, "Unknown attribute", "A %s has no attribute %q.%s", t.kind.Name(), name, diagnostic.Hint(name, known, "attributes"))
+		l.compile(a.Expr, t.mod, &t.owner, scope{each: t.forEachAttr != nil})
+	}
+}
+
+func (l *loader) compileBlocks(t *template, each bool) {
+	expects := map[string]hcl.Range{}
+	for _, b := range t.body.Blocks {
+		switch _, isAttribute := t.kind.Attribute(b.Type); {
+		case b.Type == "resources":
+			l.resourcesBlock(t, b, each)
+		case b.Type == "expect":
+			l.expectBlock(t, b, each, expects)
+		case isAttribute || slices.Contains(metaAttributes, b.Type):
+			l.error(b.TypeRange, "Attribute written as a block", "%q is an attribute of a %s: write it with an equals sign, %s = { ... }.", b.Type, t.kind.Name(), b.Type)
+		default:
+			l.error(b.TypeRange, "Unknown block", "A %s holds no block %q.%s", t.kind.Name(), b.Type, diagnostic.Hint(b.Type, []string{"resources", "expect"}, "blocks"))
+		}
+	}
+}
+
+// references reads an attribute that lists nodes: [a.b, c.d["k"]], or one of them.
+func (l *loader) references(t *template, a *hclsyntax.Attribute, sc scope) []*nodeRef {
+	items := []hclsyntax.Expression{a.Expr}
+	if list, ok := a.Expr.(*hclsyntax.TupleConsExpr); ok {
+		items = list.Exprs
+	}
+	var out []*nodeRef
+	for _, e := range items {
+		ex := &expression{mod: t.mod}
+		c := &compiler{l: l, ex: ex, own: &t.owner, scope: sc}
+		if !nodeSyntax(e) {
+			l.error(e.Range(), "Not a node", "%s lists nodes as references without quotes, such as [dataset.images, command.cell[\"a\"]].", upperFirst(a.Name))
+			continue
+		}
+		c.visit(e)
+		out = append(out, ex.nodes...)
+	}
+	return out
+}
+
+// nodeSyntax reports whether an expression is block.name or block.name[key] and
+// nothing more.
+func nodeSyntax(e hclsyntax.Expression) bool {
+	switch e := e.(type) {
+	case *hclsyntax.ScopeTraversalExpr:
+		t := e.Traversal
+		if len(t) == 3 {
+			_, ok := t[2].(hcl.TraverseIndex)
+			return ok && isBlock(t.RootName())
+		}
+		return len(t) == 2 && isBlock(t.RootName())
+	case *hclsyntax.IndexExpr:
+		st, ok := e.Collection.(*hclsyntax.ScopeTraversalExpr)
+		return ok && len(st.Traversal) == 2 && isBlock(st.Traversal.RootName())
+	}
+	return false
+}

@@ -1,0 +1,341 @@
+package source
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/nbpipe/nbpipe/cache"
+)
+
+// MaxTotalSize bounds all files of an experiment together, imports included.
+const MaxTotalSize = 64 << 20
+
+// The endings of the files that belong to a folder.
+const (
+	ExperimentSuffix = ".hcl"
+	VariablesSuffix  = ".auto.nbvars"
+)
+
+// Tree reads files below an experiment's root. It is safe for concurrent use.
+type Tree struct {
+	Root   string // absolute, links resolved
+	Single string // absolute path of the one file, if it is not a folder
+
+	given string // the folder as the user named it
+	hash  func(string) (cache.Object, error)
+
+	mu      sync.Mutex
+	reads   map[readKey]Read
+	objects map[string]cache.Object
+	sources map[string][]byte
+	total   int64
+}
+
+type readKey struct {
+	kind          ReadKind
+	path, pattern string
+}
+
+// File is a parsed file.
+type File struct {
+	Name   string // as ranges carry it
+	Body   *hclsyntax.Body
+	Broken bool // has syntax errors; Body holds what could be understood
+}
+
+// Open finds the experiment that path names.
+func Open(path string, hash func(string) (cache.Object, error)) (*Tree, error) {
+	t := &Tree{hash: hash, reads: map[readKey]Read{}, objects: map[string]cache.Object{}, sources: map[string][]byte{}}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	resolved, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(resolved)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		t.Root, t.given = resolved, path
+		return t, nil
+	}
+	t.Root, t.Single, t.given = filepath.Dir(resolved), resolved, filepath.Dir(path)
+	return t, nil
+}
+
+// Display is the name that ranges carry for a file below the root.
+func (t *Tree) Display(abs string) string {
+	rel, err := filepath.Rel(t.Root, abs)
+	if err != nil {
+		return abs
+	}
+	return filepath.Join(t.given, rel)
+}
+
+// Sources are the contents of the files read so far, by name.
+func (t *Tree) Sources() map[string][]byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make(map[string][]byte, len(t.sources))
+	for k, v := range t.sources {
+		out[k] = v
+	}
+	return out
+}
+
+// Reads lists what was read so far, sorted by path.
+func (t *Tree) Reads() []Read {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]Read, 0, len(t.reads))
+	for _, r := range t.reads {
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b Read) int {
+		return strings.Compare(a.Path+"\x00"+string(a.Kind)+"\x00"+a.Pattern, b.Path+"\x00"+string(b.Kind)+"\x00"+b.Pattern)
+	})
+	return out
+}
+
+func (t *Tree) record(r Read) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reads[readKey{r.Kind, r.Path, r.Pattern}] = r
+}
+
+// belongs says whether a name of a folder is part of an experiment. Editors leave
+// `.#x.hcl` and `x.hcl~` beside a file that is being edited.
+func belongs(name, suffix string) bool {
+	return strings.HasSuffix(name, suffix) && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "#")
+}
+
+// Folder parses the *.hcl files of a folder, sorted by name, or the single file.
+func (t *Tree) Folder(dir string) ([]*File, hcl.Diagnostics) {
+	if t.Single != "" && dir == t.Root {
+		f, diags := t.parse(t.Single)
+		return []*File{f}, diags
+	}
+	names, err := t.list(dir, ExperimentSuffix)
+	if err != nil {
+		return nil, problem(t.Display(dir), "The folder cannot be read", plain(err))
+	}
+	if len(names) == 0 {
+		return nil, problem(t.Display(dir), "No experiment in the folder",
+			fmt.Sprintf("The folder %s holds no file whose name ends in .hcl.", t.Display(dir)))
+	}
+	var files []*File
+	var diags hcl.Diagnostics
+	for _, name := range names {
+		f, d := t.parse(filepath.Join(dir, name))
+		diags = append(diags, d...)
+		if f != nil {
+			files = append(files, f)
+		}
+	}
+	return files, diags
+}
+
+// AutoVariables parses the *.auto.nbvars files of the root, sorted by name.
+func (t *Tree) AutoVariables() ([]*File, hcl.Diagnostics) {
+	names, err := t.list(t.Root, VariablesSuffix)
+	if err != nil {
+		return nil, nil // Folder reports it
+	}
+	var files []*File
+	var diags hcl.Diagnostics
+	for _, name := range names {
+		f, d := t.parse(filepath.Join(t.Root, name))
+		diags = append(diags, d...)
+		if f != nil {
+			files = append(files, f)
+		}
+	}
+	return files, diags
+}
+
+// Variables parses a file given with --var-file. It may be anywhere.
+func (t *Tree) Variables(path string) (*File, hcl.Diagnostics) {
+	abs, err := filepath.Abs(path)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return nil, problem(path, "The variables file cannot be read", plain(err))
+	}
+	return t.parseAs(abs, path)
+}
+
+func (t *Tree) list(dir, suffix string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if belongs(e.Name(), suffix) {
+			names = append(names, e.Name())
+		}
+	}
+	digest, err := listingDigest(dir)
+	t.record(Read{Kind: ReadListing, Path: dir, Digest: digest})
+	return names, err
+}
+
+// listingDigest is the digest of the names that belong to an experiment's folder.
+func listingDigest(dir string) (cache.Digest, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return cache.Digest{}, err
+	}
+	var b strings.Builder
+	for _, e := range entries {
+		if belongs(e.Name(), ExperimentSuffix) || belongs(e.Name(), VariablesSuffix) {
+			fmt.Fprintf(&b, "%s\x00", e.Name())
+		}
+	}
+	return cache.DigestOf([]byte(b.String())), nil
+}
+
+func (t *Tree) parse(path string) (*File, hcl.Diagnostics) {
+	name := t.Display(path)
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, problem(name, "The file cannot be read", plain(err))
+	}
+	if !Inside(t.Root, resolved) {
+		return nil, problem(name, "The file leaves the experiment",
+			fmt.Sprintf("%s is a link to %s, outside the experiment's folder. Copy the file into the folder, or use import with a folder inside it.", name, resolved))
+	}
+	return t.parseAs(resolved, name)
+}
+
+func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
+	src, diags := t.read(path, name)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if e := check(src); e != nil {
+		pos := hcl.Pos{Line: e.at.line, Column: e.at.column, Byte: e.at.offset}
+		end := hcl.Pos{Line: e.at.line, Column: e.at.column + 1, Byte: e.at.offset + 1}
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: e.summary, Detail: e.detail,
+			Subject: &hcl.Range{Filename: name, Start: pos, End: end}}}
+	}
+	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	body, ok := f.Body.(*hclsyntax.Body)
+	if !ok {
+		return nil, diags
+	}
+	return &File{Name: name, Body: body, Broken: diags.HasErrors()}, diags
+}
+
+func (t *Tree) read(path, name string) ([]byte, hcl.Diagnostics) {
+	src, err := ReadRegular(path, MaxFileSize)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, problem(name, "The file is too large",
+			fmt.Sprintf("%s is over the limit of %d MiB for one file. Use for_each instead of repeated blocks, or split the experiment into several files.", name, MaxFileSize>>20))
+	case err != nil:
+		return nil, problem(name, "The file cannot be read", plain(err))
+	}
+	t.record(Read{Kind: ReadFile, Path: path, Digest: sha256.Sum256(src)})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sources[name] = src
+	if t.total += int64(len(src)); t.total > MaxTotalSize {
+		return nil, problem(name, "The experiment's files are too large",
+			fmt.Sprintf("All files of an experiment may have %d MiB together.", MaxTotalSize>>20))
+	}
+	return src, nil
+}
+
+// Parse parses text that is no file, such as the value of --var.
+func (t *Tree) Parse(text, name string) (hclsyntax.Expression, hcl.Diagnostics) {
+	src := []byte(text)
+	t.mu.Lock()
+	t.sources[name] = src
+	t.mu.Unlock()
+	if e := check(src); e != nil {
+		return nil, problem(name, e.summary, e.detail)
+	}
+	return hclsyntax.ParseExpression(src, name, hcl.InitialPos)
+}
+
+var errTooLarge = errors.New("too large")
+
+// ReadRegular reads a regular file of at most limit bytes. It does not wait for
+// a writer when the path is a named pipe.
+func ReadRegular(path string, limit int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case info.IsDir():
+		return nil, errors.New("it is a folder, not a file")
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("it is not a regular file (%s)", info.Mode().Type())
+	case info.Size() > limit:
+		return nil, errTooLarge
+	}
+	src, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(src)) > limit {
+		err = errTooLarge
+	}
+	return src, err
+}
+
+// Inside says whether path is root or below it; both absolute and clean.
+func Inside(root, path string) bool {
+	rel, err := filepath.Rel(root, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+func problem(name, summary, detail string) hcl.Diagnostics {
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail,
+		Subject: &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}}}
+}
+
+// plain is the reason without the path, which stands beside it.
+func plain(err error) string {
+	var pe *fs.PathError
+	text := err.Error()
+	if errors.As(err, &pe) {
+		text = pe.Err.Error()
+	}
+	if text == "" || !utf8.ValidString(text) {
+		return "The operating system gives no reason."
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// Snippet is the text of a range.
+func (t *Tree) Snippet(r hcl.Range) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	src := t.sources[r.Filename]
+	if r.Start.Byte < 0 || r.End.Byte > len(src) || r.Start.Byte > r.End.Byte {
+		return ""
+	}
+	return string(src[r.Start.Byte:r.End.Byte])
+}

@@ -1,0 +1,418 @@
+package lang
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+func (l *loader) variableBlock(m *module, b *hclsyntax.Block) {
+	if !l.labels(b, `variable "alpha" { ... }`, 1) {
+		return
+	}
+	name := b.Labels[0]
+	if old := m.variables[name]; old != nil {
+		l.duplicate(b.DefRange(), old.rng, "the variable "+name)
+		return
+	}
+	l.onlyAttributes(b, []string{"type", "default", "description", "sensitive"}, "validation")
+	n := l.name(&named{kind: "variable", name: name, mod: m, rng: b.DefRange(), block: b, typ: cty.DynamicPseudoType})
+	m.variables[name] = n
+	n.value = cty.DynamicVal
+	as := b.Body.Attributes
+	if a := as["description"]; a != nil {
+		n.description, _ = l.constantText(m, a)
+	}
+	n.sensitive = l.constantBool(m, as["sensitive"])
+	l.x.secrets = l.x.secrets || n.sensitive
+	if a := as["type"]; a != nil {
+		l.variableType(n, a)
+	}
+	if a := as["default"]; a != nil {
+		n.optional = true
+		l.variableDefault(n, a)
+	}
+	for _, v := range b.Body.Blocks {
+		if v.Type == "validation" {
+			l.validationBlock(n, v)
+		}
+	}
+}
+
+func (l *loader) variableType(n *named, a *hclsyntax.Attribute) {
+	t, defaults, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
+	for _, d := range diags {
+		l.error(*d.Subject, "Unknown type", "%s Types are string, number, bool, any, list(T), set(T), map(T), tuple([T, ...]) and object({ name = T, other = optional(T, default) }).", d.Detail)
+	}
+	if diags.HasErrors() {
+		n.broken = true
+		return
+	}
+	n.typ, n.defaults = t, defaults
+}
+
+func (l *loader) variableDefault(n *named, a *hclsyntax.Attribute) {
+	ex := l.compile(a.Expr, n.mod, nil, scope{nothing: true, what: "a default"})
+	v, ok := l.constant(ex)
+	if !ok {
+		n.broken = true
+		return
+	}
+	v, d := n.convert(v, a.Expr.Range())
+	if d != nil {
+		n.broken = true
+		l.diags = append(l.diags, d)
+		return
+	}
+	n.value = v
+}
+
+// convert brings a value to a variable's type, with the defaults of optional
+// members, and marks it where the variable is sensitive.
+func (n *named) convert(v cty.Value, at hcl.Range) (cty.Value, *hcl.Diagnostic) {
+	if n.broken {
+		return cty.DynamicVal, nil
+	}
+	if v.HasMark(stages.Sensitive) || v.ContainsMarked() {
+		if !n.sensitive {
+			return cty.DynamicVal, diagnostic.Error(at, "Sensitive value", "The variable %q is not declared sensitive, so it takes no sensitive value. Add `sensitive = true` to its block.", n.name)
+		}
+		v, _ = v.UnmarkDeep()
+	}
+	if n.defaults != nil && !v.IsNull() {
+		v = n.defaults.Apply(v)
+	}
+	out, problem := convertTo(v, n.typ)
+	if problem != "" {
+		if n.sensitive {
+			problem = "the value does not fit (it is sensitive and not shown)"
+		}
+		return cty.DynamicVal, diagnostic.Error(at, "Wrong type", "The variable %q takes a %s: %s.", n.name, diagnostic.TypeText(n.typ), problem)
+	}
+	if n.sensitive {
+		out = out.Mark(stages.Sensitive)
+	}
+	return out, nil
+}
+
+func (l *loader) validationBlock(n *named, b *hclsyntax.Block) {
+	if !l.labels(b, "validation { ... }", 0) {
+		return
+	}
+	l.onlyAttributes(b, []string{"condition", "error_message"})
+	v := &validation{rng: b.DefRange()}
+	for _, name := range []string{"condition", "error_message"} {
+		if b.Body.Attributes[name] == nil {
+			l.error(b.DefRange(), "Missing attribute", "A validation needs a condition and an error_message: there is no %s.", name)
+			return
+		}
+	}
+	sc := scope{only: n.name, what: "a validation"}
+	v.condition = l.compile(b.Body.Attributes["condition"].Expr, n.mod, nil, sc)
+	v.message = l.compile(b.Body.Attributes["error_message"].Expr, n.mod, nil, sc)
+	if !v.condition.broken && !v.message.broken {
+		n.checks = append(n.checks, v)
+	}
+}
+
+// assign gives the variables of the experiment their values, in rising precedence.
+func (l *loader) assign(m *module) {
+	given := map[string]bool{}
+	for _, a := range l.o.Environment {
+		if n := m.variables[a.Name]; n != nil {
+			l.setText(n, a)
+			given[a.Name] = true
+		}
+	}
+	files, diags := l.tree.AutoVariables()
+	l.diags = append(l.diags, diags...)
+	for _, f := range files {
+		if !f.Broken {
+			l.setFile(m, f.Body, given)
+		}
+	}
+	for _, a := range l.o.Variables {
+		l.setOption(m, a, given)
+	}
+	for _, n := range l.x.named {
+		if n.kind != "variable" || n.mod != m || n.broken {
+			continue
+		}
+		if !given[n.name] && !n.optional {
+			n.broken = true
+			l.error(n.rng, "Variable without a value", "The variable %q has no default and was given no value. Give it one with --var %s=VALUE, with the environment variable NBPIPE_VAR_%s, or in a file NAME.auto.nbvars beside the experiment: %s = VALUE.",
+				n.name, n.name, n.name, n.name)
+		}
+	}
+	for _, n := range l.x.named {
+		if n.kind == "variable" && n.mod == m && !n.broken {
+			l.diags = append(l.diags, l.x.static.validate(n, n.value)...)
+		}
+	}
+}
+
+func (l *loader) setOption(m *module, a Assignment, given map[string]bool) {
+	if a.File != "" {
+		f, diags := l.tree.Variables(a.File)
+		l.diags = append(l.diags, diags...)
+		if f != nil && !f.Broken {
+			l.setFile(m, f.Body, given)
+		}
+		return
+	}
+	n := m.variables[a.Name]
+	if n == nil {
+		if !m.incomplete {
+			l.error(outside(a), "Undefined variable", "%s gives a value to the variable %q, which the experiment does not define.%s", upperFirst(a.From), a.Name,
+				diagnostic.Hint(a.Name, slices.Collect(maps.Keys(m.variables)), "variables"))
+		}
+		return
+	}
+	l.setText(n, a)
+	given[a.Name] = true
+}
+
+// outside is the place of a value that stands in no file.
+func outside(a Assignment) hcl.Range {
+	return hcl.Range{Filename: fmt.Sprintf("<%s %s>", a.From, a.Name), Start: hcl.InitialPos, End: hcl.InitialPos}
+}
+
+func (l *loader) setText(n *named, a Assignment) {
+	at := outside(a)
+	n.optional = true
+	if n.typ == cty.String || n.typ == cty.DynamicPseudoType && !looksLikeExpression(a.Value) {
+		l.set(n, cty.StringVal(strings.ToValidUTF8(a.Value, "\uFFFD")), at)
+		return
+	}
+	e, diags := l.tree.Parse(a.Value, at.Filename)
+	if diags.HasErrors() || e == nil {
+		n.broken = true
+		l.error(at, "Invalid value", "The value that %s gives to the variable %q is no expression: %s. The variable takes a %s; text within it needs quotes, such as '[\"a\", \"b\"]'.",
+			a.From, n.name, secret(n, a.Value), diagnostic.TypeText(n.typ))
+		return
+	}
+	ex := l.compile(e, n.mod, nil, scope{nothing: true, what: "the value of a variable"})
+	v, ok := l.constant(ex)
+	if !ok {
+		n.broken = true
+		return
+	}
+	l.set(n, v, at)
+}
+
+func secret(n *named, text string) string {
+	if n.sensitive {
+		return "(not shown, it is sensitive)"
+	}
+	return diagnostic.ValueText(cty.StringVal(strings.ToValidUTF8(text, "\uFFFD")))
+}
+
+// looksLikeExpression decides what --var x=... means where the variable takes
+// any type: a number, a bool, or something in brackets; else it is text.
+func looksLikeExpression(s string) bool {
+	s = strings.TrimSpace(s)
+	if s == "true" || s == "false" || s == "null" {
+		return true
+	}
+	if s == "" {
+		return false
+	}
+	if strings.ContainsRune(`[{"`, rune(s[0])) {
+		return true
+	}
+	_, err := cty.ParseNumberVal(s)
+	return err == nil
+}
+
+func (l *loader) set(n *named, v cty.Value, at hcl.Range) {
+	out, d := n.convert(v, at)
+	if d != nil {
+		n.broken = true
+		l.diags = append(l.diags, d)
+		return
+	}
+	n.value = out
+}
+
+func (l *loader) setFile(m *module, b *hclsyntax.Body, given map[string]bool) {
+	for _, block := range b.Blocks {
+		l.error(block.TypeRange, "Block in a file of variables", "A file of variables holds lines of the form name = value only.")
+	}
+	for _, a := range attributesByPlace(b.Attributes) {
+		n := m.variables[a.Name]
+		if n == nil {
+			if !m.incomplete {
+				l.error(a.NameRange, "Undefined variable", "The experiment defines no variable %q.%s", a.Name,
+					diagnostic.Hint(a.Name, slices.Collect(maps.Keys(m.variables)), "variables"))
+			}
+			continue
+		}
+		given[a.Name] = true
+		n.optional = true
+		v, ok := l.constant(l.compile(a.Expr, m, nil, scope{nothing: true, what: "the value of a variable"}))
+		if !ok {
+			n.broken = true
+			continue
+		}
+		l.set(n, v, a.Expr.Range())
+	}
+}
+
+// validate evaluates the validations of a variable that has value v.
+func (s *State) validate(n *named, v cty.Value) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, c := range n.checks {
+		ctx := &hcl.EvalContext{Functions: n.mod.functions, Variables: map[string]cty.Value{
+			"var": cty.ObjectVal(map[string]cty.Value{n.name: v})}}
+		ok, d := s.evaluate(c.condition, ctx)
+		diags = append(diags, d...)
+		ok, _ = ok.UnmarkDeep()
+		if d.HasErrors() || !ok.IsKnown() {
+			continue
+		}
+		if ok.IsNull() || ok.Type() != cty.Bool {
+			diags = append(diags, diagnostic.Error(c.condition.expr.Range(), "Wrong type", "A condition must be true or false, this is %s.", diagnostic.Given(ok)))
+			continue
+		}
+		if ok.True() {
+			continue
+		}
+		message, d := s.evaluate(c.message, ctx)
+		diags = append(diags, d...)
+		text := "The value does not fit."
+		if message.IsMarked() {
+			text = "The message would show a sensitive value, so it is not shown."
+		} else if message.IsKnown() && !message.IsNull() && message.Type() == cty.String {
+			text = message.AsString()
+		}
+		e := diagnostic.Error(n.rng, "Invalid value of a variable", "%s", fmt.Sprintf("%s (variable %q, %s; the condition stands at %s)", text, n.name, diagnostic.Given(v), placeText(c.rng)))
+		diags = append(diags, e)
+	}
+	return diags
+}
+
+func (l *loader) importBlock(m *module, b *hclsyntax.Block) {
+	if !l.labels(b, `import "tables" { source = "./tables" }`, 1) {
+		return
+	}
+	name := b.Labels[0]
+	if old := m.imports[name]; old != nil {
+		l.duplicate(b.DefRange(), old.header, "the import "+name)
+		return
+	}
+	l.onlyAttributes(b, []string{"source", "variables"})
+	m.imports[name] = &importBlock{name: name, block: b, header: b.DefRange()}
+}
+
+// importFolder loads the folder of an import.
+func (l *loader) importFolder(m *module, im *importBlock) {
+	a := im.block.Body.Attributes["source"]
+	if a == nil {
+		l.error(im.header, "Missing attribute", "An import needs the folder to import: source = \"./folder\".")
+		return
+	}
+	text, ok := l.constantText(m, a)
+	if !ok {
+		return
+	}
+	dir, err := l.tree.Resolve(m.dir, text)
+	switch {
+	case err != nil:
+		l.error(a.Expr.Range(), "Import not found", "%s", sentence(err))
+		return
+	case l.importLoop(m, im, dir, a.Expr.Range()):
+		return
+	case m.depth+1 > maxImportDepth:
+		l.error(im.header, "Imports nested too deeply", "Imports may be nested %d deep.", maxImportDepth)
+		return
+	case len(l.modules) >= maxModules:
+		l.error(im.header, "Too many imports", "An experiment may have %d imports altogether.", maxModules)
+		return
+	}
+	if im.child = l.module(dir, m, m.prefix+"import."+im.name+"."); im.child != nil {
+		l.importValues(m, im)
+	}
+}
+
+func (l *loader) importLoop(m *module, im *importBlock, dir string, at hcl.Range) bool {
+	i := slices.Index(l.loading, dir)
+	if i < 0 {
+		return false
+	}
+	var names []string
+	for _, d := range append(slices.Clone(l.loading[i:]), dir) {
+		rel, _ := filepath.Rel(l.tree.Root, d)
+		names = append(names, "./"+strings.TrimPrefix(rel, "."))
+	}
+	l.error(at, "Import loop", "The folder imports itself: %s. Move what both need into a third folder.", strings.Join(names, " -> "))
+	return true
+}
+
+// importValues connects the `variables` of an import with the variables of its folder.
+func (l *loader) importValues(m *module, im *importBlock) {
+	child := im.child
+	given := map[string]hclsyntax.ObjectConsItem{}
+	if a := im.block.Body.Attributes["variables"]; a != nil {
+		obj, ok := a.Expr.(*hclsyntax.ObjectConsExpr)
+		if !ok {
+			l.error(a.Expr.Range(), "Wrong type", "The variables of an import are written out: variables = { name = value, ... }.")
+			return
+		}
+		for _, item := range obj.Items {
+			l.importItem(im, item, given)
+		}
+	}
+	for _, n := range sortedNamed(child.variables) {
+		item, ok := given[n.name]
+		switch {
+		case ok:
+			n.ex = l.compileLater(item.ValueExpr, m, n)
+		case !n.optional && !n.broken:
+			n.broken = true
+			l.error(im.header, "Variable without a value", "The imported folder needs a value for its variable %q (%s). Add it: variables = { %s = ... }.", n.name, diagnostic.TypeText(n.typ), n.name)
+		case !n.broken:
+			l.diags = append(l.diags, l.x.static.validate(n, n.value)...)
+		}
+	}
+}
+
+func (l *loader) importItem(im *importBlock, item hclsyntax.ObjectConsItem, given map[string]hclsyntax.ObjectConsItem) {
+	name, ok := literalKey(item.KeyExpr)
+	if !ok {
+		l.error(item.KeyExpr.Range(), "Wrong key", "The names of an import's variables are written out: variables = { name = value, ... }.")
+		return
+	}
+	if _, twice := given[name]; twice {
+		l.error(item.KeyExpr.Range(), "Key given twice", "The variable %q is given two values.", name)
+		return
+	}
+	if im.child.variables[name] == nil {
+		if !im.child.incomplete {
+			l.error(item.KeyExpr.Range(), "Undefined variable", "The imported folder defines no variable %q.%s", name,
+				diagnostic.Hint(name, slices.Collect(maps.Keys(im.child.variables)), "variables"))
+		}
+		return
+	}
+	given[name] = item
+}
+
+func sortedNamed(ns map[string]*named) []*named {
+	return slices.SortedFunc(maps.Values(ns), func(a, b *named) int { return a.id - b.id })
+}
+
+// compileLater remembers an expression whose references are resolved once all
+// folders are read.
+func (l *loader) compileLater(e hclsyntax.Expression, m *module, n *named) *expression {
+	n.attr = &hclsyntax.Attribute{Name: n.name, Expr: e, SrcRange: e.Range(), NameRange: e.Range()}
+	return &expression{mod: m}
+}

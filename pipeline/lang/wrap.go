@@ -1,0 +1,163 @@
+package lang
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
+	"github.com/nbpipe/nbpipe/pipeline/lang/functions"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// The limits of evaluation. One step is one pass of a `for`, a splat or a part
+// of a string.
+const (
+	maxSteps      = 5_000_000   // of one expression: some seconds
+	maxTotalSteps = 100_000_000 // of all evaluations for one experiment
+	maxTextBytes  = 64 << 20    // of one expression's strings
+)
+
+// meter bounds evaluation, which HCL itself cannot be told to stop. The wrappers
+// below stand inside an expression and count; over the limit they panic with
+// tooMuch, which evaluate catches.
+type meter struct {
+	steps, bytes, total int
+	cancelled           func() error
+}
+
+type tooMuch struct{ detail string }
+
+func (m *meter) reset() { m.steps, m.bytes = 0, 0 }
+
+func (m *meter) step() {
+	m.steps++
+	m.total++
+	switch {
+	case m.steps > maxSteps:
+		panic(tooMuch{fmt.Sprintf("It takes more than %d steps. Nested `for` expressions multiply: compute the inner ones once, in locals.", maxSteps)})
+	case m.total > maxTotalSteps:
+		panic(tooMuch{fmt.Sprintf("The expressions of this experiment take more than %d steps together.", maxTotalSteps)})
+	case m.steps&0xfff == 0 && m.cancelled() != nil:
+		panic(tooMuch{"Loading was cancelled."})
+	}
+}
+
+func (m *meter) text(n int) {
+	if m.bytes += n; m.bytes > maxTextBytes {
+		panic(tooMuch{fmt.Sprintf("It makes more than %d MiB of text.", maxTextBytes>>20)})
+	}
+}
+
+// step counts the body of a loop.
+type step struct {
+	hclsyntax.Expression
+	meter *meter
+}
+
+// Inner implements diagnostic.Wrapper.
+func (w *step) Inner() hclsyntax.Expression { return w.Expression }
+
+// Value implements hcl.Expression.
+func (w *step) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	w.meter.step()
+	return w.Expression.Value(ctx)
+}
+
+// part is an interpolation in a string. HCL looks at the type of a part only
+// once its value is known; a file must be refused before that.
+type part struct {
+	hclsyntax.Expression
+	meter *meter
+}
+
+// Inner implements diagnostic.Wrapper.
+func (w *part) Inner() hclsyntax.Expression { return w.Expression }
+
+// Value implements hcl.Expression.
+func (w *part) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	w.meter.step()
+	v, diags := w.Expression.Value(ctx)
+	plain, _ := v.Unmark()
+	if isFile(plain.Type()) {
+		d := fileInString(w.Range())
+		d.Expression, d.EvalContext = w.Expression, ctx
+		return cty.UnknownVal(cty.String).WithSameMarks(v), append(diags, d)
+	}
+	if plain.IsKnown() && !plain.IsNull() {
+		switch plain.Type() {
+		case cty.String:
+			w.meter.text(len(plain.AsString()))
+		case cty.Number:
+			if err := functions.BoundNumber(plain.AsBigFloat()); err != nil {
+				return cty.UnknownVal(cty.String).WithSameMarks(v), append(diags, diagnostic.Error(w.Range(), "Number out of range", sentence(err)))
+			}
+		}
+	}
+	return v, diags
+}
+
+func isFile(t cty.Type) bool { return t.Equals(stages.FileType) || t.Equals(stages.TableType) }
+
+func fileInString(at hcl.Range) *hcl.Diagnostic {
+	return diagnostic.Error(at, "A file cannot be put into a string",
+		"Where a file lies is not known before the run, and a path would make results depend on the machine. Name the file under `inputs` of a command, `inputs = { data = ... }`, and use the path in/data.")
+}
+
+// number bounds the result of arithmetic, so that turning it into text stays cheap.
+type number struct{ hclsyntax.Expression }
+
+// Inner implements diagnostic.Wrapper.
+func (w *number) Inner() hclsyntax.Expression { return w.Expression }
+
+// Value implements hcl.Expression.
+func (w *number) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := w.Expression.Value(ctx)
+	plain, _ := v.Unmark()
+	if plain.Type() == cty.Number && plain.IsKnown() && !plain.IsNull() {
+		if err := functions.BoundNumber(plain.AsBigFloat()); err != nil {
+			return cty.UnknownVal(cty.Number).WithSameMarks(v), append(diags, diagnostic.Error(w.Range(), "Number out of range", sentence(err)))
+		}
+	}
+	return v, diags
+}
+
+// all is the source of a splat over a block with for_each: its instances as a
+// list, where HCL would take the object as one element.
+type all struct{ hclsyntax.Expression }
+
+// Inner implements diagnostic.Wrapper.
+func (w *all) Inner() hclsyntax.Expression { return w.Expression }
+
+// Value implements hcl.Expression.
+func (w *all) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := w.Expression.Value(ctx)
+	if !v.IsKnown() || v.IsNull() || v.IsMarked() || !v.Type().IsObjectType() {
+		return v, diags
+	}
+	out := make([]cty.Value, 0, v.LengthInt())
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		out = append(out, e)
+	}
+	return cty.TupleVal(out), diags
+}
+
+// collection is the argument of a function that takes a list, set or map of any
+// type.
+type collection struct{ hclsyntax.Expression }
+
+// Inner implements diagnostic.Wrapper.
+func (w *collection) Inner() hclsyntax.Expression { return w.Expression }
+
+// Value implements hcl.Expression.
+func (w *collection) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := w.Expression.Value(ctx)
+	out, err := functions.Homogeneous(v)
+	if err != nil {
+		return cty.DynamicVal, append(diags, diagnostic.Error(w.Range(), "Too many types", "%s", sentence(err)))
+	}
+	return out, diags
+}

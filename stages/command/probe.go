@@ -1,0 +1,79 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	probeTimeout = time.Minute // importing a large framework from a cold disk
+	probeMax     = 64 << 10    // bytes of output
+)
+
+// LookPath returns the absolute path of a program as commands and probes find
+// it: environ is nbpipe's environment, as os.Environ gives it.
+func LookPath(name string, environ []string) (string, error) {
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) {
+			return "", fmt.Errorf("%s: a tool is found in PATH or by an absolute path", name)
+		}
+		return name, executable(name, name)
+	}
+	dirs := searchPath(environ)
+	if p, ok := findIn(dirs, name); ok {
+		return p, nil
+	}
+	return "", fmt.Errorf("there is no program %q in PATH (%s)", name, strings.Join(dirs, string(filepath.ListSeparator)))
+}
+
+// Probe runs a tool's probe in the environment that commands get, without
+// scratch folder and inputs, and returns its standard output, trimmed.
+func Probe(ctx context.Context, argv, environ []string) (string, error) {
+	if len(argv) == 0 {
+		return "", fmt.Errorf("the probe is empty")
+	}
+	program, err := LookPath(argv[0], environ)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, probeTimeout, &timeoutError{probeTimeout.String()})
+	defer cancel()
+	env := plainEnvironment(environ)
+	env["HOME"] = "/nonexistent" // no settings of one user
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Args, cmd.Env, cmd.Dir, cmd.SysProcAttr = argv, list(env), "/", &syscall.SysProcAttr{Setsid: true}
+	cmd.WaitDelay = drain
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	out, last := &limited{}, newCapture(nil)
+	cmd.Stdout, cmd.Stderr = out, last
+	err = cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("%s: %w", shown(argv, ""), context.Cause(ctx))
+	case err != nil:
+		return "", fmt.Errorf("%s: %w%s", shown(argv, ""), err, last.lastLines())
+	case out.over:
+		return "", fmt.Errorf("%s: it prints more than %d bytes, and should print a version", shown(argv, ""), probeMax)
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(out.String(), "?")), nil
+}
+
+// limited keeps the first probeMax bytes.
+type limited struct {
+	bytes.Buffer
+	over bool
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.Len()+len(p) > probeMax {
+		l.over = true
+		return len(p), nil
+	}
+	return l.Buffer.Write(p)
+}

@@ -1,0 +1,24 @@
+package command
+
+import (
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// newSession gives a program a session and group of its own, without a
+// terminal; it is ended should nbpipe be killed.
+func newSession() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// awaitExit returns when the process has ended, and leaves it to be waited for:
+// until then its number is not given to another.
+func awaitExit(cmd *exec.Cmd) {
+	for unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+}
+
+// maxRSS is in bytes.
+func maxRSS(use *syscall.Rusage) int64 { return use.Maxrss << 10 }
