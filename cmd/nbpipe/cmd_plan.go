@@ -20,6 +20,7 @@ func (a *app) planCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
+			s.warn = true
 			if err := s.load(cmd.Context(), nil); err != nil {
 				return err
 			}

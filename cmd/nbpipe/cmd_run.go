@@ -43,6 +43,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 		return err
 	}
 	defer s.close()
+	s.warn = true
 	name, err := s.outcomeName()
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ func (a *app) validateCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
+			s.warn = true
 			if err := s.parse(cmd.Context()); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +61,7 @@ type session struct {
 	path   string // absolute
 	folder string // of the experiment: where the lock file and nbpipe-out lie
 	store  *cache.Local
+	warn   bool // show warnings about the files
 	probes *plan.Probes
 	lock   *plan.Lock
 	x      *lang.Experiment
@@ -156,7 +158,7 @@ func (s *session) hash(ctx context.Context) func(string) (cache.Object, error) {
 
 // report prints problems of the files; errors among them end the command.
 func (s *session) report(diags hcl.Diagnostics) error {
-	if len(diags) == 0 {
+	if diags = s.relevant(diags); len(diags) == 0 {
 		return nil
 	}
 	if err := s.app.printDiagnostics(diags, s.x.Sources()); err != nil {
@@ -166,6 +168,35 @@ func (s *session) report(diags hcl.Diagnostics) error {
 		return silently(exitUsage)
 	}
 	return nil
+}
+
+// relevant leaves out warnings where the command is not about the files, and
+// tells the same warning once: a block of 10,000 instances, or 10,000 blocks
+// that call the same program, are one reason to worry.
+func (s *session) relevant(diags hcl.Diagnostics) hcl.Diagnostics {
+	type text struct{ summary, detail string }
+	first := map[text]*hcl.Diagnostic{}
+	more := map[text]int{}
+	var out hcl.Diagnostics
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			out = append(out, d)
+			continue
+		}
+		t := text{d.Summary, d.Detail}
+		if first[t] == nil && s.warn {
+			first[t] = d
+			out = append(out, d)
+		} else if first[t] != nil && *d.Subject != *first[t].Subject {
+			more[t]++
+		}
+	}
+	for t, n := range more {
+		d := *first[t]
+		d.Detail += fmt.Sprintf(" The same holds in %s more.", count(n, "block"))
+		out[slices.Index(out, first[t])] = &d
+	}
+	return out
 }
 
 func (a *app) printDiagnostics(diags hcl.Diagnostics, sources map[string][]byte) error {

@@ -26,7 +26,6 @@ type Outcome struct {
 	Nodes    int              `json:"nodes"`
 	Verdicts []stages.Verdict `json:"verdicts,omitempty"`
 	Outputs  []OutputText     `json:"outputs,omitempty"`
-	Warnings []string         `json:"warnings,omitempty"`
 	Reports  []Report         `json:"reports,omitempty"`
 	Saved    time.Time        `json:"saved"`
 }

@@ -89,12 +89,11 @@ type Engine struct {
 
 	emitting sync.Mutex
 	graph    *graph.Graph
-	reported map[string]bool // warnings, once a block
 }
 
 // New makes an engine; Plan comes next.
 func New(c Config) *Engine {
-	e := &Engine{Config: c, State: c.Experiment.NewState(), reported: map[string]bool{}}
+	e := &Engine{Config: c, State: c.Experiment.NewState()}
 	deps := make([][]int, len(c.Experiment.Nodes))
 	all := make([]Node, len(deps))
 	for i, n := range c.Experiment.Nodes {

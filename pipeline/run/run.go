@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -204,7 +203,6 @@ func (r *run) start(ctx context.Context, n *Node) bool {
 		return false
 	}
 	a := r.action(n, res)
-	r.warnOnce(n)
 	r.emit(Event{Type: EventStarted, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
 	progress := &progress{emit: r.emit, node: n.Address, now: r.Now}
 	go func() {
@@ -345,21 +343,6 @@ func (r *run) producers(n *Node, f stages.File) []*Node {
 
 func (r *run) warn(address, message string) {
 	r.emit(Event{Type: EventWarning, Node: address, Message: message})
-}
-
-// warnOnce shows the warnings of a kind's Check once a block, not once an instance.
-func (r *run) warnOnce(n *Node) {
-	c, ok := n.Kind.Zero().(stages.Checker)
-	block := n.Block + "." + n.Name
-	if !ok || r.reported[block] {
-		return
-	}
-	r.reported[block] = true
-	for _, p := range c.Check(n.ingredients.Attrs) {
-		if p.Warning {
-			r.warn(n.Address, strings.TrimSpace(p.Summary+". "+p.Detail))
-		}
-	}
 }
 
 func (r *run) count() {

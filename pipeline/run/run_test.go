@@ -239,7 +239,10 @@ preprocess "join" "bad" {
   inputs = [preprocess.a.file]
   do     = "fail"
 }
-preprocess "join" "victim" { inputs = [preprocess.bad.file] }
+preprocess "join" "victim" {
+  inputs = [preprocess.bad.file]
+  text   = "victim"
+}
 `)
 	b.do["fail"] = func(context.Context) error { return errors.New("out of luck") }
 	e, sum, _ := b.run(small)
