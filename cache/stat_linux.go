@@ -14,7 +14,7 @@ func statOf(info fs.FileInfo) (memoValue, bool) {
 	if !ok {
 		return memoValue{}, false
 	}
-	return memoValue{size: s.Size, mtime: s.Mtim.Nano(), ctime: s.Ctim.Nano(), ino: s.Ino, dev: uint64(s.Dev)}, true
+	return memoValue{size: s.Size, mtime: s.Mtim.Nano(), ctime: s.Ctim.Nano(), ino: s.Ino, dev: uint64(s.Dev)}, true //nolint:unconvert // its type differs between architectures
 }
 
 // cloneRange shares the blocks of src from off on with dst, where the file

@@ -271,7 +271,7 @@ type NodeInfo struct {
 	Description string          `json:"description,omitempty"`
 	Key         cache.Key       `json:"key"`
 	Inputs      []string        `json:"inputs,omitempty"` // addresses of what it depends on directly
-	Attributes  json.RawMessage `json:"attributes"` // known, not sensitive, by name
+	Attributes  json.RawMessage `json:"attributes"`       // known, not sensitive, by name
 	Outputs     json.RawMessage `json:"outputs"`
 	Verdicts    []Verdict       `json:"verdicts,omitempty"`
 	Upstream    []NodeInfo      `json:"upstream,omitempty"` // everything it was made from, in dependency order; no verdicts, no Upstream of their own

@@ -247,19 +247,6 @@ func buildID() string {
 	return strconv.FormatInt(info.Size(), 10) + "-" + strconv.FormatInt(info.ModTime().UnixNano(), 10)
 }
 
-// onlyNode is the one node that the command line names.
-func (s *session) onlyNode() (*run.Node, error) {
-	if len(s.wanted) != 1 {
-		var names []string
-		for _, n := range s.wanted {
-			names = append(names, n.Address)
-		}
-		return nil, withCode(exitUsage, fmt.Errorf("%s stands for %d nodes; name one of %s",
-			strings.Join(s.target.addresses, " "), len(s.wanted), abbreviate(names, 5)))
-	}
-	return s.engine.Nodes[s.wanted[0].Index], nil
-}
-
 func abbreviate(names []string, most int) string {
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)

@@ -53,7 +53,7 @@ func (s *Stage) draw(ranks map[string][]float64, pairs map[[2]string]pair) []byt
 // the one before.
 func (s *Stage) legend(c *figure.Canvas, y float64) {
 	c.Small(16, y+12, figure.Start, "architectures in a hexagon")
-	x := 230.0
+	x := 238.0
 	for i, colour := range figure.Density {
 		c.Rect(x, y, 16, 14, colour, "")
 		text := fmt.Sprint(1 << i)

@@ -2,6 +2,8 @@ package lang
 
 import (
 	"fmt"
+	"math/big"
+	"strconv"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -91,7 +93,11 @@ func (w *part) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		case cty.String:
 			w.meter.text(len(plain.AsString()))
 		case cty.Number:
-			if err := functions.BoundNumber(plain.AsBigFloat()); err != nil {
+			n := plain.AsBigFloat()
+			if i, acc := n.Int64(); acc == big.Exact && n.IsInt() { // cty's way takes 80 times as long
+				return cty.StringVal(strconv.FormatInt(i, 10)).WithSameMarks(v), diags
+			}
+			if err := functions.BoundNumber(n); err != nil {
 				return cty.UnknownVal(cty.String).WithSameMarks(v), append(diags, diagnostic.Error(w.Range(), "Number out of range", sentence(err)))
 			}
 		}

@@ -169,7 +169,8 @@ func (c *checker) inputType(name string, t cty.Type) {
 // arguments compares what argv says about in/ with the inputs, and warns about
 // a program whose version is in no key.
 func (c *checker) arguments(inputs []string, known bool) {
-	probed := c.given("tools") && (!c.attrs["tools"].IsKnown() || c.attrs["tools"].LengthInt() > 0)
+	probed := c.given("tools") && !c.attrs["tools"].IsKnown()
+	eachElement(c.attrs["tools"], func(string, cty.Value) { probed = true })
 	var program string
 	eachElement(c.attrs["argv"], func(i string, e cty.Value) {
 		s, ok := text(e)
@@ -188,8 +189,16 @@ func (c *checker) arguments(inputs []string, known bool) {
 		program = "sh"
 	}
 	if program != "" && !probed && !strings.HasPrefix(path.Clean(program), inputFolder+"/") {
-		c.warn("tools", "The program's version is not part of the key", "If %s changes on this machine, or is another on the next, the result is still taken from the store. Name a command that prints its version: tools = { %s = [%q, \"--version\"] }.", program, toolName(program), program)
+		c.warn("tools", "The program's version is not part of the key", "If %s changes on this machine, or is another on the next, the result is still taken from the store. %s", program, probeExample(program))
 	}
+}
+
+func probeExample(program string) string {
+	switch path.Base(program) {
+	case "sh", "bash", "dash", "env":
+		return "Name commands that print the versions of what it runs, such as tools = { python = [\"python3\", \"--version\"] }."
+	}
+	return fmt.Sprintf("Name a command that prints its version: tools = { %s = [%q, \"--version\"] }.", toolName(program), program)
 }
 
 func (c *checker) noInput(i, arg, name string, inputs []string) {

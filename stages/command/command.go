@@ -81,7 +81,7 @@ type runner struct {
 
 // prepare makes the working folder and lays out the inputs.
 func (r *runner) prepare(ctx context.Context) error {
-	for _, d := range []string{r.work, r.home(), r.tmp()} {
+	for _, d := range []string{r.work, r.home()} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			return fmt.Errorf("making the working folder: %w", err)
 		}
@@ -92,8 +92,9 @@ func (r *runner) prepare(ctx context.Context) error {
 	return r.makeFolders()
 }
 
+// home is HOME and TMPDIR both: making a folder is a good part of what a
+// trivial command costs, and nothing in either is kept.
 func (r *runner) home() string   { return filepath.Join(r.in.Scratch, "home") }
-func (r *runner) tmp() string    { return filepath.Join(r.in.Scratch, "tmp") }
 func (r *runner) script() string { return filepath.Join(r.in.Scratch, "script") }
 
 // tidy leaves nothing that the removal of the scratch folder would stumble over:
@@ -105,14 +106,13 @@ func (r *runner) tidy(success bool) {
 		}
 	}
 	forceRemove(r.home())
-	forceRemove(r.tmp())
 	if !success {
 		forceRemove(r.work)
 	}
 }
 
 func forceRemove(dir string) {
-	if os.RemoveAll(dir) == nil {
+	if syscall.Rmdir(dir) == nil || os.RemoveAll(dir) == nil { // mostly it is empty
 		return
 	}
 	_ = filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {

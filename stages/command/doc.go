@@ -5,8 +5,8 @@
 //   - A fresh working folder. Inputs lie at in/NAME, read-only: a file or folder
 //     at exactly that name, a list at in/NAME/0, in/NAME/1 and so on, a map at
 //     in/NAME/KEY. An input that was changed all the same fails the stage.
-//   - A cleared environment: PATH as nbpipe has it; HOME and TMPDIR in the
-//     scratch folder; LANG=C.UTF-8, TZ=UTC; NBPIPE_SEED; OMP_NUM_THREADS, the
+//   - A cleared environment: PATH as nbpipe has it; HOME and TMPDIR, one
+//     empty folder; LANG=C.UTF-8, TZ=UTC; NBPIPE_SEED; OMP_NUM_THREADS, the
 //     cores it may use; and three settings that take a common source of chance
 //     out of results: PYTHONHASHSEED=0, SOURCE_DATE_EPOCH (1980-01-01, the
 //     first day that a zip can hold), and PYTHONDONTWRITEBYTECODE=1, since

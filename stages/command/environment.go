@@ -51,7 +51,7 @@ func plainEnvironment(environ []string) map[string]string {
 // environment is all that the program gets, sorted.
 func (r *runner) environment() []string {
 	env := plainEnvironment(r.in.Services.Environment)
-	env["HOME"], env["TMPDIR"] = r.home(), r.tmp()
+	env["HOME"], env["TMPDIR"] = r.home(), r.home()
 	env["NBPIPE_SEED"] = strconv.FormatUint(r.s.Seed, 10)
 	env["OMP_NUM_THREADS"] = strconv.Itoa(max(r.in.CPUs, 1))
 	for _, name := range r.s.PassEnvironment {

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -254,9 +253,9 @@ func contains(f io.Reader, size int64, needles []string) ([]bool, error) {
 	}
 	hits := make([]bool, len(needles))
 	buf := make([]byte, min(size+1, 1<<20)+int64(longest))
-	b, kept := bufio.NewReaderSize(f, 16), 0 // large reads pass through
+	kept := 0 // of the part before, in which a needle may have begun
 	for {
-		n, err := b.Read(buf[kept:])
+		n, err := f.Read(buf[kept:])
 		part := buf[:kept+n]
 		for i, needle := range needles {
 			hits[i] = hits[i] || bytes.Contains(part, []byte(needle))

@@ -61,19 +61,19 @@ func Probe(ctx context.Context, argv, environ []string) (string, error) {
 	case out.over:
 		return "", fmt.Errorf("%s: it prints more than %d bytes, and should print a version", shown(argv, ""), probeMax)
 	}
-	return strings.TrimSpace(strings.ToValidUTF8(out.String(), "?")), nil
+	return strings.TrimSpace(strings.ToValidUTF8(out.buf.String(), "?")), nil
 }
 
 // limited keeps the first probeMax bytes.
 type limited struct {
-	bytes.Buffer
+	buf  bytes.Buffer // no embedding: its ReadFrom would pass Write by
 	over bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > probeMax {
+	if l.buf.Len()+len(p) > probeMax {
 		l.over = true
 		return len(p), nil
 	}
-	return l.Buffer.Write(p)
+	return l.buf.Write(p)
 }

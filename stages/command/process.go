@@ -276,6 +276,7 @@ func (p *process) run(ctx context.Context, cmd *exec.Cmd, w io.Writer) (*os.Proc
 	defer func() { _ = read.Close() }()
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.SysProcAttr = newSession()
+	sealDescriptors()
 	// The kernel ends the program with the thread that started it (see
 	// newSession), so that thread has to live as long as the program.
 	runtime.LockOSThread()
@@ -359,7 +360,7 @@ func (p *process) drain(read *os.File, copied <-chan struct{}) {
 
 // nearest returns the candidate most like name, if any is like it.
 func nearest(name string, candidates []string) (string, bool) {
-	best, distance := "", max(len(name)/3, 1)+1
+	best, distance := "", max(len(name)/3, 2)+1
 	for _, c := range candidates {
 		if d := levenshtein.Distance(name, c, nil); d < distance {
 			best, distance = c, d

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"math"
 	"os/exec"
 	"syscall"
 
@@ -22,3 +23,8 @@ func awaitExit(cmd *exec.Cmd) {
 
 // maxRSS is in bytes.
 func maxRSS(use *syscall.Rusage) int64 { return use.Maxrss << 10 }
+
+// sealDescriptors keeps files that nbpipe itself inherited open from programs
+// that it starts; those that it opens are sealed already. Kernels before 5.11
+// cannot, and there is nothing to be done about it.
+func sealDescriptors() { _ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) }

@@ -26,14 +26,15 @@ type scanError struct {
 	detail  string
 }
 
-// check looks for what the parser must not see.
-func check(src []byte) *scanError {
+// check looks for what the parser must not see, and for places between blocks
+// at which a large file may be cut.
+func check(src []byte) ([]int, *scanError) {
 	if i := bytes.IndexByte(src, 0); i >= 0 {
-		return &scanError{place(src, i), "NUL byte in the file",
+		return nil, &scanError{place(src, i), "NUL byte in the file",
 			"An experiment is a text file in UTF-8. This one holds a zero byte; perhaps it is a binary file, or was saved as UTF-16. Save it as UTF-8."}
 	}
 	if i := invalidUTF8(src); i >= 0 {
-		return &scanError{place(src, i), "The file is not UTF-8",
+		return nil, &scanError{place(src, i), "The file is not UTF-8",
 			fmt.Sprintf("Byte 0x%02x does not belong to a UTF-8 character. Save the file as UTF-8.", src[i])}
 	}
 	return depth(src)
@@ -80,7 +81,12 @@ type scanner struct {
 	operator  bool // the last token was an operator: a newline does not end the expression
 	newline   bool // a newline since the last token
 	lastStart int
+	cuts      []int // offsets of lines at which a new piece may begin
 }
+
+// pieceSize is how much of a large file is parsed at once. The parser keeps all
+// tokens of its input in one slice, 120 bytes each, that it grows by copying.
+const pieceSize = 64 << 10
 
 type mode struct {
 	heredoc     bool
@@ -89,7 +95,7 @@ type mode struct {
 }
 
 // depth bounds nesting and chains of operators.
-func depth(src []byte) *scanError {
+func depth(src []byte) ([]int, *scanError) {
 	s := &scanner{src: src, levels: []level{{what: '{'}}}
 	for s.i < len(s.src) {
 		s.lastStart = s.i
@@ -102,15 +108,15 @@ func depth(src []byte) *scanError {
 			s.quoted()
 		}
 		if len(s.levels) > MaxDepth {
-			return &scanError{place(src, s.lastStart), "Nested too deeply",
+			return nil, &scanError{place(src, s.lastStart), "Nested too deeply",
 				fmt.Sprintf("More than %d brackets, strings or templates stand within each other here. Move inner parts into locals.", MaxDepth)}
 		}
 		if s.ops > MaxOperators {
-			return &scanError{place(src, s.lastStart), "Expression with too many operators",
+			return nil, &scanError{place(src, s.lastStart), "Expression with too many operators",
 				fmt.Sprintf("One expression may have at most %d operators. Split it with locals, or use a function such as sum().", MaxOperators)}
 		}
 	}
-	return nil
+	return s.cuts, nil
 }
 
 func (s *scanner) peek(k int) byte {
@@ -156,6 +162,13 @@ func (s *scanner) code() {
 	case '\n':
 		s.newline = true
 		s.i++
+		last := 0
+		if n := len(s.cuts); n > 0 {
+			last = s.cuts[n-1]
+		}
+		if s.i-last > pieceSize && len(s.levels) == 1 && len(s.modes) == 0 && s.braces == 0 && !s.operator {
+			s.cuts = append(s.cuts, s.i)
+		}
 	case '#':
 		s.line()
 	case '/':

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -230,11 +231,15 @@ func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	if e := check(src); e != nil {
+	cuts, e := check(src)
+	if e != nil {
 		pos := hcl.Pos{Line: e.at.line, Column: e.at.column, Byte: e.at.offset}
 		end := hcl.Pos{Line: e.at.line, Column: e.at.column + 1, Byte: e.at.offset + 1}
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: e.summary, Detail: e.detail,
 			Subject: &hcl.Range{Filename: name, Start: pos, End: end}}}
+	}
+	if body := pieces(src, name, cuts); body != nil {
+		return &File{Name: name, Body: body}, nil
 	}
 	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	body, ok := f.Body.(*hclsyntax.Body)
@@ -242,6 +247,33 @@ func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
 		return nil, diags
 	}
 	return &File{Name: name, Body: body, Broken: diags.HasErrors()}, diags
+}
+
+// pieces parses a large file piece by piece; nil where a piece has a problem of
+// which the whole file must be told.
+func pieces(src []byte, name string, cuts []int) *hclsyntax.Body {
+	if len(cuts) == 0 {
+		return nil
+	}
+	body := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
+	start := hcl.InitialPos
+	for _, end := range append(cuts, len(src)) {
+		f, diags := hclsyntax.ParseConfig(src[start.Byte:end], name, start)
+		piece, ok := f.Body.(*hclsyntax.Body)
+		if !ok || len(diags) > 0 {
+			return nil
+		}
+		for n, a := range piece.Attributes {
+			if body.Attributes[n] != nil {
+				return nil
+			}
+			body.Attributes[n] = a
+		}
+		body.Blocks = append(body.Blocks, piece.Blocks...)
+		start.Line += bytes.Count(src[start.Byte:end], []byte{'\n'})
+		start.Byte = end
+	}
+	return body
 }
 
 func (t *Tree) read(path, name string) ([]byte, hcl.Diagnostics) {
@@ -270,7 +302,7 @@ func (t *Tree) Parse(text, name string) (hclsyntax.Expression, hcl.Diagnostics) 
 	t.mu.Lock()
 	t.sources[name] = src
 	t.mu.Unlock()
-	if e := check(src); e != nil {
+	if _, e := check(src); e != nil {
 		return nil, problem(name, e.summary, e.detail)
 	}
 	return hclsyntax.ParseExpression(src, name, hcl.InitialPos)

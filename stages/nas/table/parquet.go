@@ -132,7 +132,7 @@ func (p *parquetFile) column(leaf *parquet.Column, rows int) (Column, error) {
 	}
 	for i := range p.metadata.RowGroups {
 		group := &p.metadata.RowGroups[i]
-		if int(leaf.Index()) >= len(group.Columns) || group.NumRows < 0 || group.NumRows > int64(rows-len(c.valid)) {
+		if leaf.Index() >= len(group.Columns) || group.NumRows < 0 || group.NumRows > int64(rows-len(c.valid)) {
 			return out, fmt.Errorf("row group %d does not fit", i+1)
 		}
 		c.left, c.dictionary = int(group.NumRows), nil

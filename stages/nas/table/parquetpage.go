@@ -105,7 +105,7 @@ func (c *chunk) page(h *format.PageHeader, body []byte) error {
 
 func (c *chunk) dictionaryPage(h *format.PageHeader, body []byte) error {
 	d := &h.DictionaryPageHeader.V
-	if c.dictionary != nil || (d.Encoding != format.Plain && d.Encoding != format.PlainDictionary) {
+	if c.dictionary != nil || (d.Encoding != format.Plain && d.Encoding != format.PlainDictionary) { //nolint:staticcheck // deprecated in writers, found in files
 		return fmt.Errorf("a second dictionary, or one encoded as %s", d.Encoding)
 	}
 	body, err := c.decompress(body, int(h.UncompressedPageSize), true)
@@ -139,7 +139,7 @@ func (c *chunk) dataPage(levels, body []byte, count int, encoding format.Encodin
 		if source, err = c.plain(body, n); err != nil {
 			return err
 		}
-	case format.RLEDictionary, format.PlainDictionary:
+	case format.RLEDictionary, format.PlainDictionary: //nolint:staticcheck // as above
 		if indices, err = c.indices(body, n); err != nil {
 			return err
 		}

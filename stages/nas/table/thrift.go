@@ -36,7 +36,7 @@ func checkFooter(r io.ReaderAt, size int64) error {
 		return err
 	}
 	if used, err := checkThrift(footer); err != nil || used != len(footer) {
-		return fmt.Errorf("its footer is damaged (%v)", err)
+		return fmt.Errorf("its footer is damaged (%w)", err)
 	}
 	return nil
 }

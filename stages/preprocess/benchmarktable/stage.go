@@ -188,7 +188,7 @@ func (s *Stage) read(ctx context.Context, in *stages.Input) (*table.Table, int, 
 	}
 	leftOut := 0
 	if len(where) > 0 {
-		if t, leftOut, err = t.Filter(where); err != nil {
+		if t, leftOut, err = t.Filter(renamed(t, where)); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -196,6 +196,19 @@ func (s *Stage) read(ctx context.Context, in *stages.Input) (*table.Table, int, 
 		t, err = numbered(t)
 	}
 	return t, leftOut, err
+}
+
+// renamed lets a filter use the file's own name of the column that became
+// architecture.
+func renamed(t *table.Table, where map[string]any) map[string]any {
+	index, err := t.Column(table.Architecture)
+	if err != nil || t.Has(index.Source) || where[index.Source] == nil {
+		return where
+	}
+	out := maps.Clone(where)
+	out[table.Architecture] = out[index.Source]
+	delete(out, index.Source)
+	return out
 }
 
 func (s *Stage) parse(data []byte, options table.Options) (*table.Table, error) {

@@ -152,7 +152,7 @@ func parseSVG(doc []byte) (*svgNode, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: %v", errNotSVG, err)
+			return nil, fmt.Errorf("%w: %w", errNotSVG, err)
 		}
 		if err := p.token(tok); err != nil {
 			return nil, err
@@ -193,7 +193,7 @@ func holdsText(name string) bool {
 func (p *svgParser) start(t xml.StartElement) error {
 	if t.Name.Local == "metadata" && t.Name.Space == svgNS && p.root != nil {
 		if err := p.d.Skip(); err != nil {
-			return fmt.Errorf("%w: %v", errNotSVG, err)
+			return fmt.Errorf("%w: %w", errNotSVG, err)
 		}
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"html"
 	"html/template"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/nbpipe/nbpipe/stages"
@@ -150,11 +151,11 @@ func limitText(v stages.Verdict) string {
 	}
 	switch {
 	case v.Min != nil && v.Max != nil:
-		parts = append(parts, shortest(*v.Min)+" to "+shortest(*v.Max))
+		parts = append(parts, limitNumber(*v.Min, v)+" to "+limitNumber(*v.Max, v))
 	case v.Min != nil:
-		parts = append(parts, "≥ "+shortest(*v.Min))
+		parts = append(parts, "≥ "+limitNumber(*v.Min, v))
 	case v.Max != nil:
-		parts = append(parts, "≤ "+shortest(*v.Max))
+		parts = append(parts, "≤ "+limitNumber(*v.Max, v))
 	}
 	if v.Want != "" {
 		parts = append(parts, v.Want)
@@ -163,6 +164,23 @@ func limitText(v stages.Verdict) string {
 		return "–"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// limitNumber writes a limit as the file does, or, where it was computed and has
+// many digits, with five significant ones: more where the value lies between
+// the limit and its rounding.
+func limitNumber(lim float64, v stages.Verdict) string {
+	const significant, longest = 5, 17
+	if isWhole(lim) || lim == 0 || decimalsOf(lim) <= significant+1 {
+		return shortest(lim)
+	}
+	for n := significant; n < longest; n++ {
+		r, err := strconv.ParseFloat(strconv.FormatFloat(lim, 'g', n, 64), 64)
+		if err != nil || !finite(v.Value) || (*v.Value < r) == (*v.Value < lim) && (*v.Value > r) == (*v.Value > lim) {
+			return shortest(r)
+		}
+	}
+	return shortest(lim)
 }
 
 // verdictDecimals chooses the decimals of a verdict's value and interval: two
