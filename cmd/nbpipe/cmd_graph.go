@@ -16,24 +16,18 @@ func (a *app) graphCommand() *cobra.Command {
 		Use:   "graph [EXPERIMENT] [NODE...]",
 		Short: "Print the graph as DOT, or draw it",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.open(cmd.Context(), args, false)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.load(cmd.Context(), nil); err != nil {
-				return err
-			}
-			d := drawing(s)
-			if svg == "" {
-				_, err := fmt.Fprint(a.stdout, d.DOT())
-				return err
-			}
-			if svg == "-" {
-				_, err := fmt.Fprint(a.stdout, d.SVG())
-				return err
-			}
-			return os.WriteFile(svg, []byte(d.SVG()), 0o644)
+			return a.planned(cmd.Context(), args, false, func(s *session) error {
+				d := drawing(s)
+				if svg == "" {
+					_, err := fmt.Fprint(a.stdout, d.DOT())
+					return err
+				}
+				if svg == "-" {
+					_, err := fmt.Fprint(a.stdout, d.SVG())
+					return err
+				}
+				return os.WriteFile(svg, []byte(d.SVG()), 0o644)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&svg, "svg", "", "draw an SVG picture into this file (- for standard output)")

@@ -15,16 +15,9 @@ func (a *app) planCommand() *cobra.Command {
 		Use:   "plan [EXPERIMENT] [NODE...]",
 		Short: "Say for each node: cached, will run, or known after run; and why",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.open(cmd.Context(), args, false)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			s.warn = true
-			if err := s.load(cmd.Context(), nil); err != nil {
-				return err
-			}
-			return a.printPlan(s, all)
+			return a.planned(cmd.Context(), args, true, func(s *session) error {
+				return a.printPlan(s, all)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "list cached nodes, too")
@@ -80,26 +73,20 @@ func (a *app) whyCommand() *cobra.Command {
 		Short:   "Name the input that changed: why a node will run, or ran last",
 		Example: "  nbpipe why experiments/nb360 hypothesis.figure4",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.open(cmd.Context(), args, false)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if len(s.target.addresses) == 0 {
+			if len(parseTarget(args).addresses) == 0 {
 				return withCode(exitUsage, errNoNode)
 			}
-			if err := s.load(cmd.Context(), nil); err != nil {
-				return err
-			}
-			for i, n := range s.wanted {
-				if i > 0 && !a.json {
-					fmt.Fprintln(a.stdout)
+			return a.planned(cmd.Context(), args, true, func(s *session) error {
+				for i, n := range s.wanted {
+					if i > 0 && !a.json {
+						fmt.Fprintln(a.stdout)
+					}
+					if err := a.printWhy(s, s.engine.Nodes[n.Index]); err != nil {
+						return err
+					}
 				}
-				if err := a.printWhy(s, s.engine.Nodes[n.Index]); err != nil {
-					return err
-				}
-			}
-			return nil
+				return nil
+			})
 		},
 	}
 }

@@ -18,15 +18,9 @@ func (a *app) showCommand() *cobra.Command {
 		Short:   "Print a node's outputs, inputs, key, verdicts and timings",
 		Example: "  nbpipe show experiments/nb360 hypothesis.figure4 --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.open(cmd.Context(), args, false)
-			if err != nil {
-				return err
-			}
-			defer s.close()
-			if err := s.load(cmd.Context(), nil); err != nil {
-				return err
-			}
-			return a.show(cmd, s)
+			return a.planned(cmd.Context(), args, false, func(s *session) error {
+				return a.show(cmd, s)
+			})
 		},
 	}
 }

@@ -90,6 +90,20 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 	return s, nil
 }
 
+// planned opens and plans an experiment for a command that executes nothing.
+func (a *app) planned(ctx context.Context, args []string, warn bool, f func(*session) error) error {
+	s, err := a.open(ctx, args, false)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.warn = warn
+	if err := s.load(ctx, nil); err != nil {
+		return err
+	}
+	return f(s)
+}
+
 func (a *app) openStore(ctx context.Context) (*cache.Local, error) {
 	store, err := cache.Open(ctx, a.settings.Cache, cache.Options{
 		Now: time.Now, OnWait: func(m string) { fmt.Fprintln(a.stderr, m) },
