@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -48,10 +49,8 @@ func drawing(s *session) *graph.Drawing {
 	return d
 }
 
-// group is the address without the instance's key.
+// group is the address without the instance's key, which may hold anything.
 func group(n *run.Node) string {
-	if n.EachKey == nil {
-		return n.Address
-	}
-	return n.Address[:len(n.Address)-len(fmt.Sprintf("[%q]", *n.EachKey))]
+	head, _, _ := strings.Cut(n.Address, "[")
+	return head
 }
