@@ -37,9 +37,9 @@ hypothesis "rank_transfer" "figure3" {
   # interval with the lowest lower end of the vision pairs.
 
   expect "ninapro_weakly_uncorrelated_spearman" {
-    kind  = "claim"
-    claim = "NinaPro is uncorrelated with CIFAR-100, weak reading: rho below the smallest of two vision tasks, intervals disjoint"
-    value = self.spearman["ninapro"].ci_high
+    kind     = "claim"
+    claim    = "NinaPro is uncorrelated with CIFAR-100, weak reading: rho below the smallest of two vision tasks, intervals disjoint"
+    value    = self.spearman["ninapro"].ci_high
     interval = [self.spearman["ninapro"].ci_low, self.spearman["ninapro"].ci_high]
     max = min(
       self.pairwise["cifar10"]["cifar100"].ci_low,
@@ -49,9 +49,9 @@ hypothesis "rank_transfer" "figure3" {
   }
 
   expect "ninapro_weakly_uncorrelated_kendall" {
-    kind  = "claim"
-    claim = "NinaPro is uncorrelated with CIFAR-100, weak reading: tau-b below the smallest of two vision tasks, intervals disjoint"
-    value = self.kendall["ninapro"].ci_high
+    kind     = "claim"
+    claim    = "NinaPro is uncorrelated with CIFAR-100, weak reading: tau-b below the smallest of two vision tasks, intervals disjoint"
+    value    = self.kendall["ninapro"].ci_high
     interval = [self.kendall["ninapro"].ci_low, self.kendall["ninapro"].ci_high]
     max = min(
       self.pairwise_kendall["cifar10"]["cifar100"].ci_low,
@@ -61,9 +61,9 @@ hypothesis "rank_transfer" "figure3" {
   }
 
   expect "darcy_weakly_uncorrelated_spearman" {
-    kind  = "claim"
-    claim = "Darcy is uncorrelated with CIFAR-100, weak reading: rho below the smallest of two vision tasks, intervals disjoint"
-    value = self.spearman["darcy"].ci_high
+    kind     = "claim"
+    claim    = "Darcy is uncorrelated with CIFAR-100, weak reading: rho below the smallest of two vision tasks, intervals disjoint"
+    value    = self.spearman["darcy"].ci_high
     interval = [self.spearman["darcy"].ci_low, self.spearman["darcy"].ci_high]
     max = min(
       self.pairwise["cifar10"]["cifar100"].ci_low,
@@ -73,9 +73,9 @@ hypothesis "rank_transfer" "figure3" {
   }
 
   expect "darcy_weakly_uncorrelated_kendall" {
-    kind  = "claim"
-    claim = "Darcy is uncorrelated with CIFAR-100, weak reading: tau-b below the smallest of two vision tasks, intervals disjoint"
-    value = self.kendall["darcy"].ci_high
+    kind     = "claim"
+    claim    = "Darcy is uncorrelated with CIFAR-100, weak reading: tau-b below the smallest of two vision tasks, intervals disjoint"
+    value    = self.kendall["darcy"].ci_high
     interval = [self.kendall["darcy"].ci_low, self.kendall["darcy"].ci_high]
     max = min(
       self.pairwise_kendall["cifar10"]["cifar100"].ci_low,

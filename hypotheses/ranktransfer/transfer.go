@@ -30,7 +30,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	}
 	t := s.prepare(set)
 	t.ctx, t.progress = ctx, in.Progress
-	t.total = int64(2*len(names)*(len(names)-1)/2 + 5*len(s.To) + len(names))
+	t.total = int64(len(names)*(len(names)-1) + 5*len(s.To) + len(names))
 	if err := t.correlations(out); err != nil {
 		return err
 	}
@@ -147,16 +147,19 @@ func (t *transfer) correlations(out *stages.Output) error {
 		members[name] = map[string]cty.Value{}
 	}
 	for _, to := range t.To {
-		for name, f := range map[string]func(string) (cty.Value, error){
-			"spearman_unique": t.spearmanUnique, "kendall_unique": t.kendallUnique,
-			"spearman_raw": t.spearmanRaw, "kendall_raw": t.kendallRaw,
-			"spearman_best_half": t.spearmanBestHalf, "overlap": t.overlap,
+		for _, m := range []struct {
+			output  string
+			measure func(to string) (cty.Value, error)
+		}{
+			{"spearman_unique", t.spearmanUnique}, {"kendall_unique", t.kendallUnique},
+			{"spearman_raw", t.spearmanRaw}, {"kendall_raw", t.kendallRaw},
+			{"spearman_best_half", t.spearmanBestHalf}, {"overlap", t.overlap},
 		} {
-			v, err := f(to)
+			v, err := m.measure(to)
 			if err != nil {
-				return fmt.Errorf("%s of %s and %s: %w", name, t.From, to, err)
+				return fmt.Errorf("%s of %s and %s: %w", m.output, t.From, to, err)
 			}
-			members[name][to] = v
+			members[m.output][to] = v
 		}
 		p := t.pairs[[2]string{t.From, to}]
 		members["spearman"][to] = estimate.Correlation(p.rho, p.rhoInterval)

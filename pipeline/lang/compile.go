@@ -148,7 +148,11 @@ func (c *compiler) compound(e hclsyntax.Expression) hclsyntax.Expression {
 
 func (c *compiler) literal(e *hclsyntax.LiteralValueExpr) {
 	if e.Val.Type() == cty.Number && e.Val.IsKnown() && !e.Val.IsNull() {
-		if err := functions.BoundNumber(e.Val.AsBigFloat()); err != nil {
+		err := functions.BoundNumber(e.Val.AsBigFloat())
+		if e.Val.AsBigFloat().IsInf() {
+			err = errInfinite
+		}
+		if err != nil {
 			c.fail(e.SrcRange, "Number out of range", sentence(err))
 			e.Val = cty.UnknownVal(cty.Number)
 		}

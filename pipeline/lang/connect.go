@@ -158,7 +158,7 @@ func (c *connector) resolve(o *owner, i *instance) *resolution {
 	}
 	for k, r := range o.nodeRefs {
 		if len(r.guards) == 0 || !prune(k, r.ex, r.guards) {
-			res.targets[k] = c.target(r, i, context)
+			res.targets[k] = c.target(r, res, context)
 		}
 	}
 	for k, r := range o.namedRefs {
@@ -170,7 +170,7 @@ func (c *connector) resolve(o *owner, i *instance) *resolution {
 }
 
 // target is the node, or the block, that a reference names.
-func (c *connector) target(r *nodeRef, i *instance, context func(*expression) *hcl.EvalContext) target {
+func (c *connector) target(r *nodeRef, res *resolution, context func(*expression) *hcl.EvalContext) target {
 	t := r.tmpl
 	if t.state != expanded {
 		return target{}
@@ -196,13 +196,17 @@ func (c *connector) target(r *nodeRef, i *instance, context func(*expression) *h
 	if to := t.byKey[key]; to != nil {
 		return target{t, to}
 	}
-	if !r.lenient && !c.reported[r] {
+	if r.lenient {
+		return target{}
+	}
+	res.failed = append(res.failed, r.ex)
+	if !c.reported[r] {
 		c.reported[r] = true
 		c.l.error(r.rng, "No node with this key", "%s has no node with the key %s.%s", t.block+"."+t.name, diagnostic.ValueText(cty.StringVal(key)),
 			diagnostic.Hint(key, slices.Collect(maps.Keys(t.byKey)), "keys"))
 	}
 	if !r.lenient {
-		r.ex.broken = r.ex.broken || i == nil || i.key == nil
+		r.ex.broken = true // told once; evaluating it would tell it again
 		return target{}
 	}
 	return target{}

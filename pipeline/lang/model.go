@@ -38,7 +38,6 @@ type importBlock struct {
 	block  *hclsyntax.Block
 	header hcl.Range
 	child  *module // nil where it could not be loaded
-	values map[string]*expression
 }
 
 // named is a value with a name: a variable, a local, an output, or the for_each
@@ -177,6 +176,7 @@ type guard struct {
 type resolution struct {
 	targets []target // by nodeRef.slot
 	pruned  []bool   // by slot of node references, then of named ones
+	failed  []*expression // name a node that does not exist: reported, not evaluated
 }
 
 // target is a node, or all nodes of a block.

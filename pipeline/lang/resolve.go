@@ -324,7 +324,9 @@ func (l *loader) forEachValue(t *template, v cty.Value) ([]element, bool) {
 		return bad("for_each is not known before the run", "Which nodes there are must be known before anything runs; this depends on outputs of nodes. The keys must be known, the values need not: write a map whose keys are in the file.")
 	case !ty.IsMapType() && !ty.IsObjectType() && !ty.IsSetType():
 		return bad("Wrong for_each", "for_each takes a map, an object or a set of strings, this is %s.", diagnostic.Given(v))
-	case ty.IsSetType() && v.LengthInt() > 0 && ty.ElementType() != cty.String:
+	case ty.IsSetType() && !v.IsWhollyKnown():
+		return bad("for_each is not known before the run", "An element of the set depends on outputs of nodes. Which nodes there are must be known before anything runs: write a map whose keys are in the file, and use the output as a value.")
+	case ty.IsSetType() && v.LengthInt() > 0 && ty.ElementType() != cty.String && ty.ElementType() != cty.DynamicPseudoType:
 		return bad("Wrong for_each", "for_each takes a set of strings, this is a %s. Make texts of the elements: toset([for x in ... : tostring(x)]).", diagnostic.TypeText(ty))
 	}
 	elems := make([]element, 0, v.LengthInt())

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -346,7 +347,7 @@ func (s *State) eval(ex *expression, i *instance) (cty.Value, hcl.Diagnostics) {
 }
 
 func (s *State) evalWith(ex *expression, i *instance, res *resolution) (cty.Value, hcl.Diagnostics) {
-	if ex.broken {
+	if ex.broken || res != nil && slices.Contains(res.failed, ex) {
 		return cty.DynamicVal, nil
 	}
 	if ex.cached {

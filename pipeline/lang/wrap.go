@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -112,22 +113,43 @@ func fileInString(at hcl.Range) *hcl.Diagnostic {
 		"Where a file lies is not known before the run, and a path would make results depend on the machine. Name the file under `inputs` of a command, `inputs = { data = ... }`, and use the path in/data.")
 }
 
-// number bounds the result of arithmetic, so that turning it into text stays cheap.
-type number struct{ hclsyntax.Expression }
+// number bounds the result of arithmetic, so that turning it into text stays
+// cheap. An infinity may come from a node's outputs (log10 of a p-value of 0),
+// but not from finite operands.
+type number struct{ *hclsyntax.BinaryOpExpr }
 
 // Inner implements diagnostic.Wrapper.
-func (w *number) Inner() hclsyntax.Expression { return w.Expression }
+func (w *number) Inner() hclsyntax.Expression { return w.BinaryOpExpr }
 
 // Value implements hcl.Expression.
 func (w *number) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	v, diags := w.Expression.Value(ctx)
+	v, diags := w.BinaryOpExpr.Value(ctx)
 	plain, _ := v.Unmark()
-	if plain.Type() == cty.Number && plain.IsKnown() && !plain.IsNull() {
-		if err := functions.BoundNumber(plain.AsBigFloat()); err != nil {
-			return cty.UnknownVal(cty.Number).WithSameMarks(v), append(diags, diagnostic.Error(w.Range(), "Number out of range", sentence(err)))
+	if plain.Type() != cty.Number || !plain.IsKnown() || plain.IsNull() {
+		return v, diags
+	}
+	n := plain.AsBigFloat()
+	err := functions.BoundNumber(n)
+	if n.IsInf() && !infinite(w.LHS, ctx) && !infinite(w.RHS, ctx) {
+		err = errInfinite
+		if w.Op == hclsyntax.OpDivide {
+			err = errDivision
 		}
 	}
+	if err != nil {
+		return cty.UnknownVal(cty.Number).WithSameMarks(v), append(diags, diagnostic.Error(w.Range(), "Number out of range", "%s", sentence(err)))
+	}
 	return v, diags
+}
+
+var (
+	errInfinite = errors.New("the result is too large for a number")
+	errDivision = errors.New("a division by zero has no result")
+)
+
+func infinite(e hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+	v, ok := valueOf(e, ctx)
+	return ok && v.Type() == cty.Number && v.IsKnown() && !v.IsNull() && v.AsBigFloat().IsInf()
 }
 
 // all is the source of a splat over a block with for_each: its instances as a

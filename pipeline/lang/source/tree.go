@@ -242,11 +242,30 @@ func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
 		return &File{Name: name, Body: body}, nil
 	}
 	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	diags = withoutCascade(diags)
 	body, ok := f.Body.(*hclsyntax.Body)
 	if !ok {
 		return nil, diags
 	}
 	return &File{Name: name, Body: body, Broken: diags.HasErrors()}, diags
+}
+
+// withoutCascade drops what follows from a string that was not closed: from
+// there on the parser takes text for code and code for text.
+func withoutCascade(diags hcl.Diagnostics) hcl.Diagnostics {
+	open := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary == "Invalid multi-line string" })
+	if open < 0 {
+		return diags
+	}
+	at := diags[open].Subject.Start.Byte
+	for _, d := range diags {
+		if d.Summary == diags[open].Summary && d.Subject.Start.Byte < at {
+			at = d.Subject.Start.Byte
+		}
+	}
+	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
+		return d.Subject != nil && d.Subject.Start.Byte > at || d.Summary == "Unterminated template string"
+	})
 }
 
 // pieces parses a large file piece by piece; nil where a piece has a problem of

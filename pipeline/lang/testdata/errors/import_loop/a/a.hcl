@@ -1,0 +1,3 @@
+import "b" {
+  source = "../b"
+}

@@ -1,0 +1,3 @@
+import "a" {
+  source = "../a" # ERROR: Import loop
+}

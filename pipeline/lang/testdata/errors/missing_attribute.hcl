@@ -1,0 +1,2 @@
+dataset "fetch" "x" { # ERROR: Missing attribute "url"
+}

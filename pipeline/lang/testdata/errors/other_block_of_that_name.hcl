@@ -1,0 +1,3 @@
+preprocess "benchmark_table" "nats" {
+  file = dataset.nats.file # ERROR: Undefined node
+}

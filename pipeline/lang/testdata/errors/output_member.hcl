@@ -1,0 +1,10 @@
+dataset "fetch" "d" {
+  url = "https://example.org"
+}
+preprocess "benchmark_table" "t" {
+  file = dataset.d.fille # ERROR: No such member
+}
+command "run" "c" {
+  argv   = ["sh"]
+  inputs = { t = preprocess.t.table.rows } # ERROR: Unsupported attribute
+}

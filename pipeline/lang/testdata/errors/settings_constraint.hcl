@@ -1,0 +1,3 @@
+settings {
+  required_version = "at least one" # ERROR: Invalid version constraint
+}

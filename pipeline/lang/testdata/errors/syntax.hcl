@@ -1,0 +1,7 @@
+dataset "fetch" "x" {
+  url = "https://example.org
+  sha256 = 3
+}
+command "run" "y" {
+  argv = dataset.nowhere.file
+}

@@ -1,0 +1,2 @@
+command "fetch" "x" { # ERROR: Unknown type
+}

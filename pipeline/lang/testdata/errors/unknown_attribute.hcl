@@ -1,0 +1,4 @@
+dataset "fetch" "x" {
+  url    = "https://example.org"
+  sha265 = "abc" # ERROR: Unknown attribute
+}

@@ -1,0 +1,3 @@
+dataste "fetch" "x" { # ERROR: Unknown block
+  url = "https://example.org"
+}
