@@ -174,8 +174,8 @@ type guard struct {
 
 // resolution is what the references of an owner mean for one instance.
 type resolution struct {
-	targets []target // by nodeRef.slot
-	pruned  []bool   // by slot of node references, then of named ones
+	targets []target      // by nodeRef.slot
+	pruned  []bool        // by slot of node references, then of named ones
 	failed  []*expression // name a node that does not exist: reported, not evaluated
 }
 

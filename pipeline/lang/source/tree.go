@@ -243,6 +243,7 @@ func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
 	}
 	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	diags = withoutCascade(diags)
+	leadingPoint(src, diags)
 	body, ok := f.Body.(*hclsyntax.Body)
 	if !ok {
 		return nil, diags
@@ -266,6 +267,22 @@ func withoutCascade(diags hcl.Diagnostics) hcl.Diagnostics {
 	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
 		return d.Subject != nil && d.Subject.Start.Byte > at || d.Summary == "Unterminated template string"
 	})
+}
+
+// leadingPoint explains numbers such as .5, which papers print and HCL lacks.
+func leadingPoint(src []byte, diags hcl.Diagnostics) {
+	for _, d := range diags {
+		if d.Subject == nil || d.Summary != "Invalid expression" {
+			continue
+		}
+		if i := d.Subject.Start.Byte; i >= 0 && i+1 < len(src) && src[i] == '.' && isDigit(src[i+1]) {
+			end := i + 1
+			for end < len(src) && isDigit(src[end]) {
+				end++
+			}
+			d.Detail = fmt.Sprintf("A number starts with a digit: write 0%s.", src[i:end])
+		}
+	}
 }
 
 // pieces parses a large file piece by piece; nil where a piece has a problem of
