@@ -7,6 +7,6 @@ locals {
   f = "${null}x"                   # ERROR: Value cannot be put into a string
   h = { a = 1 }.b                  # ERROR: No such member
   i = [1, 2][5]                    # ERROR: Invalid index
-  m = 1e9999 * 1e9999              # ERROR: Number out of range
+  m = 1e4000 * 1e4000              # ERROR: Number out of range
   l = 3 ? 1 : 2                    # ERROR: Incorrect condition type
 }
