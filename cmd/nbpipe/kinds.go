@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/nbpipe/nbpipe/hypotheses"
 	"github.com/nbpipe/nbpipe/stages"
@@ -24,6 +25,6 @@ func kinds() *stages.Registry {
 // services are what stages may use beyond their inputs.
 func (s *session) services() stages.Services {
 	return stages.Services{
-		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(),
+		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(), Memo: new(sync.Map),
 	}
 }

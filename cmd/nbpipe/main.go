@@ -21,6 +21,7 @@ func Main() int {
 	// of 100 the collector took a third of the time of a plan of 10,000 blocks.
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(2 << 30) // from here on, collect as often as by default
+	syscall.Umask(0o022)          // modes of what stages make must not depend on the user
 	ctx, stop := interruptible()
 	defer stop()
 	cmd := newRoot(&app{stdout: os.Stdout, stderr: os.Stderr})
