@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -107,13 +108,13 @@ func (s *State) fit(a *attribute, v cty.Value, i *instance) (cty.Value, *hcl.Dia
 	}
 	if plain, _ := v.Unmark(); plain.IsNull() {
 		if !decl.Optional {
-			return v, diagnostic.Error(at, "Required attribute is null", "%q of a %s needs a value, a %s; this is null.", decl.Name, i.tmpl.kind.Name(), diagnostic.TypeText(decl.Type))
+			return v, diagnostic.Error(at, "Required attribute is null", "%q of a %s needs a value, %s; this is null.", decl.Name, i.tmpl.kind.Name(), diagnostic.Article(diagnostic.TypeText(decl.Type)))
 		}
 		return defaultOf(decl), nil
 	}
 	out, why := convertTo(v, decl.Type)
 	if why != "" {
-		return v, diagnostic.Error(at, summaryOf(why), "%q of a %s takes a %s: %s.", decl.Name, i.tmpl.kind.Name(), diagnostic.TypeText(decl.Type), why)
+		return v, diagnostic.Error(at, summaryOf(why), "%q of a %s takes %s: %s", decl.Name, i.tmpl.kind.Name(), diagnostic.Article(diagnostic.TypeText(decl.Type)), period(why))
 	}
 	if at := nullInside(out, decl.Type); at != "" {
 		return v, diagnostic.Error(a.rng, "Null inside a value", "%q of a %s holds null at %s, where a value is needed. Leave the element out, for instance with [for x in ... : x if x != null].", decl.Name, i.tmpl.kind.Name(), at)
@@ -123,7 +124,28 @@ func (s *State) fit(a *attribute, v cty.Value, i *instance) (cty.Value, *hcl.Dia
 			return v, diagnostic.Error(at, "Number out of range", "%s", sentence(err))
 		}
 	}
+	if holdsNumbers(decl.Type) && out.IsWhollyKnown() {
+		if _, err := i.tmpl.kind.Fill(stages.Attrs{decl.Name: out}); err != nil {
+			return v, diagnostic.Error(at, "Wrong number", "%q of a %s: %s", decl.Name, i.tmpl.kind.Name(), period(strings.TrimPrefix(err.Error(), decl.Name+": ")))
+		}
+	}
 	return out, nil
+}
+
+// holdsNumbers reports whether a type has numbers in it, which a kind may
+// require to be whole or not negative.
+func holdsNumbers(t cty.Type) bool {
+	switch {
+	case t.IsCollectionType():
+		return holdsNumbers(t.ElementType())
+	case t.IsObjectType():
+		for _, m := range t.AttributeTypes() {
+			if holdsNumbers(m) {
+				return true
+			}
+		}
+	}
+	return t == cty.Number
 }
 
 // nullInside finds a null element of a list, set or map of plain values; null

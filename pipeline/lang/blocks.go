@@ -44,7 +44,7 @@ func (l *loader) compileTemplate(t *template) {
 		if a == nil {
 			return nil
 		}
-		return l.compile(a.Expr, t.mod, own, scope{each: each, noNodes: true, what: name})
+		return l.compile(a.Expr, t.mod, own, scope{each: each, noNodes: true, what: "the attribute " + name})
 	}
 	t.description, t.executor = early("description"), early("executor")
 	if t.kind == nil {
@@ -88,7 +88,7 @@ func (l *loader) compileAttributes(t *template, each bool) {
 }
 
 func (l *loader) missingAttribute(t *template, a *attribute) {
-	detail := fmt.Sprintf("A %s needs %s = ..., a %s.", t.kind.Name(), a.decl.Name, diagnostic.TypeText(a.decl.Type))
+	detail := fmt.Sprintf("A %s needs %s = ..., %s.", t.kind.Name(), a.decl.Name, diagnostic.Article(diagnostic.TypeText(a.decl.Type)))
 	if a.decl.Doc != "" {
 		detail += " " + a.decl.Doc
 	}
@@ -147,13 +147,34 @@ func (l *loader) references(t *template, a *hclsyntax.Attribute, sc scope) []*no
 		ex := &expression{mod: t.mod}
 		c := &compiler{l: l, ex: ex, own: &t.owner, scope: sc}
 		if !nodeSyntax(e) {
-			l.error(e.Range(), "Not a node", "%s lists nodes as references without quotes, such as [dataset.images, command.cell[\"a\"]].", upperFirst(a.Name))
+			l.error(e.Range(), "Not a node", "The attribute %s lists nodes: references without quotes, such as [dataset.images, command.cell[\"a\"]]. %s", a.Name, notNode(e))
 			continue
 		}
 		c.visit(e)
 		out = append(out, ex.nodes...)
 	}
 	return out
+}
+
+// notNode says what stands in the place of a node.
+func notNode(e hclsyntax.Expression) string {
+	if t, ok := e.(*hclsyntax.ScopeTraversalExpr); ok {
+		n := 2
+		if len(t.Traversal) > 3 {
+			if _, ok := t.Traversal[2].(hcl.TraverseIndex); ok {
+				n = 3
+			}
+		}
+		text := diagnostic.TraversalText(t.Traversal)
+		if isBlock(t.Traversal.RootName()) && len(t.Traversal) > n {
+			return fmt.Sprintf("%s is an output of a node; leave the output's name out: %s.", text, diagnostic.TraversalText(t.Traversal[:n]))
+		}
+		return fmt.Sprintf("%s is not the name of a node.", text)
+	}
+	if t, ok := e.(*hclsyntax.TemplateExpr); ok && t.IsStringLiteral() {
+		return "This is text; leave the quotes out."
+	}
+	return "This is an expression; write the references out."
 }
 
 // nodeSyntax reports whether an expression is block.name or block.name[key] and

@@ -75,7 +75,11 @@ func (r *repeats) add(all hcl.Diagnostics, n *Node, diags hcl.Diagnostics) hcl.D
 
 func (r *repeats) finish() {
 	for d, n := range r.count {
-		d.Detail += fmt.Sprintf(" The same holds for %d more nodes of this block.", n)
+		nodes := "nodes"
+		if n == 1 {
+			nodes = "node"
+		}
+		d.Detail += fmt.Sprintf(" The same holds for %d more %s of this block.", n, nodes)
 	}
 }
 

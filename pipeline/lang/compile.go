@@ -129,6 +129,7 @@ func (c *compiler) compound(e hclsyntax.Expression) hclsyntax.Expression {
 		c.indexed(e)
 	case *hclsyntax.FunctionCallExpr:
 		c.call(e)
+		return &result{e, c.l.x.meter}
 	case *hclsyntax.ConditionalExpr:
 		c.conditional(e)
 	case *hclsyntax.ForExpr:
@@ -206,8 +207,12 @@ func literalKey(e hclsyntax.Expression) (string, bool) {
 func (c *compiler) call(e *hclsyntax.FunctionCallExpr) {
 	if _, ok := c.ex.mod.functions[e.Name]; !ok {
 		known := slices.Collect(maps.Keys(c.ex.mod.functions))
-		near := diagnostic.Hint(e.Name, known, "")
-		c.fail(e.NameRange, "Unknown function", "There is no function %q.%s Known functions: %s.", e.Name, near, strings.Join(slices.Sorted(slices.Values(known)), ", "))
+		hint := diagnostic.Hint(e.Name, known, "")
+		if hint == "" {
+			hint = " Functions depend on their arguments and the experiment's files only: there are none for time, chance, the environment or the network; use a variable for such a value. Known functions: " +
+				strings.Join(slices.Sorted(slices.Values(known)), ", ") + "."
+		}
+		c.fail(e.NameRange, "Unknown function", "There is no function %q.%s", e.Name, hint)
 	}
 	switch e.Name {
 	case "try", "can":
@@ -217,11 +222,13 @@ func (c *compiler) call(e *hclsyntax.FunctionCallExpr) {
 		c.l.x.secrets = true
 	}
 	f, ok := c.ex.mod.functions[e.Name]
-	collections := ok && functions.TakesCollections(f)
 	for i := range e.Args {
 		e.Args[i] = c.visit(e.Args[i])
-		if collections && (i < len(e.Args)-1 || !e.ExpandFinal) {
-			e.Args[i] = &collection{e.Args[i]}
+		if !ok || e.ExpandFinal && i == len(e.Args)-1 {
+			continue
+		}
+		if want, is := functions.Collection(f, i); is {
+			e.Args[i] = &collection{e.Args[i], want}
 		}
 	}
 }
@@ -230,16 +237,16 @@ func (c *compiler) conditional(e *hclsyntax.ConditionalExpr) {
 	bare := c.uses(e.Condition)
 	e.Condition = c.visit(e.Condition)
 	before := c.guards
-	branch := func(want bool) []guard {
+	guarded := func(want bool) []guard {
 		if bare {
 			return before
 		}
 		return append(slices.Clip(before), guard{e.Condition, want})
 	}
-	c.guards = branch(true)
-	e.TrueResult = c.visit(e.TrueResult)
-	c.guards = branch(false)
-	e.FalseResult = c.visit(e.FalseResult)
+	c.guards = guarded(true)
+	e.TrueResult = &branch{c.visit(e.TrueResult)}
+	c.guards = guarded(false)
+	e.FalseResult = &branch{c.visit(e.FalseResult)}
 	c.guards = before
 }
 
@@ -374,8 +381,8 @@ func (c *compiler) unknownRoot(t hcl.Traversal) {
 		}
 	}
 	detail := fmt.Sprintf("Nothing here is called %q.", root)
-	if len(t) == 1 {
-		detail += fmt.Sprintf(" If it is meant as text, put it in quotes: %q.", root)
+	if len(t) == 1 || diagnostic.Nearest(root, known) == "" {
+		detail += fmt.Sprintf(" If it is meant as text, put it in quotes: %q.", diagnostic.TraversalText(t))
 	}
 	c.fail(t.SourceRange(), "Unknown reference", "%s%s", detail, diagnostic.Hint(root, known, "names that a reference can start with"))
 }
@@ -419,7 +426,7 @@ func (c *compiler) variable(t hcl.Traversal) {
 	}
 	v := c.ex.mod.variables[name]
 	if v == nil {
-		c.missing(t.SourceRange(), "Undefined variable", fmt.Sprintf("There is no variable %q.%s Define it with a block: variable %q { type = ... }.",
+		c.missing(name, t.SourceRange(), "Undefined variable", fmt.Sprintf("There is no variable %q.%s Define it with a block: variable %q { type = ... }.",
 			name, diagnostic.Hint(name, slices.Collect(maps.Keys(c.ex.mod.variables)), "variables"), name))
 		return
 	}
@@ -433,7 +440,7 @@ func (c *compiler) local(t hcl.Traversal) {
 	}
 	v := c.ex.mod.locals[name]
 	if v == nil {
-		c.missing(t.SourceRange(), "Undefined local value", fmt.Sprintf("There is no local value %q.%s Define it in a locals block: locals { %s = ... }.",
+		c.missing(name, t.SourceRange(), "Undefined local value", fmt.Sprintf("There is no local value %q.%s Define it in a locals block: locals { %s = ... }.",
 			name, diagnostic.Hint(name, slices.Collect(maps.Keys(c.ex.mod.locals)), "local values"), name))
 		return
 	}
@@ -450,9 +457,9 @@ func (c *compiler) only(t hcl.Traversal, what string) bool {
 
 // missing reports a name that does not exist, unless it may stand in a file
 // that could not be understood.
-func (c *compiler) missing(at hcl.Range, summary, detail string) {
+func (c *compiler) missing(name string, at hcl.Range, summary, detail string) {
 	c.ex.broken = true
-	if !c.ex.mod.incomplete {
+	if !c.ex.mod.incomplete && !c.ex.mod.misnamed[name] {
 		c.l.error(at, summary, "%s", detail)
 	}
 }
@@ -465,7 +472,7 @@ func (c *compiler) imported(t hcl.Traversal) {
 	m := c.ex.mod
 	im := m.imports[name]
 	if im == nil {
-		c.missing(t.SourceRange(), "Undefined import", fmt.Sprintf("There is no import %q.%s", name, diagnostic.Hint(name, slices.Collect(maps.Keys(m.imports)), "imports")))
+		c.missing(name, t.SourceRange(), "Undefined import", fmt.Sprintf("There is no import %q.%s", name, diagnostic.Hint(name, slices.Collect(maps.Keys(m.imports)), "imports")))
 		return
 	}
 	if im.child == nil {
@@ -630,11 +637,11 @@ func (l *loader) findBlock(c *compiler, t hcl.Traversal) (*template, bool) {
 	for _, other := range stages.Blocks {
 		if m.templates[other][name] != nil {
 			detail += fmt.Sprintf(" There is %s.%s; did you mean that?", other, name)
-			c.missing(t.SourceRange(), "Undefined node", detail)
+			c.missing(name, t.SourceRange(), "Undefined node", detail)
 			return nil, false
 		}
 	}
 	detail += diagnostic.Hint(name, slices.Collect(maps.Keys(m.templates[block])), block+" blocks")
-	c.missing(t.SourceRange(), "Undefined node", detail)
+	c.missing(name, t.SourceRange(), "Undefined node", detail)
 	return nil, false
 }

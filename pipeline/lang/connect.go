@@ -184,7 +184,12 @@ func (c *connector) target(r *nodeRef, res *resolution, context func(*expression
 		key = *r.literal
 	case r.key != nil:
 		v, diags := c.l.x.static.raw(r.key, context(r.ex))
-		v, _ = v.Unmark()
+		if v.ContainsMarked() {
+			res.failed = append(res.failed, r.ex)
+			r.ex.broken = true
+			c.once(r, "Sensitive value", "A key of %s cannot be sensitive: which nodes depend on each other is shown.", t.address())
+			return target{}
+		}
 		s, ok := keyText(v)
 		if diags.HasErrors() || !ok {
 			return target{t, nil}
@@ -200,16 +205,18 @@ func (c *connector) target(r *nodeRef, res *resolution, context func(*expression
 		return target{}
 	}
 	res.failed = append(res.failed, r.ex)
+	c.once(r, "No node with this key", "%s has no node with the key %s.%s", t.block+"."+t.name, diagnostic.ValueText(cty.StringVal(key)),
+		diagnostic.Hint(key, slices.Collect(maps.Keys(t.byKey)), "keys"))
+	r.ex.broken = true // told once; evaluating it would tell it again
+	return target{}
+}
+
+// once reports a problem of a reference for the first of a block's nodes.
+func (c *connector) once(r *nodeRef, summary, detail string, args ...any) {
 	if !c.reported[r] {
 		c.reported[r] = true
-		c.l.error(r.rng, "No node with this key", "%s has no node with the key %s.%s", t.block+"."+t.name, diagnostic.ValueText(cty.StringVal(key)),
-			diagnostic.Hint(key, slices.Collect(maps.Keys(t.byKey)), "keys"))
+		c.l.error(r.rng, summary, detail, args...)
 	}
-	if !r.lenient {
-		r.ex.broken = true // told once; evaluating it would tell it again
-		return target{}
-	}
-	return target{}
 }
 
 // order sorts the nodes and makes them.
@@ -359,7 +366,7 @@ func (c *connector) text(ex *expression, i *instance) string {
 		return ""
 	}
 	if v.Type() != cty.String {
-		c.l.error(ex.expr.Range(), "Wrong type", "A string is required, this is %s.", diagnostic.Given(v))
+		c.l.error(ex.expr.Range(), "Wrong type", "A description or an executor is text, this is %s.", diagnostic.Given(v))
 		return ""
 	}
 	return v.AsString()

@@ -25,12 +25,9 @@ func convertTo(v cty.Value, t cty.Type) (cty.Value, string) {
 	if why := extraMember(v.Type(), t, ""); why != "" {
 		return cty.DynamicVal, why
 	}
-	if t.HasDynamicTypes() || t.IsSetType() {
-		h, err := functions.Homogeneous(v)
-		if err != nil {
-			return cty.DynamicVal, err.Error()
-		}
-		v = h
+	v, err := functions.Toward(v, t)
+	if err != nil {
+		return cty.DynamicVal, err.Error()
 	}
 	out, err := convert.Convert(v, t)
 	if err == nil {
@@ -105,10 +102,10 @@ func mismatch(v cty.Value, want cty.Type, path string) string {
 	case want.Equals(stages.TableType) && have.Equals(stages.FileType):
 		return orThis(where) + "is a file that is not read as a table yet. Make a table of it with preprocess \"benchmark_table\""
 	case isFile(have) && !isFile(want):
-		return fmt.Sprintf("%sis a %s. A file cannot be put into a string: name it under `inputs` of a command, `inputs = { data = ... }`, and use the path in/data", orThis(where), diagnostic.TypeText(have))
+		return fmt.Sprintf("%sis %s. A file cannot be put into a string: name it under `inputs` of a command, `inputs = { data = ... }`, and use the path in/data", orThis(where), diagnostic.Article(diagnostic.TypeText(have)))
 	case want.IsPrimitiveType():
 		if _, err := convert.Convert(plain, want); err != nil {
-			return fmt.Sprintf("%sis %s, but a %s is required", orThis(where), diagnostic.Given(v), diagnostic.TypeText(want))
+			return fmt.Sprintf("%sis %s, but %s is required", orThis(where), diagnostic.Given(v), diagnostic.Article(diagnostic.TypeText(want)))
 		}
 		return ""
 	}
@@ -151,7 +148,7 @@ func mismatchInside(v cty.Value, want cty.Type, path, where string) string {
 	if want.IsListType() && !sequence {
 		hint = ": write it in brackets, [ ... ]"
 	}
-	return fmt.Sprintf("%sis %s, but a %s is required%s", orThis(where), diagnostic.Given(v), diagnostic.TypeText(want), hint)
+	return fmt.Sprintf("%sis %s, but %s is required%s", orThis(where), diagnostic.Given(v), diagnostic.Article(diagnostic.TypeText(want)), hint)
 }
 
 func mismatchMembers(v cty.Value, want cty.Type, path, where string) string {
@@ -163,7 +160,7 @@ func mismatchMembers(v cty.Value, want cty.Type, path, where string) string {
 		case v.Type().IsMapType() && v.IsKnown() && v.HasIndex(cty.StringVal(n)).True():
 			e = v.Index(cty.StringVal(n))
 		case !want.AttributeOptional(n) && v.IsKnown():
-			return fmt.Sprintf("%slacks the member %q, a %s", orIt(where), n, diagnostic.TypeText(want.AttributeType(n)))
+			return fmt.Sprintf("%slacks the member %q, %s", orIt(where), n, diagnostic.Article(diagnostic.TypeText(want.AttributeType(n))))
 		default:
 			continue
 		}

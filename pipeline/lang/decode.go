@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -88,9 +89,23 @@ func (l *loader) topBlock(m *module, b *hclsyntax.Block) {
 	default:
 		if !slices.Contains(stages.Blocks, b.Type) {
 			l.error(b.TypeRange, "Unknown block", "There is no block %q.%s", b.Type, diagnostic.Hint(b.Type, topLevel, "blocks"))
+			m.refused(b)
 			return
 		}
 		l.templateBlock(m, b)
+	}
+}
+
+// refused notes names that a block would have defined, had it been right.
+func (m *module) refused(b *hclsyntax.Block) {
+	if m.misnamed == nil {
+		m.misnamed = map[string]bool{}
+	}
+	for _, name := range b.Labels {
+		m.misnamed[name] = true
+	}
+	for name := range b.Body.Attributes {
+		m.misnamed[name] = m.misnamed[name] || len(b.Labels) == 0 // as of a misspelt `locals`
 	}
 }
 
@@ -126,7 +141,11 @@ func validName(s string) bool {
 
 // duplicate reports a second definition of a name.
 func (l *loader) duplicate(at, first hcl.Range, what string) {
-	l.error(at, "Defined twice", "%s is already defined at %s. Give one of the two another name.", upperFirst(what), placeText(first))
+	remedy := "Give one of the two another name."
+	if strings.HasSuffix(what, " block") {
+		remedy = "Put all of it into one block."
+	}
+	l.error(at, "Defined twice", "%s is defined already, at %s. %s", what, placeText(first), remedy)
 }
 
 func placeText(r hcl.Range) string {
@@ -137,7 +156,7 @@ func placeText(r hcl.Range) string {
 func (l *loader) onlyAttributes(b *hclsyntax.Block, known []string, blocks ...string) {
 	for _, name := range slices.Sorted(maps.Keys(b.Body.Attributes)) {
 		if !slices.Contains(known, name) {
-			l.error(b.Body.Attributes[name].NameRange, "Unknown attribute", "A %s block has no attribute %q.%s", b.Type, name, diagnostic.Hint(name, known, "attributes"))
+			l.error(b.Body.Attributes[name].NameRange, "Unknown attribute", "%s block has no attribute %q.%s", upperFirst(diagnostic.Article(b.Type)), name, diagnostic.Hint(name, known, "attributes"))
 		}
 	}
 	for _, n := range b.Body.Blocks {
@@ -148,7 +167,7 @@ func (l *loader) onlyAttributes(b *hclsyntax.Block, known []string, blocks ...st
 			l.error(n.TypeRange, "Attribute written as a block", "%q is an attribute: write it with an equals sign, %s = ...", n.Type, n.Type)
 			continue
 		}
-		l.error(n.TypeRange, "Unknown block", "A %s block holds no block %q.%s", b.Type, n.Type, diagnostic.Hint(n.Type, slices.Concat(blocks, known), ""))
+		l.error(n.TypeRange, "Unknown block", "%s block holds no block %q.%s", upperFirst(diagnostic.Article(b.Type)), n.Type, diagnostic.Hint(n.Type, slices.Concat(blocks, known), "blocks and attributes"))
 	}
 }
 
@@ -157,7 +176,7 @@ func (l *loader) settings(m *module, b *hclsyntax.Block) {
 		return
 	}
 	if m.settings != nil {
-		l.duplicate(b.TypeRange, *m.settings, "the settings block")
+		l.duplicate(b.TypeRange, *m.settings, "The settings block")
 		return
 	}
 	r := b.DefRange()
@@ -182,13 +201,13 @@ func (l *loader) settings(m *module, b *hclsyntax.Block) {
 
 // constantText evaluates an attribute that must be a constant string.
 func (l *loader) constantText(m *module, a *hclsyntax.Attribute) (string, bool) {
-	ex := l.compile(a.Expr, m, nil, scope{nothing: true, what: a.Name})
+	ex := l.compile(a.Expr, m, nil, scope{nothing: true, what: "the attribute " + a.Name})
 	v, ok := l.constant(ex)
 	if !ok {
 		return "", false
 	}
 	if v.IsMarked() || v.IsNull() || !v.IsKnown() || v.Type() != cty.String {
-		l.error(a.Expr.Range(), "Wrong type", "%s must be a string, this is %s.", upperFirst(a.Name), diagnostic.Given(v))
+		l.error(a.Expr.Range(), "Wrong type", "%s must be a string, this is %s.", a.Name, diagnostic.Given(v))
 		return "", false
 	}
 	return v.AsString(), true
@@ -206,6 +225,7 @@ func (l *loader) constant(ex *expression) (cty.Value, bool) {
 
 func (l *loader) localsBlock(m *module, b *hclsyntax.Block) {
 	if !l.labels(b, "locals { ... }", 0) {
+		m.incomplete = true // its names may be what others refer to
 		return
 	}
 	for _, n := range b.Body.Blocks {
@@ -234,11 +254,12 @@ func (l *loader) name(n *named) *named {
 
 func (l *loader) outputBlock(m *module, b *hclsyntax.Block) {
 	if !l.labels(b, `output "winner" { ... }`, 1) {
+		m.refused(b)
 		return
 	}
 	name := b.Labels[0]
 	if old := m.outputs[name]; old != nil {
-		l.duplicate(b.DefRange(), old.rng, "the output "+name)
+		l.duplicate(b.DefRange(), old.rng, fmt.Sprintf("The output %q", name))
 		return
 	}
 	l.onlyAttributes(b, []string{"value", "description", "sensitive"})
@@ -259,9 +280,9 @@ func (l *loader) constantBool(m *module, a *hclsyntax.Attribute) bool {
 	if a == nil {
 		return false
 	}
-	v, ok := l.constant(l.compile(a.Expr, m, nil, scope{nothing: true, what: a.Name}))
+	v, ok := l.constant(l.compile(a.Expr, m, nil, scope{nothing: true, what: "the attribute " + a.Name}))
 	if ok && (v.IsMarked() || v.IsNull() || !v.IsKnown() || v.Type() != cty.Bool) {
-		l.error(a.Expr.Range(), "Wrong type", "%s must be true or false, this is %s.", upperFirst(a.Name), diagnostic.Given(v))
+		l.error(a.Expr.Range(), "Wrong type", "%s must be true or false, this is %s.", a.Name, diagnostic.Given(v))
 		return false
 	}
 	return ok && v.True()

@@ -36,7 +36,7 @@ func (l *loader) expectBlock(t *template, b *hclsyntax.Block, each bool, seen ma
 	}
 	name := b.Labels[0]
 	if first, ok := seen[name]; ok {
-		l.duplicate(b.DefRange(), first, "the expectation "+name)
+		l.duplicate(b.DefRange(), first, fmt.Sprintf("The expectation %q", name))
 		return
 	}
 	seen[name] = b.DefRange()
@@ -48,7 +48,7 @@ func (l *loader) expectBlock(t *template, b *hclsyntax.Block, each bool, seen ma
 		if a == nil {
 			return nil
 		}
-		return l.compile(a.Expr, t.mod, nil, scope{each: each, self: true, noNodes: true, what: name})
+		return l.compile(a.Expr, t.mod, nil, scope{each: each, self: true, noNodes: true, what: "the attribute " + name})
 	}
 	e.claim, e.value = get("claim", false), get("value", true)
 	e.min, e.max, e.equals = get("min", false), get("max", false), get("equals", false)
@@ -98,6 +98,10 @@ func (l *loader) expectShape(e *expect) bool {
 		ok = missing("equals", "kind = \"print\" compares with a number that the paper prints.")
 	case e.equals != nil && (e.min != nil || e.max != nil):
 		l.error(e.header, "Contradictory limits", "The expectation %q has equals beside min or max. Make two expectations of it.", e.name)
+		ok = false
+	}
+	if e.tolerance != nil && e.equals == nil {
+		l.error(e.tolerance.expr.Range(), "Tolerance without equals", "A tolerance belongs to equals; min and max are exact limits. Remove it, or move the limits.")
 		ok = false
 	}
 	return ok
@@ -238,14 +242,14 @@ func (v *verdict) number(ex *expression, what string) (*float64, bool) {
 		return nil, false
 	}
 	if val.IsNull() {
-		return nil, v.fail(ex, "Wrong type", "%s must be a number, this is null.", upperFirst(what))
+		return nil, v.fail(ex, "Wrong type", "%s must be a number, this is null.", what)
 	}
 	if !val.IsKnown() && (val.Type() == cty.DynamicPseudoType || val.Type() == cty.Number) {
 		return nil, true
 	}
 	f, ok := floatOf(val)
 	if !ok {
-		return nil, v.fail(ex, "Wrong type", "%s must be a number, this is %s.", upperFirst(what), diagnostic.Given(val))
+		return nil, v.fail(ex, "Wrong type", "%s must be a number, this is %s.", what, diagnostic.Given(val))
 	}
 	return &f, true
 }
@@ -315,6 +319,9 @@ func (v *verdict) limits(out *stages.Verdict) bool {
 	out.Min, okMin = v.number(e.min, "min")
 	out.Max, okMax = v.number(e.max, "max")
 	if e.equals == nil {
+		if out.Min != nil && out.Max != nil && *out.Min > *out.Max {
+			return v.fail(e.min, "Contradictory limits", "No value can be inside the limits: min, %v, is greater than max, %v.", *out.Min, *out.Max)
+		}
 		return okMin && okMax
 	}
 	val, ok := v.eval(e.equals)

@@ -34,16 +34,21 @@ func explain(diags hcl.Diagnostics, ctx *hcl.EvalContext) hcl.Diagnostics {
 			c.EvalContext = ctx
 		}
 		switch {
-		case strings.HasPrefix(c.Summary, "Unsupported attribute"), c.Summary == "Invalid index", c.Summary == "Missing map element":
+		case strings.HasPrefix(c.Summary, "Unsupported attribute"), strings.HasPrefix(c.Summary, "Attempt to"), c.Summary == "Invalid index", c.Summary == "Missing map element":
 			explainMember(&c)
+			if strings.HasPrefix(c.Summary, "Unsupported attribute") {
+				c.Summary = "No such member"
+			}
 		case c.Summary == "Error in function call" || c.Summary == "Invalid function argument":
 			explainCall(&c)
+		case c.Summary == "Operation failed" && strings.Contains(c.Detail, "divide zero by zero"):
+			c.Summary, c.Detail = "Number out of range", sentence(errDivision)
 		case c.Summary == "Invalid template interpolation value":
 			c.Summary = "Value cannot be put into a string"
 			explainPart(&c)
 		}
 		if secretInvolved(&c) {
-			c.Detail = "The details would show a sensitive value, so they are not shown."
+			c.Detail = "A sensitive value does not fit here. The details would show it, so they are left out."
 			c.Expression, c.EvalContext = nil, nil
 		}
 		out = append(out, &c)
@@ -133,10 +138,25 @@ func memberMissing(d *hcl.Diagnostic, at, key cty.Value) {
 			k, _ = k.Unmark()
 			known = append(known, k.AsString())
 		}
-	case t.IsListType(), t.IsTupleType(), t.IsSetType():
+	case t.IsTupleType(), t.IsListType() && at.IsKnown():
+		if key.Type() == cty.Number {
+			d.Detail = fmt.Sprintf("The list has %d elements, numbered from 0; there is none with the number %s.", at.LengthInt(), name)
+			if at.LengthInt() == 1 {
+				d.Detail = fmt.Sprintf("The list has 1 element, number 0; there is none with the number %s.", name)
+			}
+			return
+		}
+		listMember(d, name)
+		return
+	case t.IsListType():
+		listMember(d, name)
+		return
+	case t.IsSetType():
+		d.Detail = "The elements of a set have no order and no names. Make a list of it, tolist(...), or use a for expression."
 		return
 	default:
-		d.Detail = fmt.Sprintf("There is no %q in a %s, which has no members.", name, diagnostic.TypeText(t))
+		d.Summary = "No such member"
+		d.Detail = fmt.Sprintf("There is no %q in %s, which has no members.", name, diagnostic.Article(diagnostic.TypeText(t)))
 		if isFile(t) {
 			d.Detail += " A file is used as a whole: give it to an attribute that takes a file, or to `inputs` of a command."
 		}
@@ -144,6 +164,11 @@ func memberMissing(d *hcl.Diagnostic, at, key cty.Value) {
 	}
 	d.Summary = "No such member"
 	d.Detail = fmt.Sprintf("There is no %q here.%s", name, diagnostic.Hint(name, known, "members"))
+}
+
+func listMember(d *hcl.Diagnostic, name string) {
+	d.Summary = "No such member"
+	d.Detail = fmt.Sprintf("There is no %q in a list. Name an element by its number, as in [0], or take the member of each: [*].%s.", name, name)
 }
 
 func explainCall(d *hcl.Diagnostic) {
@@ -161,7 +186,17 @@ func explainCall(d *hcl.Diagnostic) {
 	}
 	if d.Summary == "Error in function call" {
 		d.Summary = "Function failed"
+		if e, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok {
+			at := e.Range()
+			d.Subject = &at
+			if e.Name == "path" || e.Name == "file" || e.Name == "fileset" {
+				d.Summary = "Wrong path"
+			}
+			d.Detail = strings.Replace(d.Detail, fmt.Sprintf("Call to function %q failed: ", e.Name), e.Name+"() failed: ", 1)
+		}
+		d.Detail = strings.Replace(d.Detail, "failed: EOF.", "failed: the text ends too early.", 1)
 	}
+	d.Detail = strings.ReplaceAll(d.Detail, "?.", "?")
 }
 
 func explainPart(d *hcl.Diagnostic) {
@@ -194,7 +229,7 @@ func valueOf(e hcl.Expression, ctx *hcl.EvalContext) (v cty.Value, ok bool) {
 // secretInvolved reports whether a problem's text may quote a sensitive value.
 func secretInvolved(d *hcl.Diagnostic) bool {
 	switch d.Summary {
-	case "No such member", "Member of null":
+	case "No such member", "Member of null", "Invalid operand", "Incorrect condition type", "Iteration over non-iterable value":
 		return false
 	}
 	e, ok := d.Expression.(hclsyntax.Expression)

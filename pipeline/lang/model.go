@@ -20,6 +20,9 @@ type module struct {
 	// incomplete: a file could not be understood, so that a name that seems
 	// missing may stand in it. Then missing names are not reported.
 	incomplete bool
+	// misnamed are the labels of blocks that were refused, with the same effect
+	// for these names only.
+	misnamed map[string]bool
 
 	functions map[string]function.Function
 	bare      *hcl.EvalContext // functions only

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
@@ -137,7 +138,7 @@ func (l *loader) breakVertex(v vertex) {
 // cycle reports a cycle, naming all of it.
 func (l *loader) cycle(at hcl.Range, names []string, place func(int) hcl.Range) {
 	if len(names) == 1 {
-		l.error(at, "Refers to itself", "%s refers to itself, so its value could never be known.", names[0])
+		l.error(at, "Refers to itself", "%s refers to itself, so its value could never be known. Remove the reference.", names[0])
 		return
 	}
 	const most = 40
@@ -264,23 +265,20 @@ func (l *loader) expand(t *template) {
 	if t.forEach.broken {
 		return
 	}
-	v, diags := l.x.static.eval(t.forEach, nil)
-	l.diags = append(l.diags, l.x.static.takeProblems()...)
-	l.diags = append(l.diags, diags...)
-	if diags.HasErrors() || l.x.static.failedIn(t.forEach) {
-		return
-	}
-	elems, ok := l.forEachValue(t, v)
+	elems, ok := l.texts(t)
 	if !ok {
-		return
-	}
-	n := len(elems)
-	if l.nodes+n > maxNodes {
-		l.error(t.forEach.expr.Range(), "Too many nodes", "This for_each makes %d nodes. An experiment may have %d.", n, maxNodes)
-		return
+		v, diags := l.x.static.eval(t.forEach, nil)
+		l.diags = append(l.diags, l.x.static.takeProblems()...)
+		l.diags = append(l.diags, diags...)
+		if diags.HasErrors() || l.x.static.failedIn(t.forEach) {
+			return
+		}
+		if elems, ok = l.forEachValue(t, v); !ok {
+			return
+		}
 	}
 	t.state = expanded
-	t.byKey = make(map[string]*instance, n)
+	t.byKey = make(map[string]*instance, len(elems))
 	for _, e := range elems {
 		key := e.key.AsString()
 		i := l.instance(t)
@@ -299,6 +297,42 @@ func (l *loader) instance(t *template) *instance {
 		l.error(t.header, "Too many nodes", "An experiment may have %d nodes.", maxNodes)
 	}
 	return &instance{tmpl: t}
+}
+
+func printable(key string) bool {
+	return len(key) <= 1000 && !strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// texts is the short way for the usual toset([...]): it takes the elements from
+// the list, since making and sorting a set takes cty half as long as all the rest.
+// Whatever is not plain goes the long way.
+func (l *loader) texts(t *template) ([]element, bool) {
+	call, ok := unwrap(t.forEach.expr).(*hclsyntax.FunctionCallExpr)
+	if !ok || call.Name != "toset" || len(call.Args) != 1 || call.ExpandFinal {
+		return nil, false
+	}
+	list := *t.forEach
+	list.expr = call.Args[0]
+	v, diags := l.x.static.eval(&list, nil)
+	if diags.HasErrors() || v.IsMarked() || v.IsNull() || !v.IsKnown() {
+		return nil, false
+	}
+	if ty := v.Type(); !ty.IsTupleType() && !ty.IsListType() || l.nodes+v.LengthInt() > maxNodes {
+		return nil, false
+	}
+	elems := v.AsValueSlice()
+	for _, e := range elems {
+		if e.Type() != cty.String || e.IsMarked() || e.IsNull() || !e.IsKnown() || !printable(e.AsString()) {
+			return nil, false
+		}
+	}
+	slices.SortFunc(elems, func(a, b cty.Value) int { return strings.Compare(a.AsString(), b.AsString()) })
+	elems = slices.CompactFunc(elems, func(a, b cty.Value) bool { return a.AsString() == b.AsString() })
+	out := make([]element, len(elems))
+	for i, e := range elems {
+		out[i] = element{e, e}
+	}
+	return out, true
 }
 
 // element is a key and a value of a for_each.
@@ -324,10 +358,12 @@ func (l *loader) forEachValue(t *template, v cty.Value) ([]element, bool) {
 		return bad("for_each is not known before the run", "Which nodes there are must be known before anything runs; this depends on outputs of nodes. The keys must be known, the values need not: write a map whose keys are in the file.")
 	case !ty.IsMapType() && !ty.IsObjectType() && !ty.IsSetType():
 		return bad("Wrong for_each", "for_each takes a map, an object or a set of strings, this is %s.", diagnostic.Given(v))
-	case ty.IsSetType() && !v.IsWhollyKnown():
+	case l.nodes+v.LengthInt() > maxNodes: // before they are sorted
+		return bad("Too many nodes", "This for_each makes %d nodes. An experiment may have %d.", v.LengthInt(), maxNodes)
+	case ty.IsSetType() && ty.ElementType() == cty.DynamicPseudoType && v.LengthInt() > 0:
 		return bad("for_each is not known before the run", "An element of the set depends on outputs of nodes. Which nodes there are must be known before anything runs: write a map whose keys are in the file, and use the output as a value.")
-	case ty.IsSetType() && v.LengthInt() > 0 && ty.ElementType() != cty.String && ty.ElementType() != cty.DynamicPseudoType:
-		return bad("Wrong for_each", "for_each takes a set of strings, this is a %s. Make texts of the elements: toset([for x in ... : tostring(x)]).", diagnostic.TypeText(ty))
+	case ty.IsSetType() && v.LengthInt() > 0 && ty.ElementType() != cty.String:
+		return bad("Wrong for_each", "for_each takes a set of strings, this is %s. Make texts of the elements: toset([for x in ... : tostring(x)]).", diagnostic.Article(diagnostic.TypeText(ty)))
 	}
 	elems := make([]element, 0, v.LengthInt())
 	for it := v.ElementIterator(); it.Next(); {
@@ -343,7 +379,7 @@ func (l *loader) forEachValue(t *template, v cty.Value) ([]element, bool) {
 		case k.IsMarked():
 			return bad("Sensitive for_each", "The keys of for_each become part of nodes' names, which are shown, so they cannot be sensitive.")
 		}
-		if s := k.AsString(); len(s) > 1000 || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if !printable(k.AsString()) {
 			return bad("Wrong key", "The key %s cannot be part of a node's name: keys are printable text of at most 1,000 bytes.", diagnostic.ValueText(k))
 		}
 		elems = append(elems, element{k, e})

@@ -27,14 +27,14 @@ func (l *loader) resourcesBlock(t *template, b *hclsyntax.Block, each bool) {
 		return
 	}
 	if t.resources != nil {
-		l.duplicate(b.TypeRange, t.resources.header, "the resources block of this node")
+		l.duplicate(b.TypeRange, t.resources.header, "The node's resources block")
 		return
 	}
 	l.onlyAttributes(b, resourceNames)
 	t.resources = &resources{header: b.DefRange(), values: map[string]*expression{}}
 	for _, name := range resourceNames {
 		if a := b.Body.Attributes[name]; a != nil {
-			t.resources.values[name] = l.compile(a.Expr, t.mod, nil, scope{each: each, noNodes: true, what: name})
+			t.resources.values[name] = l.compile(a.Expr, t.mod, nil, scope{each: each, noNodes: true, what: "the attribute " + name})
 		}
 	}
 }

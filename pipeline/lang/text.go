@@ -8,7 +8,16 @@ import (
 )
 
 // sentence makes a sentence of an error.
-func sentence(err error) string { return upperFirst(strings.TrimRight(err.Error(), ". ")) + "." }
+func sentence(err error) string { return upperFirst(period(err.Error())) }
+
+// period ends a clause with a full stop, unless it ends with a question.
+func period(s string) string {
+	s = strings.TrimRight(s, ". ")
+	if strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
+}
 
 func upperFirst(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
@@ -17,6 +26,9 @@ func upperFirst(s string) string {
 
 // quoteKey writes a for_each key as it stands in an address.
 func quoteKey(key string) string {
+	if !strings.ContainsAny(key, `\"$%`) {
+		return `["` + key + `"]`
+	}
 	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "${", "$${", "%{", "%%{")
 	return `["` + r.Replace(key) + `"]`
 }

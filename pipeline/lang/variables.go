@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,11 +19,12 @@ import (
 
 func (l *loader) variableBlock(m *module, b *hclsyntax.Block) {
 	if !l.labels(b, `variable "alpha" { ... }`, 1) {
+		m.refused(b)
 		return
 	}
 	name := b.Labels[0]
 	if old := m.variables[name]; old != nil {
-		l.duplicate(b.DefRange(), old.rng, "the variable "+name)
+		l.duplicate(b.DefRange(), old.rng, fmt.Sprintf("The variable %q", name))
 		return
 	}
 	l.onlyAttributes(b, []string{"type", "default", "description", "sensitive"}, "validation")
@@ -52,7 +54,12 @@ func (l *loader) variableBlock(m *module, b *hclsyntax.Block) {
 func (l *loader) variableType(n *named, a *hclsyntax.Attribute) {
 	t, defaults, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
 	for _, d := range diags {
-		l.error(*d.Subject, "Unknown type", "%s Types are string, number, bool, any, list(T), set(T), map(T), tuple([T, ...]) and object({ name = T, other = optional(T, default) }).", d.Detail)
+		near := ""
+		types := []string{"string", "number", "bool", "any", "list", "set", "map", "tuple", "object"}
+		if word := hcl.ExprAsKeyword(a.Expr); word != "" && !slices.Contains(types, word) {
+			near = diagnostic.Hint(word, types, "")
+		}
+		l.error(*d.Subject, "Unknown type", "%s%s Types are string, number, bool, any, list(T), set(T), map(T), tuple([T, ...]) and object({ name = T, other = optional(T, default) }).", d.Detail, near)
 	}
 	if diags.HasErrors() {
 		n.broken = true
@@ -97,7 +104,11 @@ func (n *named) convert(v cty.Value, at hcl.Range) (cty.Value, *hcl.Diagnostic) 
 		if n.sensitive {
 			problem = "the value does not fit (it is sensitive and not shown)"
 		}
-		return cty.DynamicVal, diagnostic.Error(at, "Wrong type", "The variable %q takes a %s: %s.", n.name, diagnostic.TypeText(n.typ), problem)
+		d := diagnostic.Error(at, "Wrong type", "The variable %q takes %s: %s", n.name, diagnostic.Article(diagnostic.TypeText(n.typ)), period(problem))
+		if n.sensitive {
+			d.Extra = diagnostic.Secret{}
+		}
+		return cty.DynamicVal, d
 	}
 	if n.sensitive {
 		out = out.Mark(stages.Sensitive)
@@ -195,19 +206,46 @@ func (l *loader) setText(n *named, a Assignment) {
 		return
 	}
 	e, diags := l.tree.Parse(a.Value, at.Filename)
+	if _, word := e.(*hclsyntax.ScopeTraversalExpr); word && !diags.HasErrors() && hcl.ExprAsKeyword(e) != "" {
+		n.broken = true
+		d := l.error(at, "Wrong type", "The variable %q takes %s, but %s gives it the text %s. Text within a value needs quotes, such as '[\"a\", \"b\"]'.",
+			n.name, diagnostic.Article(diagnostic.TypeText(n.typ)), a.From, secret(n, a.Value))
+		l.hide(n, d)
+		return
+	}
 	if diags.HasErrors() || e == nil {
 		n.broken = true
-		l.error(at, "Invalid value", "The value that %s gives to the variable %q is no expression: %s. The variable takes a %s; text within it needs quotes, such as '[\"a\", \"b\"]'.",
-			a.From, n.name, secret(n, a.Value), diagnostic.TypeText(n.typ))
+		d := l.error(at, "Invalid value", "The value that %s gives to the variable %q is no expression: %s. The variable takes %s; text within it needs quotes, such as '[\"a\", \"b\"]'.",
+			a.From, n.name, secret(n, a.Value), diagnostic.Article(diagnostic.TypeText(n.typ)))
+		l.hide(n, d)
 		return
 	}
-	ex := l.compile(e, n.mod, nil, scope{nothing: true, what: "the value of a variable"})
-	v, ok := l.constant(ex)
-	if !ok {
-		n.broken = true
-		return
+	if v, ok := l.variableValue(n, e, n.mod, at); ok {
+		l.set(n, v, at)
 	}
-	l.set(n, v, at)
+}
+
+// variableValue evaluates what a file or the command line gives to a variable.
+// Problems with a sensitive one do not quote it.
+func (l *loader) variableValue(n *named, e hclsyntax.Expression, m *module, at hcl.Range) (cty.Value, bool) {
+	before := len(l.diags)
+	v, ok := l.constant(l.compile(e, m, nil, scope{nothing: true, what: "the value of a variable"}))
+	if ok {
+		return v, true
+	}
+	n.broken = true
+	if n.sensitive {
+		l.diags = l.diags[:before]
+		l.hide(n, l.error(at, "Invalid value", "The value of the variable %q cannot be evaluated. It is sensitive, so the details are not shown.", n.name))
+	}
+	return v, false
+}
+
+// hide keeps the line of a problem from being shown where the variable is sensitive.
+func (l *loader) hide(n *named, d *hcl.Diagnostic) {
+	if n.sensitive {
+		d.Extra = diagnostic.Secret{}
+	}
 }
 
 func secret(n *named, text string) string {
@@ -259,12 +297,9 @@ func (l *loader) setFile(m *module, b *hclsyntax.Body, given map[string]bool) {
 		}
 		given[a.Name] = true
 		n.optional = true
-		v, ok := l.constant(l.compile(a.Expr, m, nil, scope{nothing: true, what: "the value of a variable"}))
-		if !ok {
-			n.broken = true
-			continue
+		if v, ok := l.variableValue(n, a.Expr, m, a.Expr.Range()); ok {
+			l.set(n, v, a.Expr.Range())
 		}
-		l.set(n, v, a.Expr.Range())
 	}
 }
 
@@ -303,11 +338,12 @@ func (s *State) validate(n *named, v cty.Value) hcl.Diagnostics {
 
 func (l *loader) importBlock(m *module, b *hclsyntax.Block) {
 	if !l.labels(b, `import "tables" { source = "./tables" }`, 1) {
+		m.refused(b)
 		return
 	}
 	name := b.Labels[0]
 	if old := m.imports[name]; old != nil {
-		l.duplicate(b.DefRange(), old.header, "the import "+name)
+		l.duplicate(b.DefRange(), old.header, fmt.Sprintf("The import %q", name))
 		return
 	}
 	l.onlyAttributes(b, []string{"source", "variables"})
@@ -330,6 +366,9 @@ func (l *loader) importFolder(m *module, im *importBlock) {
 	case err != nil:
 		l.error(a.Expr.Range(), "Import not found", "%s", sentence(err))
 		return
+	case !isFolder(dir):
+		l.error(a.Expr.Range(), "Import not found", "%q is not a folder. An import takes a folder of .hcl files: source = \"./folder\".", text)
+		return
 	case l.importLoop(m, im, dir, a.Expr.Range()):
 		return
 	case m.depth+1 > maxImportDepth:
@@ -342,6 +381,11 @@ func (l *loader) importFolder(m *module, im *importBlock) {
 	if im.child = l.module(dir, m, m.prefix+"import."+im.name+"."); im.child != nil {
 		l.importValues(m, im)
 	}
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func (l *loader) importLoop(m *module, im *importBlock, dir string, at hcl.Range) bool {

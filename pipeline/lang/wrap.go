@@ -18,7 +18,7 @@ import (
 // The limits of evaluation. One step is one pass of a `for`, a splat or a part
 // of a string.
 const (
-	maxSteps      = 5_000_000   // of one expression: some seconds
+	maxSteps      = 1_000_000   // of one expression: about two seconds
 	maxTotalSteps = 100_000_000 // of all evaluations for one experiment
 	maxTextBytes  = 64 << 20    // of one expression's strings
 )
@@ -130,6 +130,9 @@ func (w *number) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	}
 	n := plain.AsBigFloat()
 	err := functions.BoundNumber(n)
+	if w.Op == hclsyntax.OpModulo && zero(w.RHS, ctx) {
+		err = errDivision // cty gives the left operand
+	}
 	if n.IsInf() && !infinite(w.LHS, ctx) && !infinite(w.RHS, ctx) {
 		err = errInfinite
 		if w.Op == hclsyntax.OpDivide {
@@ -146,6 +149,11 @@ var (
 	errInfinite = errors.New("the result is too large for a number")
 	errDivision = errors.New("a division by zero has no result")
 )
+
+func zero(e hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+	v, ok := valueOf(e, ctx)
+	return ok && v.Type() == cty.Number && v.IsKnown() && !v.IsNull() && v.AsBigFloat().Sign() == 0
+}
 
 func infinite(e hclsyntax.Expression, ctx *hcl.EvalContext) bool {
 	v, ok := valueOf(e, ctx)
@@ -173,9 +181,11 @@ func (w *all) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	return cty.TupleVal(out), diags
 }
 
-// collection is the argument of a function that takes a list, set or map of any
-// type.
-type collection struct{ hclsyntax.Expression }
+// collection is an argument of a function that takes a list, set or map.
+type collection struct {
+	hclsyntax.Expression
+	want cty.Type
+}
 
 // Inner implements diagnostic.Wrapper.
 func (w *collection) Inner() hclsyntax.Expression { return w.Expression }
@@ -183,9 +193,50 @@ func (w *collection) Inner() hclsyntax.Expression { return w.Expression }
 // Value implements hcl.Expression.
 func (w *collection) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	v, diags := w.Expression.Value(ctx)
-	out, err := functions.Homogeneous(v)
+	if diags.HasErrors() {
+		return cty.DynamicVal, diags // the call fails in any case
+	}
+	out, err := functions.Toward(v, w.want)
 	if err != nil {
 		return cty.DynamicVal, append(diags, diagnostic.Error(w.Range(), "Too many types", "%s", sentence(err)))
 	}
 	return out, diags
+}
+
+// branch is a branch of a conditional, whose types cty brings together.
+type branch struct{ hclsyntax.Expression }
+
+// Inner implements diagnostic.Wrapper.
+func (w *branch) Inner() hclsyntax.Expression { return w.Expression }
+
+// Value implements hcl.Expression.
+func (w *branch) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := w.Expression.Value(ctx)
+	if out, err := functions.Homogeneous(v); err == nil {
+		return out, diags
+	}
+	return v, diags
+}
+
+// result is a call of a function: what it gives counts, since a loop can call it
+// many times and keep all results.
+type result struct {
+	*hclsyntax.FunctionCallExpr
+	meter *meter
+}
+
+// Inner implements diagnostic.Wrapper.
+func (w *result) Inner() hclsyntax.Expression { return w.FunctionCallExpr }
+
+// elementsPerStep weighs elements of results against passes of loops.
+const elementsPerStep = 16
+
+// Value implements hcl.Expression.
+func (w *result) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := w.FunctionCallExpr.Value(ctx)
+	size := functions.Measure(v)
+	w.meter.steps += size.Elements / elementsPerStep
+	w.meter.step()
+	w.meter.text(size.Bytes)
+	return v, diags
 }

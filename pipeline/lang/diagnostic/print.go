@@ -72,6 +72,10 @@ func JSON(diags hcl.Diagnostics, sources map[string][]byte) ([]byte, error) {
 	return json.Marshal(out)
 }
 
+// Secret as a problem's Extra says that its line holds a sensitive value: the
+// line is not shown.
+type Secret struct{}
+
 func describe(d *hcl.Diagnostic, sources map[string][]byte, blocks outline) report {
 	r := report{Severity: "error", Summary: d.Summary, Detail: d.Detail}
 	if d.Severity == hcl.DiagWarning {
@@ -80,7 +84,9 @@ func describe(d *hcl.Diagnostic, sources map[string][]byte, blocks outline) repo
 	if d.Subject != nil {
 		r.File, r.Line, r.Column = d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column
 		r.EndLine, r.EndCol = d.Subject.End.Line, d.Subject.End.Column
-		r.snippet(*d.Subject, sources[d.Subject.Filename])
+		if _, secret := d.Extra.(Secret); !secret {
+			r.snippet(*d.Subject, sources[d.Subject.Filename])
+		}
 		r.Block = blocks.at(d.Subject.Filename, sources[d.Subject.Filename], d.Subject.Start.Byte)
 	}
 	r.Values = valuesOf(d)
@@ -142,6 +148,9 @@ func (r *report) print(b *bytes.Buffer, o PrintOptions) {
 	fmt.Fprintf(b, "%s %s\n", paint(bold+color, word+":"), paint(bold, clean(r.Summary)))
 	if r.File != "" {
 		where := fmt.Sprintf("%s:%d,%d", r.File, r.Line, r.Column)
+		if strings.HasPrefix(r.File, "<") { // a value from outside any file
+			where = strings.Trim(r.File, "<>")
+		}
 		if r.Block != "" {
 			where += ", in " + r.Block
 		}
@@ -278,6 +287,17 @@ func (o outline) at(name string, src []byte, offset int) string {
 	return ""
 }
 
+// header is a line without the comment after its brace.
+func header(line string) string {
+	if open := strings.IndexByte(line, '{'); open >= 0 {
+		rest := strings.TrimSpace(line[open+1:])
+		if strings.HasPrefix(rest, "#") || strings.HasPrefix(rest, "//") {
+			return line[:open+1]
+		}
+	}
+	return strings.TrimRight(line, "\r\n \t")
+}
+
 // blocksOf finds the blocks of a file by their shape: a line that starts with a
 // word and ends with a brace opens one, a line that is a brace closes it. It
 // works where the file has syntax errors, too.
@@ -285,7 +305,7 @@ func blocksOf(src []byte) []span {
 	var out []span
 	offset := 0
 	for line := range bytes.Lines(src) {
-		text := strings.TrimRight(string(bytes.ToValidUTF8(line, nil)), "\r\n \t")
+		text := header(string(bytes.ToValidUTF8(line, nil)))
 		switch {
 		case text == "}" && len(out) > 0 && out[len(out)-1].end == 1<<62:
 			out[len(out)-1].end = offset + len(line)

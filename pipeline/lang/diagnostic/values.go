@@ -22,13 +22,25 @@ func TypeText(t cty.Type) string {
 		return "table"
 	case t.IsCollectionType():
 		kind := map[bool]string{t.IsListType(): "list", t.IsSetType(): "set", t.IsMapType(): "map"}[true]
-		return kind + " of " + TypeText(t.ElementType())
+		return kind + " of " + plural(TypeText(t.ElementType()))
 	case t.IsObjectType():
 		return objectText(t)
 	case t.IsTupleType():
 		return tupleText(t)
 	}
 	return t.FriendlyName()
+}
+
+// plural is the plural of what TypeText gives: "lists of strings".
+func plural(s string) string {
+	word, rest, _ := strings.Cut(s, " ")
+	switch {
+	case word == "any" || word == "empty":
+		return s
+	case rest != "":
+		return word + "s " + rest
+	}
+	return word + "s"
 }
 
 func objectText(t cty.Type) string {
@@ -55,7 +67,14 @@ func tupleText(t cty.Type) string {
 			return fmt.Sprintf("list of %d values", len(types))
 		}
 	}
-	return fmt.Sprintf("list of %d (%s)", len(types), TypeText(types[0]))
+	return fmt.Sprintf("list of %d %s", len(types), counted(len(types), TypeText(types[0])))
+}
+
+func counted(n int, s string) string {
+	if n == 1 {
+		return s
+	}
+	return plural(s)
 }
 
 // ValueText is a value in one line; "" for one whose type alone says as much.
@@ -70,7 +89,7 @@ func ValueText(v cty.Value) string {
 		if v.Type() == cty.DynamicPseudoType {
 			return "known after run"
 		}
-		return TypeText(v.Type()) + ", known after run"
+		return Article(TypeText(v.Type())) + ", known after run"
 	case v.IsNull():
 		return "null"
 	}
@@ -82,15 +101,18 @@ func ValueText(v cty.Value) string {
 	case t == cty.Bool:
 		return strconv.FormatBool(v.True())
 	case t.IsObjectType(), t.IsTupleType(), t.Equals(stages.FileType), t.Equals(stages.TableType):
-		return article(TypeText(t))
+		return Article(TypeText(t))
 	case t.IsCollectionType():
-		return fmt.Sprintf("%s with %d elements", article(TypeText(t)), v.LengthInt())
+		return fmt.Sprintf("%s with %d elements", Article(TypeText(t)), v.LengthInt())
 	}
-	return article(TypeText(v.Type()))
+	return Article(TypeText(v.Type()))
 }
 
-// Article puts "a" or "an" before a word.
-func article(s string) string {
+// Article puts "a" or "an" before what TypeText gives.
+func Article(s string) string {
+	if strings.HasPrefix(s, "any ") {
+		return s
+	}
 	if s != "" && strings.ContainsRune("aeiou", rune(s[0])) {
 		return "an " + s
 	}

@@ -19,13 +19,16 @@ func Error(at hcl.Range, summary, detail string, args ...any) *hcl.Diagnostic {
 
 // Nearest finds the known name that a misspelt one is likely to be, or "".
 func Nearest(name string, known []string) string {
-	best, distance := "", 1+max(1, len(name)/3)
+	limit := 1
+	if n := len(name); n >= 4 {
+		limit = max(2, n/4)
+	}
+	best, distance := "", limit+1
 	for _, k := range slices.Sorted(slices.Values(known)) {
-		d := levenshtein.Distance(strings.ToLower(name), strings.ToLower(k), nil)
-		if strings.EqualFold(name, k) {
-			d = 0
+		if n := len(k) - len(name); n > limit || -n > limit {
+			continue
 		}
-		if d < distance {
+		if d := levenshtein.Distance(strings.ToLower(name), strings.ToLower(k), nil); d < distance && d < max(len(name), len(k)) { // else nothing is alike
 			best, distance = k, d
 		}
 	}

@@ -20,6 +20,9 @@ const (
 	maxIndent   = 1_000
 	maxJSON     = 200  // levels of jsondecode()
 	maxDigits   = 4096 // of parseint()
+
+	// Such sets are sorted by the text of their elements, which takes 10 µs each.
+	maxSetOfObjects = 20_000
 )
 
 // Size measures a value; it stops when a limit is passed.
@@ -32,6 +35,13 @@ type Size struct {
 func Bound(v cty.Value) error {
 	var s Size
 	return s.add(v)
+}
+
+// Measure is the size of a value that is within the limits.
+func Measure(v cty.Value) Size {
+	var s Size
+	_ = s.add(v)
+	return s
 }
 
 func (s *Size) add(v cty.Value) error {
@@ -55,6 +65,8 @@ func (s *Size) add(v cty.Value) error {
 		// Iterating over a set sorts it, and its elements were bounded as those of
 		// the list that it was made of.
 		s.Elements += v.LengthInt()
+	case t.IsSetType() && v.LengthInt() > maxSetOfObjects:
+		return fmt.Errorf("a set of values that are not plain texts or numbers has at most %d elements; use a map", maxSetOfObjects)
 	case v.CanIterateElements():
 		for it := v.ElementIterator(); it.Next(); {
 			_, e := it.Element()

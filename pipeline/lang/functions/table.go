@@ -46,7 +46,7 @@ func pure() map[string]function.Function {
 	} {
 		f := stdlib.MakeToFunc(ty)
 		if ty.IsCollectionType() {
-			f = toFunc(f)
+			f = toFunc(f, ty)
 		}
 		t[name] = guard(f, ty == cty.String, nil)
 	}
@@ -56,8 +56,8 @@ func pure() map[string]function.Function {
 
 func plain() map[string]function.Function {
 	return map[string]function.Function{
-		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "log": stdlib.LogFunc,
-		"max": stdlib.MaxFunc, "min": stdlib.MinFunc, "pow": stdlib.PowFunc, "signum": stdlib.SignumFunc,
+		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "floor": stdlib.FloorFunc, "log": logFunc,
+		"max": stdlib.MaxFunc, "min": stdlib.MinFunc, "pow": powFunc, "signum": stdlib.SignumFunc,
 		"sum": sumFunc,
 
 		"chomp": stdlib.ChompFunc, "lower": stdlib.LowerFunc, "upper": stdlib.UpperFunc,

@@ -58,13 +58,18 @@ var canFunc = function.New(&function.Spec{
 
 func reasons(diags hcl.Diagnostics) string {
 	var b strings.Builder
-	b.WriteString("none of the expressions can be evaluated")
+	const none = "none of the expressions can be evaluated"
+	b.WriteString(none)
 	for i, d := range diags {
 		if i == 4 {
 			b.WriteString("; and more")
 			break
 		}
-		b.WriteString("; " + d.Summary + ": " + d.Detail)
+		text := d.Summary + ": " + d.Detail
+		if i := strings.LastIndex(text, none+"; "); i >= 0 {
+			text = text[i+len(none)+2:] // of the innermost try
+		}
+		b.WriteString("; " + strings.TrimRight(text, "."))
 	}
 	return b.String()
 }

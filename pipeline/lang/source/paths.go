@@ -68,7 +68,10 @@ func (t *Tree) walk(dir, full string) (string, error) {
 			t.record(Read{Kind: ReadFile, Path: next})
 			next, err = t.sibling(at, part)
 		}
-		if err != nil {
+		switch {
+		case errors.As(err, new(*fs.PathError)):
+			return "", fmt.Errorf("%s: %s", t.Display(next), plain(err))
+		case err != nil:
 			return "", err
 		}
 		at = next

@@ -98,15 +98,7 @@ type mode struct {
 func depth(src []byte) ([]int, *scanError) {
 	s := &scanner{src: src, levels: []level{{what: '{'}}}
 	for s.i < len(s.src) {
-		s.lastStart = s.i
-		switch n := len(s.modes); {
-		case n == 0 || len(s.returns) == n:
-			s.code()
-		case s.modes[n-1].heredoc:
-			s.heredoc()
-		default:
-			s.quoted()
-		}
+		s.next()
 		if len(s.levels) > MaxDepth {
 			return nil, &scanError{place(src, s.lastStart), "Nested too deeply",
 				fmt.Sprintf("More than %d brackets, strings or templates stand within each other here. Move inner parts into locals.", MaxDepth)}
@@ -117,6 +109,19 @@ func depth(src []byte) ([]int, *scanError) {
 		}
 	}
 	return s.cuts, nil
+}
+
+// next reads one token, or a part of one.
+func (s *scanner) next() {
+	s.lastStart = s.i
+	switch n := len(s.modes); {
+	case n == 0 || len(s.returns) == n:
+		s.code()
+	case s.modes[n-1].heredoc:
+		s.heredoc()
+	default:
+		s.quoted()
+	}
 }
 
 func (s *scanner) peek(k int) byte {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -244,6 +245,8 @@ func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
 	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	diags = withoutCascade(diags)
 	leadingPoint(src, diags)
+	openHeredoc(src, name, diags)
+	otherLanguages(src, diags)
 	body, ok := f.Body.(*hclsyntax.Body)
 	if !ok {
 		return nil, diags
@@ -251,9 +254,20 @@ func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
 	return &File{Name: name, Body: body, Broken: diags.HasErrors()}, diags
 }
 
-// withoutCascade drops what follows from a string that was not closed: from
-// there on the parser takes text for code and code for text.
+// withoutCascade drops what follows from another problem at the same place, and
+// from a string that was not closed: from there on the parser takes text for
+// code and code for text.
 func withoutCascade(diags hcl.Diagnostics) hcl.Diagnostics {
+	for _, d := range diags {
+		if d.Summary == "Invalid character" {
+			diags = slices.DeleteFunc(slices.Clone(diags), func(o *hcl.Diagnostic) bool {
+				return o.Summary == "Invalid expression" && o.Subject != nil && d.Subject != nil && o.Subject.Start == d.Subject.Start
+			})
+		}
+		if d.Summary == "Invalid number literal" {
+			d.Detail = "The number is too large, or not written as HCL wants it: digits, a point with digits, an exponent, such as 1.5e-3."
+		}
+	}
 	open := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary == "Invalid multi-line string" })
 	if open < 0 {
 		return diags
@@ -269,11 +283,64 @@ func withoutCascade(diags hcl.Diagnostics) hcl.Diagnostics {
 	})
 }
 
+// openHeredoc points to the begin of a heredoc that does not end, where HCL
+// points to the end of the file.
+func openHeredoc(src []byte, name string, diags hcl.Diagnostics) {
+	for _, d := range diags {
+		if d.Summary != "Unterminated template string" {
+			continue
+		}
+		begins := regexp.MustCompile(`(?m)<<-?([A-Za-z_][\w-]*)\r?$`).FindAllSubmatchIndex(src, -1)
+		if len(begins) == 0 {
+			return
+		}
+		at := begins[len(begins)-1]
+		p := place(src, at[0])
+		start := hcl.Pos{Line: p.line, Column: p.column, Byte: p.offset}
+		end := hcl.Pos{Line: p.line, Column: p.column + at[3] - at[0], Byte: at[3]}
+		marker := src[at[2]:at[3]]
+		if regexp.MustCompile(`(?m)^[ \t]*` + string(marker) + `[ \t\r]*$`).Match(src[at[1]:]) {
+			continue // this one ends
+		}
+		d.Subject = &hcl.Range{Filename: name, Start: start, End: end}
+		d.Detail = fmt.Sprintf("The text that begins here does not end: a line that holds %s alone must follow.", marker)
+	}
+}
+
+// otherLanguages explains what is right in other languages.
+func otherLanguages(src []byte, diags hcl.Diagnostics) {
+	remedies := map[string]string{"and": "HCL writes && for and.", "or": "HCL writes || for or.", "not": "HCL writes ! for not.", "then": "HCL writes CONDITION ? A : B for if."}
+	for _, d := range diags {
+		switch {
+		case d.Summary == "Invalid block definition":
+			d.Detail += " If this is to be an attribute, the equals sign is missing: NAME = VALUE."
+		case d.Summary == "Missing newline after argument" && d.Subject != nil && d.Subject.CanSliceBytes(src):
+			line := src[:d.Subject.Start.Byte]
+			line = line[bytes.LastIndexByte(line, '\n')+1:]
+			word := string(d.Subject.SliceBytes(src))
+			if len(word) > 40 {
+				word = strings.ToValidUTF8(word[:40], "") + "..."
+			}
+			remedy := remedies[word]
+			if bytes.HasSuffix(bytes.TrimSpace(line), []byte("= if")) {
+				remedy = remedies["then"]
+			}
+			if remedy == "" {
+				remedy = "Text needs quotes, and the elements of a list commas and brackets."
+			}
+			d.Detail = fmt.Sprintf("The value ends before %q, and one line holds one attribute. %s", word, remedy)
+		}
+	}
+}
+
 // leadingPoint explains numbers such as .5, which papers print and HCL lacks.
 func leadingPoint(src []byte, diags hcl.Diagnostics) {
 	for _, d := range diags {
 		if d.Subject == nil || d.Summary != "Invalid expression" {
 			continue
+		}
+		if i := d.Subject.Start.Byte; i >= 0 && i < len(src) && (src[i] == '\n' || src[i] == '#') {
+			d.Detail = "A value is missing here, after the equals sign or operator."
 		}
 		if i := d.Subject.Start.Byte; i >= 0 && i+1 < len(src) && src[i] == '.' && isDigit(src[i+1]) {
 			end := i + 1

@@ -1,5 +1,5 @@
 locals {
-  a = local.b + 1 # ERROR: Cycle
+  a = local.b + 1 # ERROR: Cycle ~ local.a -> local.b -> local.c -> local.a
   b = local.c
   c = local.a
   d = local.d     # ERROR: Refers to itself

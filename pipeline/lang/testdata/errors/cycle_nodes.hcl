@@ -1,4 +1,4 @@
-command "run" "a" { # ERROR: Cycle
+command "run" "a" { # ERROR: Cycle ~ command.a -> command.c -> command.b -> command.a
   argv    = ["sh"]
   inputs  = { x = command.c.out }
   outputs = { out = "out" }

@@ -4,12 +4,12 @@ hypothesis "rank_transfer" "h" {
   to     = ["cifar10", "ninapro"]
 
   expect "misspelt_task" {
-    value = self.spearman["cifar1O"].value # ERROR: No such member
+    value = self.spearman["cifar1O"].value # ERROR: No such member ~ Did you mean "cifar10"? ~ Known members: cifar10, ninapro
     min   = 0.9
     claim = "c"
   }
   expect "misspelt_output" {
-    value = self.spearmann["cifar10"].value # ERROR: No such member
+    value = self.spearmann["cifar10"].value # ERROR: No such member ~ Did you mean "spearman"?
     min   = 0.9
     claim = "c"
   }
@@ -83,7 +83,7 @@ hypothesis "rank_transfer" "h" {
   expect "unknown" {
     value     = self.count
     min       = 1
-    tolerence = 2 # ERROR: Unknown attribute
+    tolerence = 2 # ERROR: Unknown attribute ~ Did you mean "tolerance"?
     claim     = "c"
   }
   expect "unknown" { # ERROR: Defined twice

@@ -9,7 +9,7 @@ command "run" "one" {
 }
 command "run" "a" {
   argv   = ["sh"]
-  inputs = { x = command.cell["cifar1O"].text } # ERROR: No node with this key
+  inputs = { x = command.cell["cifar1O"].text } # ERROR: No node with this key ~ "cifar1O" ~ Did you mean "cifar10"?
 }
 command "run" "b" {
   argv   = ["sh"]

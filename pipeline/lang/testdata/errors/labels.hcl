@@ -5,7 +5,7 @@ variable { # ERROR: Wrong labels
 }
 locals "x" { # ERROR: Wrong labels
 }
-command "run" "a b" { # ERROR: Invalid name
+command "run" "a b" { # ERROR: Invalid name ~ "a b"
   argv = ["sh"]
 }
 command "run" "1st" { # ERROR: Invalid name

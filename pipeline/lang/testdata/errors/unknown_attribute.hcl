@@ -1,4 +1,4 @@
 dataset "fetch" "x" {
   url    = "https://example.org"
-  sha265 = "abc" # ERROR: Unknown attribute
+  sha265 = "abc" # ERROR: Unknown attribute ~ Did you mean "sha256"?
 }

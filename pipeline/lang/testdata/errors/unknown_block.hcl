@@ -1,3 +1,3 @@
-dataste "fetch" "x" { # ERROR: Unknown block
+dataste "fetch" "x" { # ERROR: Unknown block ~ Did you mean "dataset"?
   url = "https://example.org"
 }

@@ -1,5 +1,5 @@
 locals {
-  x = uper("a")    # ERROR: Unknown function
-  y = timestamp()  # ERROR: Unknown function
+  x = uper("a")    # ERROR: Unknown function ~ Did you mean "upper"?
+  y = timestamp()  # ERROR: Unknown function ~ none for time
   z = env("HOME")  # ERROR: Unknown function
 }

@@ -1,6 +1,6 @@
 locals {
   a = tasks         # ERROR: Unknown reference
-  b = local.taks    # ERROR: Undefined local value
+  b = local.taks    # ERROR: Undefined local value ~ Did you mean "tasks"?
   c = var.alpha     # ERROR: Undefined variable
   d = dataset.nats  # ERROR: Undefined node
   e = import.x.y    # ERROR: Undefined import

@@ -1,4 +1,4 @@
-dataset "fetsch" "x" { # ERROR: Unknown type
+dataset "fetsch" "x" { # ERROR: Unknown type ~ Did you mean "fetch"? ~ Known types
   url = nothing_is_said_about_attributes_but_references # ERROR: Unknown reference
 }
 command "run" "y" {

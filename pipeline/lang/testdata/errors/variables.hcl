@@ -6,9 +6,9 @@ variable "wrong" {
   default = "three" # ERROR: Wrong type
 }
 variable "type" {
-  type = strnig # ERROR: Unknown type
+  type = strnig # ERROR: Unknown type ~ Did you mean "string"?
 }
-variable "invalid" { # ERROR: Invalid value of a variable
+variable "invalid" { # ERROR: Invalid value of a variable ~ Too large. ~ the number 3
   default = 3
   validation {
     condition     = var.invalid < 2
@@ -30,7 +30,7 @@ variable "elsewhere" {
 }
 variable "members" {
   type    = object({ name = string, size = optional(number) })
-  default = { name = "x", sise = 2 } # ERROR: Wrong type
+  default = { name = "x", sise = 2 } # ERROR: Wrong type ~ Did you mean "size"?
 }
 variable "unknown" {
   defualt = 3 # ERROR: Unknown attribute

@@ -6,7 +6,7 @@ import "self" {
   source = "." # ERROR: Import loop
 }
 import "none" {
-  source = "./chidl" # ERROR: Import not found
+  source = "./chidl" # ERROR: Import not found ~ did you mean "child"?
 }
 import "outside" {
   source = "../import_loop" # ERROR: Import not found
@@ -20,7 +20,7 @@ import "wrong" {
   source    = "./child"
   variables = {
     size = "big"       # ERROR: Wrong type
-    sise = 3           # ERROR: Undefined variable
+    sise = 3           # ERROR: Undefined variable ~ Did you mean "size"?
     name = var.secret  # ERROR: Sensitive value
   }
 }
@@ -29,7 +29,7 @@ import "good" {
   variables = { size = 3 }
 }
 locals {
-  a = import.good.resutl  # ERROR: Undefined output
+  a = import.good.resutl  # ERROR: Undefined output ~ Did you mean "result"?
   b = import.good.inner   # ERROR: Undefined output
   c = import.good         # ERROR: Incomplete reference
   d = import.wrong.result # no second error

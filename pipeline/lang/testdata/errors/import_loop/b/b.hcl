@@ -1,3 +1,3 @@
 import "a" {
-  source = "../a" # ERROR: Import loop
+  source = "../a" # ERROR: Import loop ~ ./a -> ./b -> ./a
 }

@@ -1,0 +1,19 @@
+locals {
+  a = pow(10, 100000)            # ERROR: Function failed ~ too large
+  b = pow(-1, 0.5)               # ERROR: Function failed ~ not a number
+  c = 1 / 0                      # ERROR: Number out of range ~ division by zero
+  d = 5 % 0                      # ERROR: Number out of range ~ division by zero
+  e = log(-1, 10)                # ERROR: Function failed ~ not negative
+  f = parseint("zz", 10)         # ERROR: Wrong argument of a function ~ "zz"
+  g = tonumber("1e99999999")     # ERROR: Function failed ~ too large
+  h = -true                      # ERROR: Invalid operand
+  i = !3                         # ERROR: Invalid operand
+  j = [1, 2] + 1                 # ERROR: Invalid operand
+  k = "${1e4000}${1e5000}"       # ERROR: Number out of range
+  l = "x" > 1                    # ERROR: Invalid operand
+  m = 0 / 0                      # ERROR: Number out of range ~ division by zero
+  n = pow(0, -1)                 # ERROR: Function failed ~ division by zero
+  o = log(0, 10)
+  p = max()                      # ERROR: Function failed
+  r = ceil("x")                  # ERROR: Wrong argument of a function
+}

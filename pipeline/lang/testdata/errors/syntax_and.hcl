@@ -1,0 +1,3 @@
+locals {
+  a = 1 == 1 and true # ERROR: Missing newline ~ HCL writes && for and
+}

@@ -1,0 +1,2 @@
+command "run" "a" {
+  argv = ["sh"]

@@ -1,0 +1,3 @@
+locals {
+  a: 3 # ERROR: Argument or block definition required
+}

@@ -1,0 +1,3 @@
+locals {
+  a = if true then 1 # ERROR: Missing newline ~ CONDITION ? A : B
+}

@@ -1,0 +1,3 @@
+locals {
+  a = 1e99999999999999999999 # ERROR: Invalid number literal ~ too large
+}

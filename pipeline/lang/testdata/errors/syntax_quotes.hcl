@@ -1,0 +1,3 @@
+dataset "fetch" "x" {
+  url = 'https://example.org' # ERROR: Invalid character
+}

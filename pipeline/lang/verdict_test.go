@@ -1,0 +1,160 @@
+package lang_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/pipeline/lang"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// hypothesisWith makes an experiment with one expectation.
+func hypothesisWith(t *testing.T, body string) (*lang.Experiment, *lang.State) {
+	dir := writeFiles(t, map[string]string{"x.hcl": `
+hypothesis "rank_transfer" "h" {
+  tables = []
+  from   = "a"
+  to     = ["cifar10"]
+  expect "e" {
+    claim = "c"
+` + body + `
+  }
+}`})
+	return loadOK(t, dir, options())
+}
+
+func number(f float64) cty.Value { return stages.NumberValue(f) }
+
+// outputs are the node's: a coefficient with its interval, and a plain count.
+func outputs(value, low, high float64) cty.Value {
+	e := cty.ObjectVal(map[string]cty.Value{"value": number(value), "ci_low": number(low), "ci_high": number(high), "p": number(0)})
+	return cty.ObjectVal(map[string]cty.Value{
+		"spearman": cty.ObjectVal(map[string]cty.Value{"cifar10": e}),
+		"count":    number(value), "label": cty.StringVal("good"), "ok": cty.True,
+	})
+}
+
+func TestVerdict(t *testing.T) {
+	const point, object = "value = self.spearman[\"cifar10\"].value\n", "value = self.spearman.cifar10\n"
+	nan := math.NaN()
+	tests := []struct {
+		name             string
+		body             string
+		value, low, high float64
+		want             stages.Outcome
+		reason           string
+	}{
+		{"inside", point + "min = 0.9", 0.95, 0.9, 0.99, stages.Reproduced, ""},
+		{"on the limit", point + "min = 0.9", 0.9, 0.8, 0.95, stages.Reproduced, ""},
+		{"below, interval reaches in", point + "min = 0.9", 0.88, 0.8, 0.91, stages.Inconclusive, "0.02 below the limit 0.9, but its interval [0.8, 0.91] reaches the limits"},
+		{"below, interval does not", point + "min = 0.9", 0.8, 0.7, 0.85, stages.NotReproduced, "0.1 below the limit 0.9"},
+		{"above", point + "max = 0.5", 0.8, 0.7, 0.85, stages.NotReproduced, "0.3 above the limit 0.5"},
+		{"object instead of its value", object + "min = 0.9", 0.88, 0.8, 0.91, stages.Inconclusive, "reaches"},
+		{"index instead of member", "value = self.spearman[\"cifar10\"][\"value\"]\nmin = 0.9", 0.88, 0.8, 0.91, stages.Inconclusive, "reaches"},
+		{"computed key", "value = self.spearman[lower(\"CIFAR10\")].value\nmin = 0.9", 0.88, 0.8, 0.91, stages.Inconclusive, "reaches"},
+		{"no interval", "value = self.count\nmin = 0.9", 0.88, 0.8, 0.91, stages.NotReproduced, "0.02 below"},
+		{"given interval", "value = self.count\nmin = 0.9\ninterval = [0.8, self.spearman.cifar10.ci_high]", 0.88, 0.8, 0.91, stages.Inconclusive, "reaches"},
+		{"equals within the printed digits", point + "equals = 0.9802", 0.98024, nan, nan, stages.Reproduced, ""},
+		{"equals half a unit off", point + "equals = 0.9802", 0.98025, nan, nan, stages.Reproduced, ""},
+		{"equals just over half a unit", point + "equals = 0.9802", 0.980251, nan, nan, stages.NotReproduced, "differs from 0.9802 by 5.1e-05, more than the tolerance 5e-05"},
+		{"equals, interval reaches in", point + "equals = 0.9802", 0.99, 0.97, 0.999, stages.Inconclusive, "reaches"},
+		{"a trailing zero counts", point + "equals = 1.50", 1.506, nan, nan, stages.NotReproduced, "tolerance 0.005"},
+		{"negative", point + "equals = -0.00076", -0.000764, nan, nan, stages.Reproduced, ""},
+		{"exponent", point + "equals = 1e-3", 0.0014, nan, nan, stages.Reproduced, ""},
+		{"whole number", point + "equals = 6466", 6466.5, nan, nan, stages.Reproduced, ""},
+		{"whole number off by one", point + "equals = 6466", 6467, nan, nan, stages.NotReproduced, "by 1, more than the tolerance 0.5"},
+		{"own tolerance", point + "equals = 0.5\ntolerance = 0.2", 0.65, nan, nan, stages.Reproduced, ""},
+		{"zero tolerance forgives only binary fractions", point + "equals = 0.3\ntolerance = 0", 0.1 + 0.2, nan, nan, stages.Reproduced, ""},
+		{"NaN", point + "min = 0.9", nan, 0.8, 0.95, stages.Inconclusive, "NaN"},
+		{"NaN in the interval", point + "min = 0.9", 0.8, nan, 0.95, stages.NotReproduced, "0.1 below"},
+		{"infinite", "value = self.count\nmax = -5", math.Inf(-1), nan, nan, stages.Reproduced, ""},
+		{"text", "value = self.label\nequals = \"good\"", 0, 0, 0, stages.Reproduced, ""},
+		{"other text", "value = self.label\nequals = \"bad\"", 0, 0, 0, stages.NotReproduced, "it is good, not bad"},
+		{"bool", "value = self.ok\nequals = true", 0, 0, 0, stages.Reproduced, ""},
+		{"min and max", point + "min = 0.2\nmax = 0.3", 0.25, nan, nan, stages.Reproduced, ""},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			x, s := hypothesisWith(t, tc.body)
+			vs, diags := s.Verdicts(x.Nodes[0], outputs(tc.value, tc.low, tc.high))
+			if len(diags) > 0 || len(vs) != 1 {
+				t.Fatalf("%d verdicts; %v", len(vs), diags)
+			}
+			if v := vs[0]; v.Outcome != tc.want || !strings.Contains(v.Reason, tc.reason) || tc.reason == "" && v.Reason != "" {
+				t.Errorf("%s (%s), want %s (%s)", v.Outcome, v.Reason, tc.want, tc.reason)
+			}
+		})
+	}
+}
+
+func TestVerdictOfUnknown(t *testing.T) {
+	x, s := hypothesisWith(t, "value = self.spearman.cifar10.value\nmin = 0.5")
+	vs, diags := s.Verdicts(x.Nodes[0], s.Get(x.Nodes[0]))
+	if len(diags) > 0 || len(vs) != 1 || vs[0].Outcome != stages.Inconclusive || vs[0].Reason != "the value is not known yet" {
+		t.Errorf("%+v; %v", vs, diags)
+	}
+}
+
+func TestVerdictPerInstance(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"x.hcl": `
+variable "limits" { default = { a = 0.5, b = 0.9 } }
+hypothesis "rank_transfer" "h" {
+  for_each = var.limits
+  tables   = []
+  from     = each.key
+  to       = ["cifar10"]
+  expect "e" {
+    value = self.spearman["cifar10"].value
+    min   = each.value
+    claim = "at least ${each.value} for ${each.key}"
+  }
+}`})
+	x, s := loadOK(t, dir, options())
+	want := []string{"a reproduced at least 0.5 for a", "b not reproduced at least 0.9 for b"}
+	for i, n := range x.Nodes {
+		vs, diags := s.Verdicts(n, outputs(0.7, 0.65, 0.75))
+		if len(diags) > 0 {
+			t.Fatal(diags)
+		}
+		if got := fmt.Sprintf("%s %s %s", *n.EachKey, vs[0].Outcome, vs[0].Claim); got != want[i] {
+			t.Errorf("got %q, want %q", got, want[i])
+		}
+	}
+}
+
+// TestVerdictTypeAfterRun covers members that only the run reveals.
+func TestVerdictMissingAfterRun(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"x.hcl": `
+hypothesis "rank_transfer" "h" {
+  tables = []
+  from   = "a"
+  to     = [hypothesis.first.label]
+  expect "e" {
+    value = self.spearman["cifar1O"].value
+    min   = 1
+    claim = "c"
+  }
+}
+hypothesis "rank_transfer" "first" {
+  tables = []
+  from   = "a"
+  to     = ["b"]
+}`})
+	x, diags := lang.Load(context.Background(), dir, options())
+	if diags.HasErrors() {
+		t.Fatal(text(x, diags))
+	}
+	s := x.NewState()
+	if diags := x.Check(s); len(diags) > 0 {
+		t.Fatalf("the task is not known before the run, so its name cannot be wrong:\n%s", text(x, diags))
+	}
+	_, diags = s.Verdicts(x.Nodes[1], outputs(1, 1, 1))
+	if got := text(x, diags); !strings.Contains(got, `Did you mean "cifar10"`) {
+		t.Errorf("got:\n%s", got)
+	}
+}
