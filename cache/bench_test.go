@@ -55,6 +55,23 @@ func BenchmarkRestore1000(b *testing.B) {
 	}
 }
 
+// BenchmarkPlainRestore1000 is what there is to compare with: a loop that writes
+// the same files.
+func BenchmarkPlainRestore1000(b *testing.B) {
+	dest := b.TempDir()
+	n := 0
+	for b.Loop() {
+		n++
+		for i := range 1000 {
+			path := filepath.Join(dest, fmt.Sprint(n), fmt.Sprintf("d%02d", i%20), fmt.Sprintf("f%05d", i))
+			_ = os.MkdirAll(filepath.Dir(path), 0o755)
+			if err := os.WriteFile(path, text(uint64(i), 4096), 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
 func publishMany(b *testing.B, l *Local, n int) {
 	b.Helper()
 	for i := range n {

@@ -39,6 +39,7 @@ type Attribute struct {
 	Key       bool      // part of the node's key
 	Optional  bool
 	Sensitive bool // takes sensitive values
+	Lower     bool // a string whose case does not matter: lower-cased before it reaches a key or a run
 	Nodes     bool // a list of references to nodes: evaluated to a list of addresses (strings)
 	Doc       string
 

@@ -3,6 +3,7 @@ package stages
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -95,7 +96,7 @@ func attributeOf(tag string, f reflect.StructField) Attribute {
 	parts := strings.Split(tag, ",")
 	has := func(o string) bool { return slices.Contains(parts[1:], o) }
 	a := Attribute{
-		Name: parts[0], Key: has("key"), Optional: has("optional"), Sensitive: has("sensitive"), Nodes: has("nodes"),
+		Name: parts[0], Key: has("key"), Optional: has("optional"), Sensitive: has("sensitive"), Lower: has("lower"), Nodes: has("nodes"),
 		Doc: f.Tag.Get("doc"), field: f.Index,
 	}
 	if a.Nodes {
@@ -159,6 +160,24 @@ func objectTypeOf(t reflect.Type) cty.Type {
 		}
 	}
 	return cty.ObjectWithOptionalAttrs(attrs, optional)
+}
+
+// Canonical returns attrs with every value in the one form of all that mean the
+// same, so that they make one key.
+func (k *Kind) Canonical(attrs Attrs) Attrs {
+	for i := range k.Attributes {
+		a := &k.Attributes[i]
+		v, ok := attrs[a.Name]
+		if !a.Lower || !ok || v.IsNull() || !v.IsKnown() {
+			continue
+		}
+		text, marks := v.Unmark()
+		if lower := strings.ToLower(text.AsString()); lower != text.AsString() {
+			attrs = maps.Clone(attrs)
+			attrs[a.Name] = cty.StringVal(lower).WithMarks(marks)
+		}
+	}
+	return attrs
 }
 
 // Zero returns an empty stage, for OutputTypes and Check.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -212,5 +213,5 @@ func anyRefuted(all []stages.Verdict) bool {
 }
 
 func (s *session) program(name string) plan.Program {
-	return plan.FindProgram(pathVariable(), name)
+	return plan.FindProgram(os.Environ(), name)
 }

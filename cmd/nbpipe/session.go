@@ -86,7 +86,7 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 	if s.store, err = a.openStore(ctx); err != nil {
 		return nil, err
 	}
-	s.probes = plan.NewProbes(s.store, os.Getenv("PATH"), execute)
+	s.probes = plan.NewProbes(s.store, os.Environ(), execute)
 	return s, nil
 }
 

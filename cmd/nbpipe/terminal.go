@@ -31,8 +31,6 @@ func (a *app) terminal(w io.Writer) terminal {
 	return t
 }
 
-func pathVariable() string { return os.Getenv("PATH") }
-
 // note tells the user something on standard error.
 func (a *app) note(format string, args ...any) {
 	fmt.Fprintf(a.stderr, format+"\n", args...)

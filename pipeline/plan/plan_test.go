@@ -167,11 +167,12 @@ func TestProbes(t *testing.T) {
 		}
 	}
 	write("one")
+	environ := []string{"PATH=" + dir + ":/bin:/usr/bin"}
 	probes := map[string][]string{"tool": {"tool", "--version"}}
-	if _, ok, err := NewProbes(store, dir, false).Probe(t.Context(), probes); ok || err != nil {
+	if _, ok, err := NewProbes(store, environ, false).Probe(t.Context(), probes); ok || err != nil {
 		t.Errorf("a probe was run by a plan: %v, %v", ok, err)
 	}
-	p := NewProbes(store, dir+":/bin:/usr/bin", true)
+	p := NewProbes(store, environ, true)
 	out, ok, err := p.Probe(t.Context(), probes)
 	if err != nil || !ok || out["tool"] != "one" {
 		t.Fatalf("%v %v %v", out, ok, err)
@@ -179,14 +180,14 @@ func TestProbes(t *testing.T) {
 	if err := p.Save(); err != nil {
 		t.Fatal(err)
 	}
-	if out, ok, _ := NewProbes(store, dir, false).Probe(t.Context(), probes); !ok || out["tool"] != "one" {
+	if out, ok, _ := NewProbes(store, environ, false).Probe(t.Context(), probes); !ok || out["tool"] != "one" {
 		t.Error("the probe was not remembered")
 	}
 	write("two!")
-	if _, ok, _ := NewProbes(store, dir, false).Probe(t.Context(), probes); ok {
+	if _, ok, _ := NewProbes(store, environ, false).Probe(t.Context(), probes); ok {
 		t.Error("a changed executable was not noticed")
 	}
-	if _, _, err := p.Probe(t.Context(), map[string][]string{"x": {"no-such-program"}}); err == nil || !strings.Contains(err.Error(), "not found in PATH") {
+	if _, _, err := p.Probe(t.Context(), map[string][]string{"x": {"no-such-program"}}); err == nil || !strings.Contains(err.Error(), "no program \"no-such-program\" in PATH") {
 		t.Errorf("missing program: %v", err)
 	}
 }

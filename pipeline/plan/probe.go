@@ -1,19 +1,16 @@
 package plan
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 // probesName is the name under which probe outputs are kept.
@@ -24,8 +21,8 @@ const probesName = "probes"
 // time of modification and inode stay the same.
 type Probes struct {
 	store   *cache.Local
-	path    string // PATH, to find programs
-	execute bool   // run a probe that is not remembered
+	environ []string
+	execute bool // run a probe that is not remembered
 
 	mu     sync.Mutex
 	known  map[string]probed
@@ -39,10 +36,10 @@ type probed struct {
 	Output  string  `json:"output"`
 }
 
-// NewProbes makes a prober that looks programs up in path (a PATH). Where
+// NewProbes makes a prober for an environment, as os.Environ gives it. Where
 // execute is false it only remembers.
-func NewProbes(store *cache.Local, path string, execute bool) *Probes {
-	return &Probes{store: store, path: path, execute: execute, known: map[string]probed{}, used: map[string]Program{}}
+func NewProbes(store *cache.Local, environ []string, execute bool) *Probes {
+	return &Probes{store: store, environ: environ, execute: execute, known: map[string]probed{}, used: map[string]Program{}}
 }
 
 // Probe returns each probe's output; ok is false where one is not remembered
@@ -71,10 +68,10 @@ func (p *Probes) Probe(ctx context.Context, probes map[string][]string) (map[str
 
 func (p *Probes) one(ctx context.Context, argv []string) (string, bool, error) {
 	id := strings.Join(argv, "\x00")
-	program := FindProgram(p.path, argv[0])
-	if program.Path == "" {
-		return "", false, fmt.Errorf("%s was not found in PATH: install it, or mend the probe", argv[0])
+	if _, err := command.LookPath(argv[0], p.environ); err != nil {
+		return "", false, err
 	}
+	program := FindProgram(p.environ, argv[0])
 	p.used[argv[0]] = program
 	if known, ok := p.known[id]; ok && known.Program == program {
 		return known.Output, true, nil
@@ -82,7 +79,7 @@ func (p *Probes) one(ctx context.Context, argv []string) (string, bool, error) {
 	if !p.execute {
 		return "", false, nil
 	}
-	text, err := runProbe(ctx, program.Path, argv, p.path)
+	text, err := command.Probe(ctx, argv, p.environ)
 	if err != nil {
 		return "", false, err
 	}
@@ -90,59 +87,23 @@ func (p *Probes) one(ctx context.Context, argv []string) (string, bool, error) {
 	return text, true, nil
 }
 
-// runProbe runs a probe with a cleared environment and nothing to read.
-func runProbe(ctx context.Context, program string, argv []string, path string) (string, error) {
-	const limit = 30 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	var out, diagnostics bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, argv[1:]...)
-	cmd.Args[0] = argv[0]
-	cmd.Env = []string{"PATH=" + path, "LANG=C.UTF-8", "HOME=" + os.TempDir()}
-	cmd.Dir, cmd.Stdout, cmd.Stderr = os.TempDir(), &out, &diagnostics
-	cmd.WaitDelay = time.Second
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = fmt.Errorf("no end within %s", limit)
-		}
-		return "", fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, lastLine(diagnostics.String()))
-	}
-	return strings.TrimSpace(out.String()), nil
-}
-
-func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return lines[len(lines)-1]
-}
-
-// FindProgram finds an executable as a shell would, and what identifies it.
-func FindProgram(path, name string) Program {
+// FindProgram finds an executable as commands and probes do, and what
+// identifies it; Path is empty where there is none.
+func FindProgram(environ []string, name string) Program {
 	p := Program{Name: name}
-	for _, candidate := range candidates(path, name) {
-		info, err := os.Stat(candidate)
-		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-			continue
-		}
-		p.Path, p.Size, p.Time = candidate, info.Size(), info.ModTime().UTC()
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			p.Inode = st.Ino
-		}
+	path, err := command.LookPath(name, environ)
+	if err != nil {
 		return p
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return p
+	}
+	p.Path, p.Size, p.Time = path, info.Size(), info.ModTime().UTC()
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		p.Inode = st.Ino
+	}
 	return p
-}
-
-func candidates(path, name string) []string {
-	if strings.Contains(name, "/") {
-		return []string{name}
-	}
-	var out []string
-	for _, dir := range filepath.SplitList(path) {
-		if filepath.IsAbs(dir) {
-			out = append(out, filepath.Join(dir, name))
-		}
-	}
-	return out
 }
 
 // Programs lists the executables that were asked for, sorted by name.

@@ -182,7 +182,7 @@ func (e *Engine) evaluate(ctx context.Context, n *Node) hcl.Diagnostics {
 		return diags
 	}
 	n.types = e.State.OutputTypes(n.Node, attrs)
-	n.ingredients = plan.Ingredients{Kind: n.Kind, Attrs: attrs}
+	n.ingredients = plan.Ingredients{Kind: n.Kind, Attrs: n.Kind.Canonical(attrs)}
 	n.Key = cache.Key{}
 	if !n.ingredients.Known() {
 		return diags

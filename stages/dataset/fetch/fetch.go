@@ -27,7 +27,7 @@ var Kind = stages.Define[Stage](stages.Kind{
 type Stage struct {
 	URL     string            `attr:"url" doc:"Where the file is: http, https, or file with an absolute path."`
 	Mirrors []string          `attr:"mirrors,optional" doc:"Other URLs of the same bytes, tried in order after url."`
-	SHA256  string            `attr:"sha256,key,optional" doc:"SHA-256 of the download in 64 hexadecimal digits. Without it, the first run records it in nbpipe.lock."`
+	SHA256  string            `attr:"sha256,key,optional,lower" doc:"SHA-256 of the download in 64 hexadecimal digits. Without it, the first run records it in nbpipe.lock."`
 	Size    *int64            `attr:"size,optional" doc:"Size of the download in bytes, to notice a wrong file early."`
 	Unpack  bool              `attr:"unpack,key" default:"false" doc:"Unpack the download: tar and zip become a folder, a gz, bz2 or zst file becomes the file in it."`
 	Strip   int               `attr:"strip_components,key" default:"0" doc:"Leading folders to remove from the names in the archive."`

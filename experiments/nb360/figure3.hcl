@@ -38,7 +38,7 @@ hypothesis "rank_transfer" "figure3" {
 
   expect "ninapro_weakly_uncorrelated_spearman" {
     kind     = "claim"
-    claim    = "NinaPro is uncorrelated with CIFAR-100, weak reading: rho below the smallest of two vision tasks, intervals disjoint"
+    claim    = "NinaPro is uncorrelated with CIFAR-100, weak reading: the upper end of rho's interval is below the lower ends of all pairs of vision tasks"
     value    = self.spearman["ninapro"].ci_high
     interval = [self.spearman["ninapro"].ci_low, self.spearman["ninapro"].ci_high]
     max = min(
@@ -50,7 +50,7 @@ hypothesis "rank_transfer" "figure3" {
 
   expect "ninapro_weakly_uncorrelated_kendall" {
     kind     = "claim"
-    claim    = "NinaPro is uncorrelated with CIFAR-100, weak reading: tau-b below the smallest of two vision tasks, intervals disjoint"
+    claim    = "NinaPro is uncorrelated with CIFAR-100, weak reading: the upper end of tau-b's interval is below the lower ends of all pairs of vision tasks"
     value    = self.kendall["ninapro"].ci_high
     interval = [self.kendall["ninapro"].ci_low, self.kendall["ninapro"].ci_high]
     max = min(
@@ -62,7 +62,7 @@ hypothesis "rank_transfer" "figure3" {
 
   expect "darcy_weakly_uncorrelated_spearman" {
     kind     = "claim"
-    claim    = "Darcy is uncorrelated with CIFAR-100, weak reading: rho below the smallest of two vision tasks, intervals disjoint"
+    claim    = "Darcy is uncorrelated with CIFAR-100, weak reading: the upper end of rho's interval is below the lower ends of all pairs of vision tasks"
     value    = self.spearman["darcy"].ci_high
     interval = [self.spearman["darcy"].ci_low, self.spearman["darcy"].ci_high]
     max = min(
@@ -74,7 +74,7 @@ hypothesis "rank_transfer" "figure3" {
 
   expect "darcy_weakly_uncorrelated_kendall" {
     kind     = "claim"
-    claim    = "Darcy is uncorrelated with CIFAR-100, weak reading: tau-b below the smallest of two vision tasks, intervals disjoint"
+    claim    = "Darcy is uncorrelated with CIFAR-100, weak reading: the upper end of tau-b's interval is below the lower ends of all pairs of vision tasks"
     value    = self.kendall["darcy"].ci_high
     interval = [self.kendall["darcy"].ci_low, self.kendall["darcy"].ci_high]
     max = min(
@@ -126,14 +126,14 @@ hypothesis "rank_transfer" "figure3" {
 
   expect "ninapro_not_too_noisy" {
     kind  = "own"
-    claim = "NinaPro is not too noisy to correlate: rho of isomorphic cells lies above the interval of its rho with CIFAR-100"
+    claim = "NinaPro is not too noisy to correlate: the lower end of the interval of rho between isomorphic cells is above the upper end of that of rho with CIFAR-100"
     value = self.noise_ceiling["ninapro"].ci_low
     min   = self.spearman["ninapro"].ci_high
   }
 
   expect "darcy_not_too_noisy" {
     kind  = "own"
-    claim = "Darcy is not too noisy to correlate: rho of isomorphic cells lies above the interval of its rho with CIFAR-100"
+    claim = "Darcy is not too noisy to correlate: the lower end of the interval of rho between isomorphic cells is above the upper end of that of rho with CIFAR-100"
     value = self.noise_ceiling["darcy"].ci_low
     min   = self.spearman["darcy"].ci_high
   }

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Runs every benchmark of this folder, one after the other.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export CGO_ENABLED=0
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+go build -o "$scratch/nbpipe" ./cmd/nbpipe
+say() { printf '\n== %s\n' "$*"; }
+say "starting"
+ci/bench/startup.sh "$scratch/nbpipe"
+say "nothing to do, and the first plan"
+go run ./ci/bench/noop -nbpipe "$scratch/nbpipe"
+say "the local store"
+ci/bench/store.sh
+say "tables and the language"
+go test -run '^$' -bench Decode ./stages/nas/table
+go test -run '^$' -bench . -benchtime 3x ./pipeline/lang
+say "Kendall's tau-b"
+ci/bench/stats/run.sh
