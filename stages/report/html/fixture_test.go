@@ -244,6 +244,9 @@ func paper(t testing.TB) (*html.Stage, files) {
 		Outputs:    raw(t, map[string]any{"table": table, "rows": 15625}),
 	}
 	f3, f4 := figure3(t, store, table), figure4(t, store, table)
+	vision.Inputs = []string{nats.Address}
+	f3.Inputs = []string{vision.Address, hw.Address}
+	f4.Inputs = []string{vision.Address}
 	f3.Upstream = []stages.NodeInfo{nats, hw, vision}
 	f4.Upstream = []stages.NodeInfo{nats, vision}
 	return &html.Stage{

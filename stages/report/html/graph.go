@@ -46,9 +46,7 @@ func drawGraph(nodes []stages.NodeInfo, hypotheses []stages.NodeInfo) (picture t
 	return render(vs), note
 }
 
-// vertices makes boxes and edges: an edge where a node's attributes name
-// content that another one made. An upstream node whose values, not files, were
-// used gets an edge to the hypotheses that list it.
+// vertices makes boxes, and an edge where a node depends on another one directly.
 func vertices(nodes, hypotheses []stages.NodeInfo, merge bool) []*vertex {
 	var vs []*vertex
 	index := map[string]int{} // by drawn name
@@ -68,34 +66,18 @@ func vertices(nodes, hypotheses []stages.NodeInfo, merge bool) []*vertex {
 		of[i] = at
 		vs[at].tested = vs[at].tested || slices.ContainsFunc(hypotheses, func(h stages.NodeInfo) bool { return h.Address == n.Address })
 	}
-	made := producers(nodes)
-	read := make([]bool, len(nodes))
-	for i, n := range nodes {
-		for _, a := range artifacts("", decode(n.Attributes)) {
-			for _, p := range made[a.object.Digest] {
-				if p < i {
-					connect(vs, of[p], of[i])
-					read[p] = true
-				}
-			}
-		}
-	}
-	connectRest(vs, nodes, hypotheses, of, read)
-	return vs
-}
-
-func connectRest(vs []*vertex, nodes, hypotheses []stages.NodeInfo, of []int, read []bool) {
 	position := map[string]int{}
 	for i, n := range nodes {
 		position[n.Address] = i
 	}
-	for _, h := range hypotheses {
-		for _, u := range h.Upstream {
-			if p, i := position[u.Address], position[h.Address]; p < i && !read[p] {
+	for i, n := range nodes {
+		for _, address := range n.Inputs {
+			if p, ok := position[address]; ok {
 				connect(vs, of[p], of[i])
 			}
 		}
 	}
+	return vs
 }
 
 func connect(vs []*vertex, from, to int) {

@@ -3,7 +3,6 @@ package html
 import (
 	"encoding/json"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/nbpipe/nbpipe/cache"
@@ -117,13 +116,13 @@ func links(v any) []link {
 // ownFiles lists the files of the experiment itself: what attributes name and
 // no node made.
 func ownFiles(nodes []stages.NodeInfo) []artifact {
-	made := producers(nodes)
+	made := produced(nodes)
 	seen := map[cache.Digest]bool{}
 	var out []artifact
 	for _, n := range nodes {
 		for _, a := range artifacts("", decode(n.Attributes)) {
 			d := a.object.Digest
-			if len(made[d]) == 0 && !seen[d] {
+			if !made[d] && !seen[d] {
 				seen[d] = true
 				a.Path = clean(n.Address) + " " + a.Path
 				out = append(out, a)
@@ -133,15 +132,12 @@ func ownFiles(nodes []stages.NodeInfo) []artifact {
 	return out
 }
 
-// producers maps the content of outputs to the nodes that made it.
-func producers(nodes []stages.NodeInfo) map[cache.Digest][]int {
-	made := map[cache.Digest][]int{}
-	for i, n := range nodes {
+// produced is the content of all outputs.
+func produced(nodes []stages.NodeInfo) map[cache.Digest]bool {
+	made := map[cache.Digest]bool{}
+	for _, n := range nodes {
 		for _, a := range artifacts("", decode(n.Outputs)) {
-			d := a.object.Digest
-			if !slices.Contains(made[d], i) {
-				made[d] = append(made[d], i)
-			}
+			made[a.object.Digest] = true
 		}
 	}
 	return made
