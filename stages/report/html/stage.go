@@ -25,7 +25,7 @@ type Stage struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block:   "report",
 	Type:    "html",
-	Version: 1,
+	Version: 2,
 	Doc: "One self-contained HTML page: verdicts beside the printed claims, a section per hypothesis with its figures and numbers, " +
 		"data sources, keys and how to run it again. Needs no network and no script.",
 	Reproducible: true,
