@@ -15,9 +15,18 @@ import (
 )
 
 // MissingError says which blob the store does not hold; it is an ErrNotFound.
-type MissingError struct{ Digest Digest }
+type MissingError struct {
+	Digest Digest
+	Cause  error // why an upstream did not give it, if that was asked
+}
 
-func (e *MissingError) Error() string { return "blob " + e.Digest.Short() + " is not in the store" }
+func (e *MissingError) Error() string {
+	text := "blob " + e.Digest.Short() + " is not in the store"
+	if e.Cause != nil {
+		text += ", and " + e.Cause.Error()
+	}
+	return text
+}
 
 // Is makes errors.Is(err, ErrNotFound) hold.
 func (e *MissingError) Is(target error) bool { return target == ErrNotFound }
@@ -86,31 +95,35 @@ func (l *Local) findPacked(d Digest) (p *pack, ref blobRef, ok bool, err error) 
 // readPacked returns the verified bytes of a blob in a pack; ok is false if
 // there is none there.
 func (l *Local) readPacked(d Digest) (b []byte, ok bool, err error) {
+	_, b, ok, err = l.readStored(d)
+	return b, ok, err
+}
+
+// readStored returns a blob in a pack, as it lies there and decoded. It was verified.
+func (l *Local) readStored(d Digest) (stored Packed, b []byte, ok bool, err error) {
 	for attempt := 0; ; attempt++ {
 		p, ref, have, err := l.findPacked(d)
 		if err != nil || !have {
-			return nil, false, err
+			return Packed{}, nil, false, err
 		}
 		r, payload, err := p.read(ref.off, ref.stored)
 		if isGone(err) && attempt == 0 {
 			if err := l.withIndex(func(*index) error { return l.reload() }); err != nil {
-				return nil, false, err
+				return Packed{}, nil, false, err
 			}
 			continue
 		}
 		if err == nil && (r.kind != kindBlob || r.id != d) {
 			err = errors.New("the record is of something else")
 		}
+		stored := Packed{Digest: d, Size: r.size, enc: r.enc, payload: payload}
 		if err == nil {
-			b, err = l.codec.decode(r.enc, payload, int(r.size))
-		}
-		if err == nil && DigestOf(b) != d {
-			err = errors.New("its bytes have another digest")
+			b, err = stored.decode(&l.codec)
 		}
 		if err != nil {
-			return nil, false, l.corrupt(d, err)
+			return Packed{}, nil, false, l.corrupt(d, err)
 		}
-		return b, true, nil
+		return stored, b, true, nil
 	}
 }
 
@@ -143,74 +156,116 @@ func (l *Local) OpenBlob(ctx context.Context, d Digest) (io.ReadCloser, int64, e
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
 	}
-	b, ok, err := l.readPacked(d)
-	if err != nil {
+	b, r, err := l.open(ctx, d)
+	switch {
+	case err != nil:
 		return nil, 0, err
-	}
-	if ok {
+	case r == nil:
 		return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
-	}
-	r, err := l.openFile(d)
-	if err != nil {
-		return nil, 0, err
 	}
 	return r, r.header.size, nil
 }
 
+// open returns the bytes of a small blob, or the file of a large one. What is
+// not here, or damaged, is brought from upstream.
+func (l *Local) open(ctx context.Context, d Digest) ([]byte, *blobFile, error) {
+	b, r, err := l.openHere(d)
+	if err == nil || !IsMissing(err) || l.opt.Upstream == nil {
+		return b, r, err
+	}
+	if cause := l.opt.Upstream.Fetch(ctx, l, []Digest{d}); cause != nil {
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		return nil, nil, &MissingError{Digest: d, Cause: cause}
+	}
+	return l.openHere(d)
+}
+
+func (l *Local) openHere(d Digest) ([]byte, *blobFile, error) {
+	b, ok, err := l.readPacked(d)
+	if err != nil || ok {
+		return b, nil, err
+	}
+	r, err := l.openFile(d)
+	return nil, r, err
+}
+
 // blobFile is an open blob file; Read verifies.
 type blobFile struct {
-	l       *Local
-	d       Digest
-	f       *os.File
-	header  blobHeader
-	src     io.Reader
-	release func()
-	sum     hash.Hash
-	left    int64
-	done    error
+	blobReader
+	f *os.File
 }
 
 func (l *Local) openFile(d Digest) (*blobFile, error) {
 	f, err := os.Open(l.blobPath(d))
 	if notExist(err) {
-		return nil, &MissingError{d}
+		return nil, &MissingError{Digest: d}
 	} else if err != nil {
 		return nil, fmt.Errorf("opening blob %s: %w", d.Short(), err)
 	}
-	r := &blobFile{l: l, d: d, f: f, sum: sha256.New(), release: func() {}}
-	if err := r.start(); err != nil {
+	r, err := newBlobFile(&l.codec, d, f)
+	if err != nil {
 		_ = f.Close()
 		return nil, l.corrupt(d, err)
+	}
+	r.fail = func(err error) error { return l.corrupt(d, err) }
+	return r, nil
+}
+
+func newBlobFile(c *codec, d Digest, f *os.File) (*blobFile, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.openBlob(d, info.Size(), io.NewSectionReader(f, 0, info.Size()))
+	return &blobFile{blobReader: r, f: f}, err
+}
+
+func (r *blobFile) Close() error {
+	r.close()
+	return r.f.Close()
+}
+
+// blobReader reads the uncompressed bytes of a blob from its stored form and
+// verifies them: instead of io.EOF after anything but exactly the blob's bytes,
+// it returns what fail makes of the reason.
+type blobReader struct {
+	d       Digest
+	header  blobHeader
+	src     io.Reader
+	release func()
+	fail    func(error) error
+	sum     hash.Hash
+	left    int64
+	done    error
+}
+
+// openBlob reads the header of a stored form of length bytes.
+func (c *codec) openBlob(d Digest, length int64, src io.Reader) (r blobReader, err error) {
+	r = blobReader{d: d, src: src, sum: sha256.New(), release: func() {}, fail: func(err error) error { return err }}
+	head := make([]byte, blobHeaderSize)
+	if _, err := io.ReadFull(src, head); err != nil {
+		return r, fmt.Errorf("its header cannot be read: %w", err)
+	}
+	if r.header, err = parseBlobHeader(head, length); err != nil {
+		return r, err
+	}
+	if _, err := io.CopyN(io.Discard, src, r.header.bodyOffset()-blobHeaderSize); err != nil {
+		return r, fmt.Errorf("its header cannot be read: %w", err)
+	}
+	r.left = r.header.size
+	if r.header.enc == encZstd {
+		z, release, err := c.reader(bufio.NewReaderSize(src, 128<<10))
+		if err != nil {
+			return r, err
+		}
+		r.src, r.release = z, release
 	}
 	return r, nil
 }
 
-func (r *blobFile) start() error {
-	info, err := r.f.Stat()
-	if err != nil {
-		return err
-	}
-	head := make([]byte, blobHeaderSize)
-	if _, err := r.f.ReadAt(head, 0); err != nil {
-		return err
-	}
-	if r.header, err = parseBlobHeader(head, info.Size()); err != nil {
-		return err
-	}
-	off := r.header.bodyOffset()
-	r.src = io.NewSectionReader(r.f, off, info.Size()-off)
-	r.left = r.header.size
-	if r.header.enc == encZstd {
-		z, release, err := r.l.codec.reader(bufio.NewReaderSize(r.src, 128<<10))
-		if err != nil {
-			return err
-		}
-		r.src, r.release = z, release
-	}
-	return nil
-}
-
-func (r *blobFile) Read(p []byte) (int, error) {
+func (r *blobReader) Read(p []byte) (int, error) {
 	if r.done != nil {
 		return 0, r.done
 	}
@@ -235,14 +290,19 @@ func (r *blobFile) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	}
-	r.done = r.l.corrupt(r.d, err)
+	r.done = r.fail(err)
 	return n, r.done
 }
 
-func (r *blobFile) Close() error {
+// verify reads everything.
+func (r *blobReader) verify() error {
+	_, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{r}, make([]byte, streamBuffer))
+	return err
+}
+
+func (r *blobReader) close() {
 	r.release()
 	r.release = func() {}
-	return r.f.Close()
 }
 
 // ReadAll returns the verified bytes of a blob of at most limit bytes; a
@@ -358,7 +418,7 @@ func (l *Local) putStream(src io.Reader, enc encoding, want *Digest, size int64)
 		return d, 0, err
 	}
 	sum := sha256.New()
-	if n, err = l.encodeStream(f, io.TeeReader(src, sum), enc); err != nil {
+	if n, err = encodeStream(&l.codec, f, io.TeeReader(src, sum), enc); err != nil {
 		return d, n, fmt.Errorf("writing a blob: %w", err)
 	}
 	d = Digest(sum.Sum(nil))
@@ -375,11 +435,11 @@ func (l *Local) putStream(src io.Reader, enc encoding, want *Digest, size int64)
 	return d, n, l.publishBlob(f, d)
 }
 
-func (l *Local) encodeStream(f *os.File, src io.Reader, enc encoding) (int64, error) {
+func encodeStream(c *codec, f *os.File, src io.Reader, enc encoding) (int64, error) {
 	if enc == encRaw {
 		return io.CopyBuffer(struct{ io.Writer }{f}, src, make([]byte, streamBuffer))
 	}
-	z, release, err := l.codec.writer(f)
+	z, release, err := c.writer(f)
 	if err != nil {
 		return 0, err
 	}

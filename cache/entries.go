@@ -177,7 +177,7 @@ func (l *Local) Publish(ctx context.Context, e *Entry) (StoredEntry, error) {
 	if missing, err := l.Missing(ctx, e); err != nil {
 		return StoredEntry{}, err
 	} else if len(missing) > 0 {
-		return StoredEntry{}, fmt.Errorf("publishing an entry of key %s: %w", e.Key.Short(), &MissingError{missing[0]})
+		return StoredEntry{}, fmt.Errorf("publishing an entry of key %s: %w", e.Key.Short(), &MissingError{Digest: missing[0]})
 	}
 	data, err := e.Encode()
 	if err != nil {
@@ -350,7 +350,7 @@ func (l *Local) objectTrouble(ctx context.Context, o Object, own bool) (string, 
 		if have, err := l.HasBlob(ctx, o.Digest); err != nil {
 			return "", err
 		} else if !have {
-			return (&MissingError{o.Digest}).Error(), nil
+			return (&MissingError{Digest: o.Digest}).Error(), nil
 		}
 	}
 	var notes bool

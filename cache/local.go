@@ -37,6 +37,9 @@ type Options struct {
 	// Trust decides, at each read, whether a signed entry is trusted; the error
 	// becomes the reason of the miss. Without it no signed entry is (invariant I10).
 	Trust func(StoredEntry) error
+	// Upstream gives the content of entries that were pulled without it, and good
+	// copies of what is damaged here.
+	Upstream Upstream
 	// SyncPoint is called at each named step of a change; crash tests end the process there.
 	SyncPoint func(name string)
 	// FlushEvery is the pause between background fsyncs of appended records; 200 ms if zero.

@@ -69,7 +69,7 @@ func (m *Memory) OpenBlob(ctx context.Context, d Digest) (io.ReadCloser, int64, 
 	defer unlock()
 	b, ok := m.blobs[d]
 	if !ok {
-		return nil, 0, &MissingError{d}
+		return nil, 0, &MissingError{Digest: d}
 	}
 	if DigestOf(b) != d {
 		delete(m.blobs, d)

@@ -97,6 +97,9 @@ func (l *Local) restoreTree(ctx context.Context, d Digest, root string) error {
 	if err != nil {
 		return err
 	}
+	if err := l.fetchMembers(ctx, entries); err != nil {
+		return err
+	}
 	if err := os.Mkdir(root, 0o777); err != nil {
 		return err
 	}
@@ -114,6 +117,31 @@ func (l *Local) restoreTree(ctx context.Context, d Digest, root string) error {
 		g.Go(func() error { return l.restoreFile(ctx, e.Digest, e.Exec, filepath.Join(root, e.Path)) })
 	}
 	return g.Wait()
+}
+
+// fetchMembers brings all that is missing of a tree at once: one by one, a tree
+// of 1,000 files would wait 1,000 times for the network.
+func (l *Local) fetchMembers(ctx context.Context, entries []TreeEntry) error {
+	if l.opt.Upstream == nil {
+		return nil
+	}
+	var missing []Digest
+	for _, e := range entries {
+		if e.Dir {
+			continue
+		}
+		if have, err := l.HasBlob(ctx, e.Digest); err != nil {
+			return err
+		} else if !have {
+			missing = append(missing, e.Digest)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	// What could not be had is told when it is opened.
+	_ = l.opt.Upstream.Fetch(ctx, l, missing)
+	return ctx.Err()
 }
 
 // treeFolders lists all folders of a tree, each after the one that holds it.
@@ -149,15 +177,12 @@ func (l *Local) restoreFile(ctx context.Context, d Digest, exec bool, path strin
 	if exec {
 		mode = 0o777
 	}
-	b, packed, err := l.readPacked(d)
+	b, src, err := l.open(ctx, d)
 	if err != nil {
 		return err
 	}
-	var src *blobFile
+	packed := src == nil
 	if !packed {
-		if src, err = l.openFile(d); err != nil {
-			return err
-		}
 		defer src.Close()
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)

@@ -35,6 +35,13 @@ type StoredEntry struct {
 	Time   time.Time // when the store took it, by the store's clock
 }
 
+// Upstream is where a local store gets content that it lacks.
+type Upstream interface {
+	// Fetch stores blobs, verified, in the given store. It returns an error if one
+	// of them could not be had; the others are stored all the same.
+	Fetch(ctx context.Context, into *Local, want []Digest) error
+}
+
 // Store is what a local folder, memory and an object store have in common.
 // Implementations are safe for concurrent use and pass storetest.Run.
 //
