@@ -19,7 +19,7 @@ type Candidate struct {
 // PutEntry stores an entry as it is; the caller has put its blobs before
 // (invariant I2). A time that is set is kept: it is the server's, of a pulled entry.
 func (l *Local) PutEntry(ctx context.Context, e StoredEntry) error {
-	if err := errors.Join(ctx.Err(), l.canWrite(), checkStored(e)); err != nil {
+	if err := errors.Join(ctx.Err(), l.canWrite(), e.Check()); err != nil {
 		return err
 	}
 	if err := l.syncBlobFolders(); err != nil {
@@ -44,8 +44,9 @@ func (l *Local) PutEntry(ctx context.Context, e StoredEntry) error {
 	return nil
 }
 
-// checkStored refuses what could not be found again, or not as it is.
-func checkStored(e StoredEntry) error {
+// Check refuses what could not be found again, or not as it is: every store
+// calls it before it takes an entry, and after it read one.
+func (e StoredEntry) Check() error {
 	switch {
 	case DigestOf(e.Data) != e.Digest:
 		return &CorruptError{Digest: e.Digest, Detail: "the entry's bytes have another digest"}
@@ -53,6 +54,18 @@ func checkStored(e StoredEntry) error {
 		return fmt.Errorf("%q cannot name a signer", clip(e.Signer))
 	}
 	return nil
+}
+
+// HasEntry reports whether the store holds this very entry.
+func (l *Local) HasEntry(ctx context.Context, k Key, signer string, d Digest) (have bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	err = l.withIndex(func(x *index) error {
+		have = x.hasEntry(k, signer, d)
+		return nil
+	})
+	return have, err
 }
 
 // Entries returns all entries of a key, oldest first. One whose record cannot be

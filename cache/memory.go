@@ -91,7 +91,7 @@ func (m *Memory) HasBlob(ctx context.Context, d Digest) (bool, error) {
 
 // PutEntry implements Store.
 func (m *Memory) PutEntry(ctx context.Context, e StoredEntry) error {
-	if err := checkStored(e); err != nil {
+	if err := e.Check(); err != nil {
 		return err
 	}
 	unlock, err := m.begin(ctx)

@@ -126,6 +126,25 @@ func corruptOr(ctx context.Context, d Digest, err error) error {
 	return &CorruptError{Digest: d, Detail: err.Error()}
 }
 
+// Pack returns a small blob in the form in which it goes into a pack; ok is
+// false for a large one. It is verified.
+func (b *BlobFile) Pack() (p Packed, ok bool, err error) {
+	if b.Size > maxPackedSize {
+		return Packed{}, false, nil
+	}
+	r, err := sharedCodec().openBlob(b.Digest, b.Length, io.NewSectionReader(b.f, 0, b.Length))
+	defer r.close()
+	var bytes []byte
+	if err == nil {
+		bytes, err = io.ReadAll(&r)
+	}
+	if err != nil {
+		return Packed{}, false, &CorruptError{Digest: b.Digest, Detail: err.Error()}
+	}
+	p, ok = Pack(bytes)
+	return p, ok, nil
+}
+
 // Stored returns a blob in the form in which it is stored: as Packed, or as a
 // file where packed is nil. A packed one is verified, a file is not.
 func (l *Local) Stored(ctx context.Context, d Digest) (packed *Packed, file *BlobFile, err error) {

@@ -1,0 +1,219 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/minio/minio-go/v7"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nbpipe/nbpipe/cache"
+)
+
+const (
+	// A part of an upload, and a range of a download. Eight at a time keep a
+	// gigabit line busy at 100 ms a request, and take 32 MiB when they are read.
+	partSize  = 16 << 20
+	rangeSize = 4 << 20
+	parallel  = 8
+	// maxParts is S3's limit on the parts of one object.
+	maxParts = 10000
+)
+
+// upload stores a blob's file under its name. Parts are sent straight from the
+// file, while its bytes are verified beside: what is damaged here is not
+// completed there.
+func (s *Store) upload(ctx context.Context, b *cache.BlobFile, overwrite bool) error {
+	name := blobName(b.Digest)
+	when := condition{absent: !overwrite}
+	if b.Length <= partSize {
+		if err := b.Verify(ctx); err != nil {
+			return err
+		}
+		s.at("blob-verified")
+		return s.exists(s.putReader(ctx, name, b, b.Length, when))
+	}
+	return s.exists(s.multipart(ctx, name, b, when))
+}
+
+// exists makes "it is there already" the success that it is.
+func (s *Store) exists(err error) error {
+	if errors.Is(err, errExists) {
+		return nil
+	}
+	return err
+}
+
+func (s *Store) putReader(ctx context.Context, name string, r io.ReaderAt, n int64, when condition) error {
+	return s.writing(ctx, "writing "+name, func(ctx context.Context) error {
+		_, err := s.core.PutObject(ctx, s.Bucket, s.Prefix+name, io.NewSectionReader(r, 0, n), n, "", "", putOptions(when))
+		return answer(err)
+	})
+}
+
+func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, when condition) (err error) {
+	size := max(partSize, (b.Length+maxParts-1)/maxParts)
+	var id string
+	err = s.writing(ctx, "starting to write "+name, func(ctx context.Context) (err error) {
+		id, err = s.core.NewMultipartUpload(ctx, s.Bucket, s.Prefix+name, putOptions(always))
+		return answer(err)
+	})
+	if err != nil {
+		return err
+	}
+	s.at("multipart-started")
+	completed := false
+	defer func() {
+		if !completed { // its parts cost money, and no listing shows them (I16)
+			_ = s.do(context.WithoutCancel(ctx), "ending the upload of "+name, func(ctx context.Context) error {
+				return answer(s.core.AbortMultipartUpload(ctx, s.Bucket, s.Prefix+name, id))
+			})
+		}
+	}()
+	parts := make([]minio.CompletePart, (b.Length+size-1)/size)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.Verify(gctx) })
+	uploads := make(chan struct{}, parallel)
+	for i := range parts {
+		select {
+		case uploads <- struct{}{}:
+		case <-gctx.Done():
+			return errors.Join(g.Wait(), ctx.Err())
+		}
+		g.Go(func() error {
+			defer func() { <-uploads }()
+			off := int64(i) * size
+			etag, err := s.part(gctx, name, id, i+1, b, off, min(size, b.Length-off))
+			parts[i] = minio.CompletePart{PartNumber: i + 1, ETag: etag}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	s.at("multipart-uploaded")
+	err = s.writing(ctx, "completing "+name, func(ctx context.Context) error {
+		_, err := s.core.CompleteMultipartUpload(ctx, s.Bucket, s.Prefix+name, id, parts, putOptions(when))
+		return answer(err)
+	})
+	if errors.Is(err, errNotFound) || errors.Is(err, errExists) {
+		// Of a completion whose acknowledgement was lost, the second attempt finds no
+		// upload, or the object: then it is there and has the right size.
+		if i, herr := s.head(ctx, name); herr == nil && i.size == b.Length {
+			completed = errors.Is(err, errNotFound)
+			return nil
+		}
+	}
+	completed = err == nil
+	return err
+}
+
+func (s *Store) part(ctx context.Context, name, id string, number int, b *cache.BlobFile, off, n int64) (etag string, err error) {
+	err = s.writing(ctx, fmt.Sprintf("writing part %d of %s", number, name), func(ctx context.Context) error {
+		p, err := s.core.PutObjectPart(ctx, s.Bucket, s.Prefix+name, id, number, io.NewSectionReader(b, off, n), n,
+			minio.PutObjectPartOptions{DisableContentSha256: true})
+		etag = p.ETag
+		return answer(err)
+	})
+	return etag, err
+}
+
+// rangeReader reads an object front to back by several ranges at a time.
+type rangeReader struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	chunks chan chan chunk
+	now    []byte
+	free   func()
+	err    error
+	wg     sync.WaitGroup
+}
+
+type chunk struct {
+	b   *[]byte
+	err error
+}
+
+var chunkPool = sync.Pool{New: func() any { b := make([]byte, rangeSize); return &b }}
+
+// stream reads an object of a known size.
+func (s *Store) stream(ctx context.Context, name string, size int64) io.ReadCloser {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &rangeReader{ctx: ctx, cancel: cancel, chunks: make(chan chan chunk, parallel-2), free: func() {}}
+	r.wg.Go(func() {
+		defer close(r.chunks)
+		for off := int64(0); off < size; off += rangeSize {
+			answer := make(chan chunk, 1)
+			select {
+			case r.chunks <- answer:
+			case <-ctx.Done():
+				return
+			}
+			n := min(rangeSize, size-off)
+			r.wg.Go(func() {
+				b := chunkPool.Get().(*[]byte)
+				*b = (*b)[:n]
+				answer <- chunk{b, s.readRange(ctx, name, off, *b)}
+			})
+		}
+	})
+	return r
+}
+
+// readRange fills b; a connection that breaks is taken up where it broke.
+func (s *Store) readRange(ctx context.Context, name string, off int64, b []byte) error {
+	have := 0
+	return s.do(ctx, "reading "+name, func(ctx context.Context) error {
+		if have == len(b) {
+			return nil
+		}
+		r, _, err := s.open(ctx, name, off+int64(have), int64(len(b)-have))
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		n, err := io.ReadFull(r, b[have:])
+		have += n
+		return err
+	})
+}
+
+func (r *rangeReader) Read(p []byte) (int, error) {
+	for len(r.now) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		r.free()
+		r.free = func() {}
+		answer, ok := <-r.chunks
+		if !ok {
+			if r.err = r.ctx.Err(); r.err == nil {
+				r.err = io.EOF
+			}
+			continue
+		}
+		select {
+		case c := <-answer:
+			if c.err != nil {
+				r.err = c.err
+				continue
+			}
+			r.now = *c.b
+			r.free = func() { chunkPool.Put(c.b) }
+		case <-r.ctx.Done():
+			r.err = r.ctx.Err()
+		}
+	}
+	n := copy(p, r.now)
+	r.now = r.now[n:]
+	return n, nil
+}
+
+func (r *rangeReader) Close() error {
+	r.cancel()
+	r.wg.Wait()
+	return nil
+}

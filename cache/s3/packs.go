@@ -1,0 +1,391 @@
+package s3
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nbpipe/nbpipe/cache"
+)
+
+// A pack is a magic, the stored forms of small blobs one after the other, an
+// index, and a trailer. The trailer comes last so that one request for the end
+// of the object finds the index.
+const (
+	packMagic   = "nbpack 1"
+	indexRecord = 32 + 4 + 4 // digest, offset, length
+	trailerSize = 4 + 4 + 8  // blobs, CRC-32C of the index, magic
+	tailMagic   = "nbindex1"
+	// packTarget ends a pack that several blobs go into.
+	packTarget = 16 << 20
+	// maxPack bounds what a reader accepts.
+	maxPack = 64 << 20
+	// firstTail is asked for first; it holds the index of 1,600 blobs.
+	firstTail = 64 << 10
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// packBuilder collects small blobs.
+type packBuilder struct {
+	body  []byte
+	index []byte
+	blobs map[cache.Digest]cache.Packed
+}
+
+func newPackBuilder() *packBuilder {
+	return &packBuilder{body: []byte(packMagic), blobs: map[cache.Digest]cache.Packed{}}
+}
+
+func (p *packBuilder) add(b cache.Packed) {
+	if _, have := p.blobs[b.Digest]; have {
+		return
+	}
+	p.blobs[b.Digest] = b
+	p.index = append(p.index, b.Digest[:]...)
+	p.index = binary.LittleEndian.AppendUint32(p.index, uint32(len(p.body)))
+	p.index = binary.LittleEndian.AppendUint32(p.index, uint32(b.Len()))
+	p.body = b.Append(p.body)
+}
+
+func (p *packBuilder) get(d cache.Digest) (b cache.Packed, ok bool) {
+	if p == nil {
+		return b, false
+	}
+	b, ok = p.blobs[d]
+	return b, ok
+}
+
+func (p *packBuilder) full() bool { return len(p.body)+len(p.index) >= packTarget }
+
+// finish returns the object and the end of it that holds the index.
+func (p *packBuilder) finish() (object, tail []byte) {
+	start := len(p.body)
+	b := append(p.body, p.index...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(p.blobs)))
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(p.index, castagnoli))
+	b = append(b, tailMagic...)
+	return b, b[start:]
+}
+
+// location is where a blob lies.
+type location struct {
+	pack    cache.Digest
+	off, n  int64
+	packLen int64
+}
+
+// indexSize reads the trailer at the end of b and says how long index and
+// trailer are together.
+func indexSize(b []byte) (int64, error) {
+	if len(b) < trailerSize || string(b[len(b)-8:]) != tailMagic {
+		return 0, errors.New("no trailer of a pack")
+	}
+	n := int64(binary.LittleEndian.Uint32(b[len(b)-trailerSize:]))
+	if n > maxPack/indexRecord {
+		return 0, fmt.Errorf("a pack of %d blobs", n)
+	}
+	return n*indexRecord + trailerSize, nil
+}
+
+// parseIndex reads index and trailer of a pack that is size bytes long.
+func parseIndex(pack cache.Digest, tail []byte, size int64) (map[cache.Digest]location, error) {
+	n, err := indexSize(tail)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(tail)) != n {
+		return nil, fmt.Errorf("%d bytes of index where %d are", len(tail), n)
+	}
+	body := tail[:n-trailerSize]
+	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(tail[n-trailerSize+4:]) {
+		return nil, errors.New("the index's checksum is wrong")
+	}
+	out := make(map[cache.Digest]location, len(body)/indexRecord)
+	for ; len(body) > 0; body = body[indexRecord:] {
+		at := location{pack: pack, off: int64(binary.LittleEndian.Uint32(body[32:])), n: int64(binary.LittleEndian.Uint32(body[36:])), packLen: size}
+		if at.n <= 0 || at.n > cache.MaxPacked || at.off < int64(len(packMagic)) || at.off+at.n > size-n {
+			return nil, errors.New("the index names bytes that the pack has not")
+		}
+		out[cache.Digest(body[:32])] = at
+	}
+	return out, nil
+}
+
+// flush uploads what is pending. Whoever comes meanwhile waits: when it returns,
+// everything put before is durable.
+func (s *Store) flush(ctx context.Context) error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	s.mu.Lock()
+	p := s.pending
+	s.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	// It stays readable until it is in the catalogue; what is added meanwhile
+	// goes into it, too, so a copy is sent.
+	s.mu.Lock()
+	send := &packBuilder{body: p.body[:len(p.body):len(p.body)], index: p.index[:len(p.index):len(p.index)], blobs: make(map[cache.Digest]cache.Packed, len(p.blobs))}
+	for d, b := range p.blobs {
+		send.blobs[d] = b
+	}
+	s.mu.Unlock()
+	if err := s.putPack(ctx, send); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rest := newPackBuilder()
+	for d, b := range p.blobs {
+		if _, sent := send.blobs[d]; !sent {
+			rest.add(b)
+		}
+	}
+	if s.pending = rest; len(rest.blobs) == 0 {
+		s.pending = nil
+	}
+	return nil
+}
+
+// putPack uploads a pack and enters it into the catalogue.
+func (s *Store) putPack(ctx context.Context, p *packBuilder) error {
+	object, tail := p.finish()
+	d := cache.DigestOf(object)
+	s.at("pack-before")
+	if _, err := s.put(ctx, packName(d), object, condition{absent: true}); s.exists(err) != nil {
+		return err
+	}
+	s.at("pack-published")
+	s.mu.Lock()
+	for blob := range p.blobs {
+		delete(s.bad, blob)
+	}
+	s.mu.Unlock()
+	return s.catalogue.learn(d, tail, int64(len(object)))
+}
+
+// readPacked reads one blob of a pack.
+func (s *Store) readPacked(ctx context.Context, at location, d cache.Digest) (cache.Packed, error) {
+	b, _, err := s.get(ctx, packName(at.pack), at.off, at.n)
+	if errors.Is(err, errNotFound) {
+		s.catalogue.forgetPack(at.pack)
+		return cache.Packed{}, &cache.MissingError{Digest: d}
+	}
+	if err != nil {
+		return cache.Packed{}, err
+	}
+	return parsePacked(b, d)
+}
+
+func parsePacked(b []byte, d cache.Digest) (cache.Packed, error) {
+	p, err := cache.ParsePacked(b)
+	if err == nil && p.Digest != d {
+		err = errors.New("the pack holds another blob there")
+	}
+	if err != nil {
+		return p, &cache.CorruptError{Digest: d, Detail: err.Error()}
+	}
+	return p, nil
+}
+
+// catalogue knows which blob is in which pack. Packs never change, so what was
+// read of one stays true for as long as it is there.
+type catalogue struct {
+	s  *Store
+	mu sync.Mutex
+
+	blobs  map[cache.Digest]location
+	packs  map[cache.Digest]bool // whose index was read
+	broken map[cache.Digest]error
+	listed time.Time
+}
+
+// relist is how long a listing of packs is good enough for a blob that is not
+// known: another machine may have published it since.
+const relist = 2 * time.Second
+
+func (c *catalogue) init(s *Store) {
+	c.s, c.blobs, c.packs, c.broken = s, map[cache.Digest]location{}, map[cache.Digest]bool{}, map[cache.Digest]error{}
+}
+
+// find returns where a blob lies; it lists the packs if that is not known.
+func (c *catalogue) find(ctx context.Context, d cache.Digest) (location, bool, error) {
+	c.mu.Lock()
+	at, ok := c.blobs[d]
+	fresh := time.Since(c.listed) < relist
+	c.mu.Unlock()
+	if ok || fresh {
+		return at, ok, nil
+	}
+	if err := c.refresh(ctx); err != nil {
+		return at, false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok = c.blobs[d]
+	return at, ok, nil
+}
+
+// refresh lists the packs and reads the indexes that are new.
+func (c *catalogue) refresh(ctx context.Context) error {
+	started := time.Now()
+	all, err := c.s.list(ctx, "packs/")
+	if err != nil {
+		return err
+	}
+	there := make(map[cache.Digest]bool, len(all))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency / 2)
+	for _, i := range all {
+		d, err := cache.ParseDigest(filepath.Base(i.name))
+		if err != nil || i.name != packName(d) || i.size > maxPack {
+			continue
+		}
+		there[d] = true
+		if !c.knows(d) {
+			g.Go(func() error { return c.read(gctx, d, i) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	gone := map[cache.Digest]bool{}
+	for d := range c.packs {
+		if !there[d] {
+			gone[d] = true
+		}
+	}
+	c.listed = started
+	c.mu.Unlock()
+	for d := range gone {
+		if c.s.serverKnows(ctx, packName(d)) {
+			continue // published after the listing, by this process
+		}
+		c.forgetPack(d)
+	}
+	return nil
+}
+
+func (s *Store) serverKnows(ctx context.Context, name string) bool {
+	_, err := s.head(ctx, name)
+	return err == nil
+}
+
+func (c *catalogue) knows(d cache.Digest) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.packs[d] || c.broken[d] != nil
+}
+
+// read reads the index of one pack, from this machine's copy if there is one.
+func (c *catalogue) read(ctx context.Context, d cache.Digest, i info) error {
+	if b, err := os.ReadFile(c.file(d)); err == nil && c.s.Dir != "" {
+		if c.learnFrom(d, b, i.size) == nil {
+			return nil
+		}
+	}
+	tail, err := c.s.tail(ctx, i.name, i.size, firstTail)
+	if err != nil {
+		return c.skip(d, err)
+	}
+	n, err := indexSize(tail)
+	if err != nil || n > i.size {
+		return c.skip(d, &cache.CorruptError{Digest: d, Detail: fmt.Sprintf("pack: %v", err)})
+	}
+	if n > int64(len(tail)) {
+		if tail, err = c.s.tail(ctx, i.name, i.size, n); err != nil {
+			return c.skip(d, err)
+		}
+	}
+	if err := c.learn(d, tail[int64(len(tail))-n:], i.size); err != nil {
+		return c.skip(d, &cache.CorruptError{Digest: d, Detail: "pack: " + err.Error()})
+	}
+	return nil
+}
+
+// skip passes over a pack that is gone or damaged: what it holds is missing.
+func (c *catalogue) skip(d cache.Digest, err error) error {
+	if !errors.Is(err, errNotFound) && !errors.As(err, new(*cache.CorruptError)) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken[d] = err
+	return nil
+}
+
+func (c *catalogue) file(d cache.Digest) string {
+	return filepath.Join(c.s.Dir, c.s.id, d.String()+".index")
+}
+
+// learn takes an index in and keeps a copy on this machine.
+func (c *catalogue) learn(d cache.Digest, tail []byte, size int64) error {
+	if err := c.learnFrom(d, tail, size); err != nil || c.s.Dir == "" {
+		return err
+	}
+	// A copy that cannot be kept costs a request the next time.
+	path := c.file(d)
+	if os.MkdirAll(filepath.Dir(path), 0o755) != nil {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "new-")
+	if err != nil {
+		return nil
+	}
+	_, err = f.Write(tail)
+	if errors.Join(err, f.Close()) != nil || os.Rename(f.Name(), path) != nil {
+		_ = os.Remove(f.Name())
+	}
+	return nil
+}
+
+func (c *catalogue) learnFrom(d cache.Digest, tail []byte, size int64) error {
+	blobs, err := parseIndex(d, tail, size)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for blob, at := range blobs {
+		if _, have := c.blobs[blob]; !have {
+			c.blobs[blob] = at
+		}
+	}
+	c.packs[d] = true
+	delete(c.broken, d)
+	return nil
+}
+
+func (c *catalogue) forget(d cache.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.blobs, d)
+}
+
+// forgetPack drops a pack that is no longer there. Its blobs may be in other
+// packs: their indexes are read again.
+func (c *catalogue) forgetPack(d cache.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.packs, d)
+	for blob, at := range c.blobs {
+		if at.pack == d {
+			delete(c.blobs, blob)
+		}
+	}
+	if c.s.Dir != "" {
+		_ = os.Remove(c.file(d))
+	}
+	clear(c.packs)
+	c.listed = time.Time{}
+}

@@ -1,0 +1,398 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nbpipe/nbpipe/cache"
+)
+
+// FormatVersion is the version of the layout in the bucket.
+const FormatVersion = 1
+
+const storeName = "store.json"
+
+// storeFile is store.json.
+type storeFile struct {
+	Format  int       `json:"format"`
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+}
+
+// ErrNoStore says that there is no store at the place.
+var ErrNoStore = errors.New("there is no team cache there")
+
+// Store is a store in a bucket. It is safe for concurrent use.
+type Store struct {
+	*client
+	id string
+
+	flushing sync.Mutex // held while a pack is uploaded
+
+	mu      sync.Mutex
+	pending *packBuilder
+	bad     map[cache.Digest]bool // wrong bytes were seen in the object of this blob
+	closed  bool
+
+	catalogue catalogue
+}
+
+var _ cache.Store = (*Store)(nil)
+
+// Open opens a store that `nbpipe cache init` has made.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	cl, err := newClient(c)
+	if err != nil {
+		return nil, err
+	}
+	b, _, err := cl.get(ctx, storeName, 0, -1)
+	if errors.Is(err, errNotFound) {
+		return nil, fmt.Errorf("%w: s3://%s/%s on %s has no store.json; `nbpipe cache init` makes it", ErrNoStore, c.Bucket, cl.Prefix, c.Endpoint)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the team cache s3://%s/%s on %s: %w", c.Bucket, cl.Prefix, c.Endpoint, err)
+	}
+	return newStore(cl, b)
+}
+
+func newStore(cl *client, meta []byte) (*Store, error) {
+	var m storeFile
+	if err := json.Unmarshal(meta, &m); err != nil || m.ID == "" || strings.Trim(m.ID, "0123456789abcdef") != "" {
+		return nil, fmt.Errorf("s3://%s/%s%s is damaged; if this is a team cache, restore that object, else choose another prefix", cl.Bucket, cl.Prefix, storeName)
+	}
+	if m.Format != FormatVersion {
+		return nil, fmt.Errorf("the team cache has format %d, this build knows %d", m.Format, FormatVersion)
+	}
+	s := &Store{client: cl, id: m.ID, bad: map[cache.Digest]bool{}}
+	s.catalogue.init(s)
+	return s, nil
+}
+
+// Init makes a store, and the bucket if there is none, or opens the one that is
+// there. Of two that make it at once, one wins and both use its ID.
+func Init(ctx context.Context, c Config) (*Store, error) {
+	cl, err := newClient(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := cl.makeBucket(ctx); err != nil {
+		return nil, err
+	}
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return nil, err
+	}
+	b, err := json.MarshalIndent(storeFile{FormatVersion, hex.EncodeToString(id[:]), cl.Now().UTC()}, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := cl.put(ctx, storeName, append(b, '\n'), condition{absent: true}); err != nil && !errors.Is(err, errExists) {
+		return nil, err
+	}
+	return Open(ctx, c)
+}
+
+// ID is the store's random name: the scope of signatures.
+func (s *Store) ID() string { return s.id }
+
+// Place names the store for people.
+func (s *Store) Place() string {
+	return fmt.Sprintf("s3://%s/%s on %s", s.Bucket, strings.TrimSuffix(s.Prefix, "/"), s.Endpoint)
+}
+
+// Traffic counts requests and bytes of bodies since the store was opened.
+type Traffic struct{ Requests, BytesIn, BytesOut int64 }
+
+// Traffic tells what was asked of the server so far.
+func (s *Store) Traffic() Traffic {
+	return Traffic{s.requests.Load(), s.bytesIn.Load(), s.bytesOut.Load()}
+}
+
+func (s *Store) at(point string) {
+	if s.SyncPoint != nil {
+		s.SyncPoint(point)
+	}
+}
+
+func (s *Store) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return cache.ErrClosed
+	}
+	return nil
+}
+
+func blobName(d cache.Digest) string {
+	h := d.String()
+	return "blobs/" + h[:2] + "/" + h
+}
+
+func packName(d cache.Digest) string {
+	h := d.String()
+	return "packs/" + h[:2] + "/" + h
+}
+
+// unsigned stands for no signer: readers take no entry from there.
+const unsigned = "-"
+
+func entryName(e cache.StoredEntry) string {
+	signer := e.Signer
+	if signer == "" {
+		signer = unsigned
+	}
+	return keyPrefix(e.Key) + signer + "/" + e.Digest.String()
+}
+
+func keyPrefix(k cache.Key) string { return "entries/" + k.String() + "/" }
+
+// parseEntryName reads what entryName wrote.
+func parseEntryName(name string) (e cache.StoredEntry, ok bool) {
+	rest, found := strings.CutPrefix(name, "entries/")
+	parts := strings.Split(rest, "/")
+	if !found || len(parts) != 3 {
+		return e, false
+	}
+	key, err1 := cache.ParseKey(parts[0])
+	digest, err2 := cache.ParseDigest(parts[2])
+	e = cache.StoredEntry{Key: key, Signer: parts[1], Digest: digest}
+	if e.Signer == unsigned {
+		e.Signer = ""
+	}
+	return e, err1 == nil && err2 == nil && parts[1] != "" && name == entryName(e)
+}
+
+// PutBlob implements cache.Store. A small blob is readable at once, and durable
+// after Sync or the next entry.
+func (s *Store) PutBlob(ctx context.Context, d cache.Digest, size int64, src io.Reader) error {
+	if have, err := s.HasBlob(ctx, d); err != nil || have {
+		return err
+	}
+	b, err := cache.Spool(ctx, s.Temp, d, size, src)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if p, ok, err := b.Pack(); err != nil {
+		return err
+	} else if ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.addPending(p)
+		return nil
+	}
+	return s.putFile(ctx, b)
+}
+
+// putFile uploads a blob's file.
+func (s *Store) putFile(ctx context.Context, b *cache.BlobFile) error {
+	if err := s.upload(ctx, b, s.isBad(b.Digest)); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.bad, b.Digest)
+	return nil
+}
+
+func (s *Store) isBad(d cache.Digest) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bad[d]
+}
+
+func (s *Store) addPending(p cache.Packed) {
+	if s.pending == nil {
+		s.pending = newPackBuilder()
+	}
+	s.pending.add(p)
+}
+
+// HasBlob implements cache.Store. For a small blob it believes the index of a
+// pack that was seen in this process.
+func (s *Store) HasBlob(ctx context.Context, d cache.Digest) (bool, error) {
+	if err := s.begin(ctx); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	_, pending := s.pending.get(d)
+	bad := s.bad[d]
+	s.mu.Unlock()
+	if pending || bad {
+		return pending, nil
+	}
+	if _, ok, err := s.catalogue.find(ctx, d); ok || err != nil {
+		return ok, err
+	}
+	_, err := s.head(ctx, blobName(d))
+	if errors.Is(err, errNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// OpenBlob implements cache.Store.
+func (s *Store) OpenBlob(ctx context.Context, d cache.Digest) (io.ReadCloser, int64, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, 0, err
+	}
+	s.mu.Lock()
+	p, ok := s.pending.get(d)
+	s.mu.Unlock()
+	if !ok {
+		at, found, err := s.catalogue.find(ctx, d)
+		if err != nil {
+			return nil, 0, err
+		}
+		if found {
+			if p, err = s.readPacked(ctx, at, d); err != nil {
+				return nil, 0, s.noteBad(d, err)
+			}
+			ok = true
+		}
+	}
+	if ok {
+		b, err := p.Bytes()
+		if err != nil {
+			return nil, 0, s.noteBad(d, err)
+		}
+		return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
+	}
+	i, err := s.head(ctx, blobName(d))
+	if errors.Is(err, errNotFound) {
+		return nil, 0, &cache.MissingError{Digest: d}
+	} else if err != nil {
+		return nil, 0, err
+	}
+	r, size, err := cache.DecodeStored(d, i.size, s.stream(ctx, blobName(d), i.size))
+	if err != nil {
+		return nil, 0, s.noteBad(d, err)
+	}
+	return &noting{r, s, d}, size, nil
+}
+
+// noteBad remembers that a blob's object holds wrong bytes, so that it is
+// neither read nor taken for granted again.
+func (s *Store) noteBad(d cache.Digest, err error) error {
+	var corrupt *cache.CorruptError
+	if errors.As(err, &corrupt) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.bad[d] = true
+		s.catalogue.forget(d)
+	}
+	return err
+}
+
+type noting struct {
+	io.ReadCloser
+	s *Store
+	d cache.Digest
+}
+
+func (n *noting) Read(p []byte) (int, error) {
+	c, err := n.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = n.s.noteBad(n.d, err)
+	}
+	return c, err
+}
+
+// PutEntry implements cache.Store: what was put before is durable when the entry is.
+func (s *Store) PutEntry(ctx context.Context, e cache.StoredEntry) error {
+	if err := errors.Join(s.begin(ctx), e.Check()); err != nil {
+		return err
+	}
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	return s.putEntry(ctx, e)
+}
+
+// putEntry publishes an entry whose content is stored: by one request, whose
+// condition no server forgets.
+func (s *Store) putEntry(ctx context.Context, e cache.StoredEntry) error {
+	s.at("entry-before")
+	if _, err := s.put(ctx, entryName(e), e.Data, condition{absent: true}); err != nil {
+		return s.exists(err)
+	}
+	s.at("entry-published")
+	return nil
+}
+
+// Entries implements cache.Store.
+func (s *Store) Entries(ctx context.Context, k cache.Key) ([]cache.StoredEntry, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	found, err := s.list(ctx, keyPrefix(k))
+	if err != nil {
+		return nil, err
+	}
+	var out []cache.StoredEntry
+	for _, i := range found {
+		e, ok := parseEntryName(i.name)
+		if !ok {
+			continue
+		}
+		e, err := s.readEntry(ctx, e, i)
+		if errors.Is(err, errNotFound) || errors.As(err, new(*cache.CorruptError)) {
+			continue // deleted meanwhile, or not what its name says: no entry
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	slices.SortStableFunc(out, func(a, b cache.StoredEntry) int { return a.Time.Compare(b.Time) })
+	return out, nil
+}
+
+// maxEntry bounds what an entry may make a reader allocate.
+const maxEntry = 64 << 20
+
+// readEntry reads an entry that a listing showed, and checks that it is what its name says.
+func (s *Store) readEntry(ctx context.Context, e cache.StoredEntry, i info) (cache.StoredEntry, error) {
+	if i.size > maxEntry {
+		return e, &cache.CorruptError{Digest: e.Digest, Detail: fmt.Sprintf("an entry of %d bytes", i.size)}
+	}
+	b, _, err := s.get(ctx, i.name, 0, -1)
+	if err != nil {
+		return e, err
+	}
+	e.Data, e.Time = b, i.modified
+	return e, e.Check()
+}
+
+// Sync implements cache.Store.
+func (s *Store) Sync(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	return s.flush(ctx)
+}
+
+// Close gives up connections. What was put and not synced is lost.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return cache.ErrClosed
+	}
+	s.closed = true
+	s.base.closeIdle()
+	return nil
+}

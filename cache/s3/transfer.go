@@ -1,0 +1,619 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nbpipe/nbpipe/cache"
+)
+
+// Item is an entry to publish with all content that it needs.
+type Item struct {
+	Entry cache.StoredEntry // signed
+	Needs []cache.Digest
+}
+
+// Progress is told how far a transfer is.
+type Progress func(doneBytes, totalBytes int64)
+
+// Pushed is what became of a push.
+type Pushed struct {
+	Published int // entries that were not there before
+	Present   int // entries that were there already
+	Blobs     int // that were not there before
+	Bytes     int64
+	Failed    []Failure // entries that were not published, and why
+}
+
+// Failure is an entry that could not be published or content that could not be had.
+type Failure struct {
+	Key cache.Key
+	Err error
+}
+
+// Push publishes entries with their content: what is there already is found by
+// few listings, small content goes in packs, and entries come last (invariant
+// I2). An entry whose content the local store has lost is left out; so err is nil
+// where the server did its part.
+func (s *Store) Push(ctx context.Context, from *cache.Local, items []Item, progress Progress) (Pushed, error) {
+	var out Pushed
+	if err := s.begin(ctx); err != nil {
+		return out, err
+	}
+	items, err := s.missingEntries(ctx, items)
+	if err != nil {
+		return out, err
+	}
+	out.Present = cap(items) - len(items)
+	if len(items) == 0 {
+		return out, nil
+	}
+	p := &push{Store: s, from: from, progress: progress, lost: map[cache.Digest]error{}}
+	if err := p.content(ctx, items); err != nil {
+		return out, err
+	}
+	out.Blobs, out.Bytes = p.blobs, p.done.Load()
+	var published atomic.Int64
+	err = p.entries(ctx, items, &published, &out)
+	out.Published = int(published.Load())
+	return out, err
+}
+
+// missingEntries leaves out what is published; the capacity stays the number of all.
+func (s *Store) missingEntries(ctx context.Context, items []Item) ([]Item, error) {
+	prefixes := make([]string, len(items))
+	for i, it := range items {
+		prefixes[i] = keyPrefix(it.Entry.Key)
+	}
+	found, err := s.scan(ctx, prefixes)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for _, i := range found {
+		there[i.name] = true
+	}
+	out := make([]Item, 0, len(items))
+	for _, it := range items {
+		if !there[entryName(it.Entry)] {
+			out = append(out, it)
+		}
+	}
+	return out, nil
+}
+
+// push is one Push.
+type push struct {
+	*Store
+	from     *cache.Local
+	progress Progress
+	total    int64
+	done     atomic.Int64
+	blobs    int
+
+	mu   sync.Mutex
+	lost map[cache.Digest]error // content that the local store does not have, or has wrong
+}
+
+// content uploads all blobs that items need and the store lacks.
+func (p *push) content(ctx context.Context, items []Item) error {
+	if err := p.catalogue.refresh(ctx); err != nil {
+		return err
+	}
+	small, large, err := p.absent(ctx, items)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, b := range large {
+			_ = b.Close()
+		}
+	}()
+	for _, b := range small {
+		p.total += int64(b.Len())
+	}
+	for _, b := range large {
+		p.total += b.Length
+	}
+	p.blobs = len(small) + len(large)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(4)
+	for len(small) > 0 {
+		builder := newPackBuilder()
+		for len(small) > 0 && !builder.full() {
+			builder.add(small[0])
+			small = small[1:]
+		}
+		g.Go(func() error {
+			if err := p.putPack(gctx, builder); err != nil {
+				return err
+			}
+			p.report(int64(len(builder.body)))
+			return nil
+		})
+	}
+	for _, b := range large {
+		g.Go(func() error {
+			err := p.putFile(gctx, b)
+			if cache.IsMissing(err) { // damaged here
+				p.lose(b.Digest, err)
+				return nil
+			}
+			p.report(b.Length)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+func (p *push) report(n int64) {
+	done := p.done.Add(n)
+	if p.progress != nil {
+		p.progress(done, p.total)
+	}
+}
+
+func (p *push) lose(d cache.Digest, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost[d] = err
+}
+
+// absent finds what the store lacks, in the form in which it is sent.
+func (p *push) absent(ctx context.Context, items []Item) (small []cache.Packed, large []*cache.BlobFile, err error) {
+	seen := map[cache.Digest]bool{}
+	var names []string
+	for _, it := range items {
+		for _, d := range it.Needs {
+			if seen[d] {
+				continue
+			}
+			seen[d] = true
+			if p.catalogue.has(d) {
+				continue
+			}
+			packed, file, err := p.from.Stored(ctx, d)
+			switch {
+			case cache.IsMissing(err):
+				p.lost[d] = err
+			case err != nil:
+				return nil, large, err
+			case packed != nil:
+				small = append(small, *packed)
+			default:
+				large = append(large, file)
+				names = append(names, blobName(d))
+			}
+		}
+	}
+	there, err := p.scan(ctx, names)
+	if err != nil {
+		return nil, large, err
+	}
+	have := map[string]bool{}
+	for _, i := range there {
+		have[i.name] = true
+	}
+	large = slices.DeleteFunc(large, func(b *cache.BlobFile) bool {
+		present := have[blobName(b.Digest)] && !p.isBad(b.Digest)
+		if present {
+			_ = b.Close()
+		}
+		return present
+	})
+	return small, large, nil
+}
+
+func (p *push) entries(ctx context.Context, items []Item, published *atomic.Int64, out *Pushed) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for _, it := range items {
+		if err := p.lossOf(it); err != nil {
+			out.Failed = append(out.Failed, Failure{it.Entry.Key, err})
+			continue
+		}
+		g.Go(func() error {
+			if err := p.putEntry(gctx, it.Entry); err != nil {
+				return err
+			}
+			published.Add(1)
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (p *push) lossOf(it Item) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range it.Needs {
+		if err := p.lost[d]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *catalogue) has(d cache.Digest) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.blobs[d]
+	return ok
+}
+
+// Pulled is what became of a pull of entries.
+type Pulled struct {
+	Entries  int // that were not here before
+	Unsigned int // that were passed over: nobody answers for them
+	Damaged  int // whose bytes are not what their name says
+}
+
+// maxPerKey bounds how many results of one key are taken.
+const maxPerKey = 64
+
+// PullEntries brings the entries of keys into a local store, without their
+// content. Unsigned ones stay where they are: in a local store they would pass
+// for its own.
+func (s *Store) PullEntries(ctx context.Context, into *cache.Local, keys []cache.Key) (Pulled, error) {
+	var out Pulled
+	if err := s.begin(ctx); err != nil {
+		return out, err
+	}
+	prefixes := make([]string, len(keys))
+	for i, k := range keys {
+		prefixes[i] = keyPrefix(k)
+	}
+	found, err := s.scan(ctx, prefixes)
+	if err != nil {
+		return out, err
+	}
+	var mu sync.Mutex
+	perKey := map[cache.Key]int{}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for _, i := range found {
+		e, ok := parseEntryName(i.name)
+		if !ok {
+			continue
+		}
+		if e.Signer == "" {
+			out.Unsigned++
+			continue
+		}
+		if perKey[e.Key]++; perKey[e.Key] > maxPerKey {
+			continue
+		}
+		if have, err := into.HasEntry(ctx, e.Key, e.Signer, e.Digest); err != nil {
+			return out, errors.Join(err, g.Wait())
+		} else if have {
+			continue
+		}
+		g.Go(func() error {
+			e, err := s.readEntry(gctx, e, i)
+			if errors.Is(err, errNotFound) {
+				return nil
+			}
+			if errors.As(err, new(*cache.CorruptError)) {
+				mu.Lock()
+				defer mu.Unlock()
+				out.Damaged++
+				return nil
+			}
+			if err == nil {
+				err = into.PutEntry(gctx, e)
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out.Entries++
+			return nil
+		})
+	}
+	err = g.Wait()
+	return out, err
+}
+
+// Fetch implements cache.Upstream.
+func (s *Store) Fetch(ctx context.Context, into *cache.Local, want []cache.Digest) error {
+	return s.FetchAll(ctx, into, want, nil)
+}
+
+// FetchAll brings blobs into a local store: small ones by few ranges of their
+// packs, large ones by several ranges at a time. One that cannot be had does not
+// keep back the others.
+func (s *Store) FetchAll(ctx context.Context, into *cache.Local, want []cache.Digest, progress Progress) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	f := &fetch{Store: s, into: into, progress: progress}
+	const rounds = 2 // a collection may have moved blobs to other packs meanwhile
+	for round := range rounds {
+		if len(want) == 0 {
+			break
+		}
+		if err := f.locate(ctx, want, round > 0); err != nil {
+			return err
+		}
+		left, err := f.round(ctx)
+		if err != nil {
+			return err
+		}
+		want = left
+	}
+	for _, d := range want {
+		f.fail(&cache.MissingError{Digest: d})
+	}
+	return errors.Join(f.failed...)
+}
+
+type fetch struct {
+	*Store
+	into     *cache.Local
+	progress Progress
+	total    int64
+	done     atomic.Int64
+
+	packed map[cache.Digest][]wanted // by pack
+	large  []wanted
+
+	mu     sync.Mutex
+	failed []error
+	again  []cache.Digest // whose pack has vanished
+}
+
+type wanted struct {
+	digest cache.Digest
+	at     location // in a pack
+	size   int64    // of a large one's object
+}
+
+func (f *fetch) fail(err error) {
+	const most = 3 // errors that are told; the rest are of the same kind
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.failed) < most {
+		f.failed = append(f.failed, err)
+	}
+}
+
+// locate finds where blobs lie.
+func (f *fetch) locate(ctx context.Context, want []cache.Digest, again bool) error {
+	f.packed, f.large, f.again = map[cache.Digest][]wanted{}, nil, nil
+	unknown := slices.ContainsFunc(want, func(d cache.Digest) bool { return !f.catalogue.has(d) })
+	if unknown || again {
+		if err := f.catalogue.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	var names []string
+	byName := map[string]cache.Digest{}
+	for _, d := range want {
+		if f.isBad(d) {
+			f.fail(&cache.CorruptError{Digest: d, Detail: "the team cache holds wrong bytes"})
+			continue
+		}
+		f.catalogue.mu.Lock()
+		at, ok := f.catalogue.blobs[d]
+		f.catalogue.mu.Unlock()
+		if ok {
+			f.packed[at.pack] = append(f.packed[at.pack], wanted{digest: d, at: at})
+			f.total += at.n
+			continue
+		}
+		names = append(names, blobName(d))
+		byName[blobName(d)] = d
+	}
+	found, err := f.scan(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, i := range found {
+		if d, ok := byName[i.name]; ok {
+			f.large = append(f.large, wanted{digest: d, size: i.size})
+			f.total += i.size
+			delete(byName, i.name)
+		}
+	}
+	for _, d := range byName {
+		f.again = append(f.again, d)
+	}
+	return nil
+}
+
+// round fetches what was located; it returns what was not there.
+func (f *fetch) round(ctx context.Context) ([]cache.Digest, error) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
+	for pack, blobs := range f.packed {
+		for _, run := range runs(blobs) {
+			g.Go(func() error { return f.packedRun(gctx, pack, run) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for _, w := range f.large { // each is read by several ranges at a time
+		if err := f.largeBlob(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	return f.again, nil
+}
+
+// runs puts blobs that lie close together into one request.
+func runs(blobs []wanted) [][]wanted {
+	const gap, most = 64 << 10, 8 << 20
+	slices.SortFunc(blobs, func(a, b wanted) int { return int(a.at.off - b.at.off) })
+	var out [][]wanted
+	for _, w := range blobs {
+		if n := len(out); n > 0 {
+			run := out[n-1]
+			last, first := run[len(run)-1].at, run[0].at
+			if w.at.off-(last.off+last.n) <= gap && w.at.off+w.at.n-first.off <= most {
+				out[n-1] = append(run, w)
+				continue
+			}
+		}
+		out = append(out, []wanted{w})
+	}
+	return out
+}
+
+func (f *fetch) packedRun(ctx context.Context, pack cache.Digest, run []wanted) error {
+	start := run[0].at.off
+	last := run[len(run)-1].at
+	b, _, err := f.get(ctx, packName(pack), start, last.off+last.n-start)
+	if errors.Is(err, errNotFound) {
+		f.catalogue.forgetPack(pack)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, w := range run {
+			f.again = append(f.again, w.digest)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, w := range run {
+		off := w.at.off - start
+		if off+w.at.n > int64(len(b)) {
+			f.fail(f.noteBad(w.digest, &cache.CorruptError{Digest: w.digest, Detail: "the team cache's pack is cut off"}))
+			continue
+		}
+		p, err := parsePacked(b[off:off+w.at.n], w.digest)
+		if err == nil {
+			err = f.into.PutPacked(ctx, p)
+		}
+		if err := f.verdict(w.digest, err); err != nil {
+			return err
+		}
+	}
+	f.report(int64(len(b)))
+	return nil
+}
+
+func (f *fetch) report(n int64) {
+	done := f.done.Add(n)
+	if f.progress != nil {
+		f.progress(done, f.total)
+	}
+}
+
+// verdict keeps the errors of one blob from ending the others.
+func (f *fetch) verdict(d cache.Digest, err error) error {
+	if errors.As(err, new(*cache.CorruptError)) {
+		f.fail(fmt.Errorf("from the team cache: %w", f.noteBad(d, err)))
+		return nil
+	}
+	return err
+}
+
+func (f *fetch) largeBlob(ctx context.Context, w wanted) error {
+	src := f.stream(ctx, blobName(w.digest), w.size)
+	defer src.Close()
+	err := f.into.PutStored(ctx, w.digest, w.size, &counting{src, f})
+	return f.verdict(w.digest, err)
+}
+
+type counting struct {
+	r interface{ Read([]byte) (int, error) }
+	f *fetch
+}
+
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.f.report(int64(n))
+	return n, err
+}
+
+// scan finds all objects whose names begin with one of the prefixes. It lists
+// forward from one wanted name to the next, so it takes as many requests as there
+// are names, or pages of names, whichever is less; several go on at a time.
+func (s *Store) scan(ctx context.Context, prefixes []string) ([]info, error) {
+	if len(prefixes) == 0 {
+		return nil, nil
+	}
+	prefixes = slices.Clone(prefixes)
+	slices.Sort(prefixes)
+	prefixes = slices.Compact(prefixes)
+	const lanes, share = 16, 4
+	n := min(lanes, (len(prefixes)+share-1)/share)
+	out := make([][]info, n)
+	g, gctx := errgroup.WithContext(ctx)
+	for lane := range n {
+		part := prefixes[len(prefixes)*lane/n : len(prefixes)*(lane+1)/n]
+		g.Go(func() (err error) {
+			out[lane], err = s.scanLane(gctx, part)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(out...), nil
+}
+
+func (s *Store) scanLane(ctx context.Context, prefixes []string) ([]info, error) {
+	const most = 1000
+	root := prefixes[0][:strings.IndexByte(prefixes[0], '/')+1]
+	var out []info
+	for i := 0; i < len(prefixes); {
+		if i == len(prefixes)-1 { // a single one: ask for just that
+			found, err := s.list(ctx, prefixes[i])
+			return append(out, found...), err
+		}
+		// Names come strictly after the marker; a prefix itself may be a name.
+		found, more, err := s.page(ctx, root, prefixes[i][:len(prefixes[i])-1], most)
+		if err != nil {
+			return nil, err
+		}
+		last := ""
+		for _, o := range found {
+			last = o.name
+			for i < len(prefixes) && prefixes[i] < o.name && !strings.HasPrefix(o.name, prefixes[i]) {
+				i++
+			}
+			if i == len(prefixes) {
+				return out, nil
+			}
+			if strings.HasPrefix(o.name, prefixes[i]) {
+				out = append(out, o)
+			}
+		}
+		if !more {
+			return out, nil
+		}
+		if strings.HasPrefix(last, prefixes[i]) { // the page ended inside of it
+			rest, err := s.rest(ctx, prefixes[i], last)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, rest...)
+			i++
+		}
+	}
+	return out, nil
+}
+
+// rest lists what comes after a name under a prefix.
+func (s *Store) rest(ctx context.Context, prefix, after string) ([]info, error) {
+	var out []info
+	for {
+		found, more, err := s.page(ctx, prefix, after, 1000)
+		if err != nil || !more {
+			return append(out, found...), err
+		}
+		out = append(out, found...)
+		after = found[len(found)-1].name
+	}
+}
