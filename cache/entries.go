@@ -30,18 +30,47 @@ func (l *Local) PutEntry(ctx context.Context, e StoredEntry) error {
 		e.Time = now
 	}
 	l.at("entry-before")
-	err := l.withIndex(func(x *index) error {
-		if x.hasEntry(e.Key, e.Signer, e.Digest) {
-			return nil
-		}
-		r := record{kind: kindEntry, taken: now.UnixNano(), id: e.Key}
-		return l.appendRecord(r, marshalEntryPayload(e))
-	})
+	add := func() error {
+		return l.withIndex(func(x *index) error {
+			if x.hasEntry(e.Key, e.Signer, e.Digest) {
+				return nil
+			}
+			r := record{kind: kindEntry, taken: now.UnixNano(), id: e.Key}
+			return l.appendRecord(r, marshalEntryPayload(e))
+		})
+	}
+	diverges, err := l.diverges(ctx, e)
+	switch {
+	case err != nil:
+	case diverges: // from now on, a lookup may give another result
+		err = l.deleting(add)
+	default:
+		err = add()
+	}
 	if err != nil {
 		return fmt.Errorf("storing an entry of key %s: %w", e.Key.Short(), err)
 	}
 	l.at("entry-appended")
 	return nil
+}
+
+// diverges reports whether there is an entry of the same key with other outputs.
+func (l *Local) diverges(ctx context.Context, e StoredEntry) (bool, error) {
+	others, err := l.Entries(ctx, e.Key)
+	if err != nil || len(others) == 0 {
+		return false, err
+	}
+	entry, err := DecodeEntry(e.Key, e.Data)
+	if err != nil {
+		return true, nil // it cannot be told
+	}
+	for _, o := range others {
+		other, err := DecodeEntry(e.Key, o.Data)
+		if err != nil || other.OutputDigest() != entry.OutputDigest() {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Check refuses what could not be found again, or not as it is: every store

@@ -17,7 +17,9 @@ type GCOptions struct {
 	Now         time.Time     // ages count from here
 	OlderThan   time.Duration // entries not used for so long go; 0 for no such limit
 	MaxSize     int64         // then the longest unused go until the store is this small; 0 for no limit
-	Roots       []Key         // their entries stay
+	// Roots lists keys whose entries stay. It is asked once the collection has the
+	// store to itself: what a run that it waited for has made is a root, too.
+	Roots       func(*Local) ([]Key, error)
 	RootObjects []Object      // this content stays
 	DryRun      bool
 	OnWait      func(message string) // why GC does not start
@@ -182,8 +184,14 @@ func (c *collection) readEntries(ctx context.Context) error {
 		return err
 	}
 	rooted := map[Key]bool{}
-	for _, k := range c.o.Roots {
-		rooted[k] = true
+	if c.o.Roots != nil {
+		roots, err := c.o.Roots(c.l)
+		if err != nil {
+			return err
+		}
+		for _, k := range roots {
+			rooted[k] = true
+		}
 	}
 	for _, loc := range c.l.idx.chain {
 		ref := *loc.ref()

@@ -127,7 +127,7 @@ func crashChild(dir string, args []string) error {
 	}
 	fmt.Println("gone", testKey(1)) // not used for long
 	later := time.Now().Add(48 * time.Hour)
-	_, err := GC(ctx, dir, GCOptions{Now: later, OlderThan: 24 * time.Hour, Roots: []Key{testKey(2), testKey(4)}, SyncPoint: at})
+	_, err := GC(ctx, dir, GCOptions{Now: later, OlderThan: 24 * time.Hour, Roots: roots(testKey(2), testKey(4)), SyncPoint: at})
 	return err
 }
 

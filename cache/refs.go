@@ -78,6 +78,32 @@ func (l *Local) SetRef(name string, data []byte) error {
 	return l.replaceFile(filepath.Join(l.dir, "refs", filepath.FromSlash(name)), data, true)
 }
 
+// UpdateRef replaces what is under a name by what f makes of it, nil where there
+// is nothing; other processes that update a ref wait.
+func (l *Local) UpdateRef(name string, f func(old []byte) ([]byte, error)) error {
+	if err := errors.Join(checkName(name, true), l.canWrite()); err != nil {
+		return err
+	}
+	// No ref's name begins with a dot.
+	lock, err := os.OpenFile(filepath.Join(l.dir, "refs", ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := flock(lock, true, true); err != nil {
+		return err
+	}
+	old, err := l.Ref(name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	data, err := f(old)
+	if err != nil {
+		return err
+	}
+	return l.SetRef(name, data)
+}
+
 // Ref returns what SetRef stored, or ErrNotFound.
 func (l *Local) Ref(name string) ([]byte, error) {
 	if err := checkName(name, true); err != nil {

@@ -137,14 +137,14 @@ func (a *app) gc(ctx context.Context, o gcOptions) error {
 	if opt.OlderThan, err = parseAge(o.olderThan); err != nil {
 		return withCode(exitUsage, err)
 	}
-	err = a.withStore(ctx, func(store *cache.Local) error {
-		opt.Roots, err = plan.Roots(store, func(experiment string) bool {
+	opt.Roots = func(store *cache.Local) ([]cache.Key, error) {
+		return plan.Roots(store, func(experiment string) bool {
 			_, err := os.Stat(experiment)
 			return err == nil || !os.IsNotExist(err)
 		})
-		return withCode(exitStore, err)
-	})
-	if err != nil {
+	}
+	// Opening it makes a store where there is none, as every command does.
+	if err := a.withStore(ctx, func(*cache.Local) error { return nil }); err != nil {
 		return err
 	}
 	r, err := cache.GC(ctx, a.settings.Cache, opt)

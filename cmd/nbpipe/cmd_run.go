@@ -139,6 +139,9 @@ func (s *session) executor() (*executor.Local, func(), error) {
 // That is an optimisation: a failure costs the next run some time.
 func (s *session) remember(o *plan.Outcome, name string) {
 	_ = s.probes.Save()
+	if _, ok := s.lock.Digest(); !ok {
+		return // what others locked meanwhile may say something else
+	}
 	if err := s.store.Seal(context.Background()); err != nil {
 		return
 	}
@@ -153,8 +156,9 @@ func (s *session) remember(o *plan.Outcome, name string) {
 // outcome describes what the run came to.
 func (s *session) outcome(reports []plan.Report) (*plan.Outcome, error) {
 	members := s.engine.Members()
+	lock, _ := s.lock.Digest()
 	o := &plan.Outcome{
-		Reads: s.x.Reads(), Programs: s.probes.Programs(), Lock: plan.LockDigest(s.lock.Path()),
+		Reads: s.x.Reads(), Programs: s.probes.Programs(), Lock: lock,
 		Nodes: len(members), Reports: reports, Saved: time.Now(),
 	}
 	for _, n := range members {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -134,16 +135,17 @@ func (v *view) track(e run.Event) {
 		v.done++
 	case run.EventFinished, run.EventFailed:
 		v.done++
-		delete(v.running, e.Node)
-		for i, n := range v.order {
-			if n == e.Node {
-				v.order = append(v.order[:i], v.order[i+1:]...)
-				break
-			}
-		}
+		v.ended(e.Node)
+	case run.EventWaiting:
+		v.ended(e.Node)
 	case run.EventLost:
 		v.done--
 	}
+}
+
+func (v *view) ended(node string) {
+	delete(v.running, node)
+	v.order = slices.DeleteFunc(v.order, func(n string) bool { return n == node })
 }
 
 // line is what an event leaves on the screen for good.
@@ -160,6 +162,8 @@ func (v *view) line(e run.Event) string {
 		return v.failure(e)
 	case run.EventLost:
 		return v.term.paint(yellow, "lost") + "  " + e.Node + ": " + e.Message + "; it runs again for " + e.Cause
+	case run.EventWaiting:
+		return v.term.paint(yellow, "wait") + "  " + e.Node + ": " + e.Message + "; it starts again once that is there"
 	case run.EventWarning:
 		return v.term.paint(yellow, "warn") + "  " + e.Node + ": " + e.Message
 	case run.EventLocked:

@@ -149,7 +149,7 @@ func (l *Local) takeSources(ctx context.Context, a *Action) error {
 		if err != nil {
 			return fmt.Errorf("reading input %s: %w", f.Source, err)
 		}
-		if o.Digest != f.Digest {
+		if !same(o, f.Object) {
 			return &InputChanged{Path: f.Source}
 		}
 	}
@@ -159,11 +159,16 @@ func (l *Local) takeSources(ctx context.Context, a *Action) error {
 func (l *Local) checkSources(ctx context.Context, a *Action) error {
 	for _, f := range sources(a) {
 		o, err := l.Store.HashPath(ctx, f.Source)
-		if err != nil || o.Digest != f.Digest {
+		if err != nil || !same(o, f.Object) {
 			return &InputChanged{Path: f.Source}
 		}
 	}
 	return nil
+}
+
+// same compares content and form, as a key does.
+func same(a, b cache.Object) bool {
+	return a.Digest == b.Digest && a.Tree == b.Tree && a.Exec == b.Exec
 }
 
 func sources(a *Action) []stages.File {

@@ -23,7 +23,19 @@ func NewScratch(parent string) (*Scratch, error) {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, fmt.Errorf("making the scratch folder: %w", err)
 	}
-	sweep(parent)
+	// Between its making and its locking, a folder looks like a dead run's: no
+	// sweep may come in between.
+	gate, err := os.Open(parent)
+	if err != nil {
+		return nil, fmt.Errorf("making the scratch folder: %w", err)
+	}
+	defer gate.Close()
+	if unix.Flock(int(gate.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		sweep(parent)
+	}
+	if err := unix.Flock(int(gate.Fd()), unix.LOCK_SH); err != nil {
+		return nil, fmt.Errorf("locking the scratch folder %s: %w", parent, err)
+	}
 	dir, err := os.MkdirTemp(parent, "run-")
 	if err != nil {
 		return nil, fmt.Errorf("making the scratch folder: %w", err)
@@ -44,6 +56,7 @@ func (s *Scratch) Close() {
 	_ = s.lock.Close()
 }
 
+// sweep removes the folders of dead runs. The caller keeps others from making any.
 func sweep(parent string) {
 	left, err := filepath.Glob(filepath.Join(parent, "run-*"))
 	if err != nil {
@@ -52,7 +65,8 @@ func sweep(parent string) {
 	for _, dir := range left {
 		lock, err := os.OpenFile(filepath.Join(dir, scratchLock), os.O_RDWR, 0)
 		if err != nil {
-			continue // being made this moment, or not ours
+			removeAll(dir) // it died between the two
+			continue
 		}
 		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 			removeAll(dir)

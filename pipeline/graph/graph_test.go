@@ -86,6 +86,26 @@ func TestQueuePutBack(t *testing.T) {
 	take(t, q, 0)
 }
 
+// A node that is put back while its dependency is done once more waits for that.
+func TestQueuePutBackWhileADependencyIsDoneAgain(t *testing.T) {
+	q := NewQueue(New([][]int{{}, {0}, {0}, {1, 2, 4}, {2}}), nil)
+	take(t, q, 0)
+	q.Done(0)
+	take(t, q, 1)
+	take(t, q, 2)
+	q.Again(1, []int{0})
+	q.PutBack(2)
+	take(t, q, 0)
+	q.Done(0)
+	for _, i := range []int{1, 2, 4, 3} {
+		take(t, q, i)
+		q.Done(i)
+	}
+	if q.Left() != 0 {
+		t.Error("left", q.Left())
+	}
+}
+
 func TestQueueRespectsEdgesOnRandomGraphs(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 1))

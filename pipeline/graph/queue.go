@@ -46,10 +46,13 @@ func (q *Queue) Next() (int, bool) {
 	return i, true
 }
 
-// PutBack returns a node that was handed out, unfinished, to the ready ones.
+// PutBack returns a node that was handed out, unfinished: to the ready ones, or,
+// if a dependency is done again meanwhile, to those that wait.
 func (q *Queue) PutBack(i int) {
 	q.out[i] = false
-	heap.Push(&q.ready, i)
+	if q.pending[i] == 0 {
+		heap.Push(&q.ready, i)
+	}
 }
 
 // Done says that node i, handed out before, is finished.

@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/nbpipe/nbpipe/cache"
@@ -14,6 +15,8 @@ type Manifest struct {
 	Experiment string                `json:"experiment"` // folder or file, as on this machine
 	Updated    time.Time             `json:"updated"`
 	Nodes      map[string]NodeRecord `json:"nodes"`
+
+	recorded map[string]NodeRecord // by this process
 }
 
 // NodeRecord is what a manifest knows of a node.
@@ -29,30 +32,45 @@ func ManifestName(experiment string) string {
 // LoadManifest reads the manifest of an experiment; a missing or unreadable one
 // is empty: it only costs an explanation.
 func LoadManifest(store *cache.Local, experiment string) *Manifest {
-	m := &Manifest{}
-	if raw, err := store.Ref(ManifestName(experiment)); err == nil {
-		if json.Unmarshal(raw, m) != nil || m.Experiment != experiment {
-			m = &Manifest{}
-		}
+	raw, err := store.Ref(ManifestName(experiment))
+	if err != nil {
+		raw = nil
 	}
-	m.Experiment = experiment
+	return parseManifest(raw, experiment)
+}
+
+func parseManifest(raw []byte, experiment string) *Manifest {
+	m := &Manifest{}
+	if json.Unmarshal(raw, m) != nil || m.Experiment != experiment {
+		m = &Manifest{Experiment: experiment}
+	}
 	if m.Nodes == nil {
 		m.Nodes = map[string]NodeRecord{}
 	}
+	m.recorded = map[string]NodeRecord{}
 	return m
 }
 
 // Record remembers a node's key.
-func (m *Manifest) Record(address string, key cache.Key) { m.Nodes[address] = NodeRecord{Key: key} }
+func (m *Manifest) Record(address string, key cache.Key) {
+	m.Nodes[address] = NodeRecord{Key: key}
+	m.recorded[address] = m.Nodes[address]
+}
 
-// Save writes the manifest.
-func (m *Manifest) Save(store *cache.Local, now time.Time) error {
-	m.Updated = now
-	raw, err := json.Marshal(m)
+// Save writes what was recorded over what is there now: other runs of the same
+// experiment may have written meanwhile. With exists, the nodes for which it is
+// false are forgotten: they left the experiment, and their results may go.
+func (m *Manifest) Save(store *cache.Local, now time.Time, exists func(address string) bool) error {
+	err := store.UpdateRef(ManifestName(m.Experiment), func(old []byte) ([]byte, error) {
+		current := parseManifest(old, m.Experiment)
+		maps.Copy(current.Nodes, m.recorded)
+		if exists != nil {
+			maps.DeleteFunc(current.Nodes, func(address string, _ NodeRecord) bool { return !exists(address) })
+		}
+		current.Updated = now
+		return json.Marshal(current)
+	})
 	if err != nil {
-		return err
-	}
-	if err := store.SetRef(ManifestName(m.Experiment), raw); err != nil {
 		return fmt.Errorf("remembering the keys of this run: %w", err)
 	}
 	return nil

@@ -143,6 +143,3 @@ func digestOfFile(path string) cache.Digest {
 	}
 	return cache.DigestOf(b)
 }
-
-// LockDigest identifies the state of the lock file.
-func LockDigest(path string) cache.Digest { return digestOfFile(path) }

@@ -2,10 +2,12 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
@@ -150,6 +152,59 @@ func TestLock(t *testing.T) {
 		if _, err := LoadLock(dir); err == nil {
 			t.Errorf("%s: a broken lock file was read", name)
 		}
+	}
+}
+
+// Two runs of one experiment at once: no pin is lost, and who was overtaken knows.
+func TestLockKeepsWhatOthersPin(t *testing.T) {
+	dir := t.TempDir()
+	load := func() *Lock {
+		l, err := LoadLock(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	a, b := load(), load()
+	value := strings.Repeat("ab", 32)
+	for address, l := range map[string]*Lock{"dataset.a": a, "dataset.b": b} {
+		if err := l.Pin(address, "u", value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := load(); len(c.Entries) != 2 {
+		t.Errorf("the file holds %v", c.Entries)
+	}
+	_, okA := a.Digest()
+	_, okB := b.Digest()
+	if okA == okB {
+		t.Errorf("who was overtaken knows: %v, %v", okA, okB)
+	}
+}
+
+// Two runs of one experiment at once: the manifest keeps what each of them recorded.
+func TestManifestKeepsWhatOthersRecord(t *testing.T) {
+	store, err := cache.Open(t.Context(), t.TempDir(), cache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	a, b := LoadManifest(store, "/x"), LoadManifest(store, "/x")
+	a.Record("command.a", cache.Key{1})
+	b.Record("command.b", cache.Key{2})
+	now := time.Now()
+	if err := errors.Join(a.Save(store, now, nil), b.Save(store, now, nil)); err != nil {
+		t.Fatal(err)
+	}
+	c := LoadManifest(store, "/x")
+	if len(c.Nodes) != 2 {
+		t.Errorf("%v", c.Nodes)
+	}
+	if err := c.Save(store, now, func(address string) bool { return address == "command.b" }); err != nil {
+		t.Fatal(err)
+	}
+	if d := LoadManifest(store, "/x"); len(d.Nodes) != 1 {
+		t.Errorf("after one left the experiment: %v", d.Nodes)
 	}
 }
 

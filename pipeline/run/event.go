@@ -15,6 +15,7 @@ const (
 	EventFailed   EventType = "failed"   // a root cause
 	EventSkipped  EventType = "skipped"  // a victim of Cause
 	EventLost     EventType = "lost"     // a result was lost and is made again
+	EventWaiting  EventType = "waiting"  // a node that ran has stopped, and starts again once an input that was lost is there
 	EventWarning  EventType = "warning"
 	EventLocked   EventType = "locked" // a digest was recorded in the lock file
 	EventReport   EventType = "report" // a report was written to Path

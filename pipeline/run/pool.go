@@ -42,6 +42,13 @@ func (p *pool) take(r stages.Resources) bool {
 	return true
 }
 
+// competes reports whether r uses something of which want does not find enough now.
+func (p *pool) competes(r, want stages.Resources) bool {
+	return r.CPUs > 0 && p.used.CPUs+want.CPUs > p.machine.CPUs ||
+		r.Memory > 0 && p.used.Memory+want.Memory > p.machine.Memory ||
+		r.GPUs > 0 && p.used.GPUs+want.GPUs > p.machine.GPUs
+}
+
 func (p *pool) release(r stages.Resources) {
 	p.used.CPUs -= r.CPUs
 	p.used.Memory -= r.Memory

@@ -36,16 +36,18 @@ type Summary struct {
 type run struct {
 	*Engine
 	Options
-	queue    *graph.Queue
-	pool     pool
-	waiting  []*Node             // ready, but the machine is busy
-	inFlight map[cache.Key]*Node // by key: nodes with equal keys run once
-	twins    map[cache.Key][]*Node
-	asked    map[int]stages.Resources
-	done     chan outcome
-	sum      Summary
-	retried  map[string]int // lost inputs, by node and blob
-	stopped  bool
+	queue     *graph.Queue
+	pool      pool
+	waiting   []*Node             // ready, but the machine is busy
+	overtaken *Node               // the first of those that others were started before
+	overtakes int                 // how many were
+	inFlight  map[cache.Key]*Node // by key: nodes with equal keys run once
+	twins     map[cache.Key][]*Node
+	asked     map[int]stages.Resources
+	done      chan outcome
+	sum       Summary
+	retried   map[string]int // lost inputs, by node and blob
+	stopped   bool
 }
 
 type outcome struct {
@@ -118,21 +120,48 @@ func (r *run) loop(ctx context.Context) {
 
 // dispatch starts what is ready and fits the machine, those that wait longest first.
 func (r *run) dispatch(ctx context.Context) {
-	r.waiting = slices.DeleteFunc(r.waiting, func(n *Node) bool { return r.start(ctx, n) })
-	const most = 64 // ready nodes that are looked at ahead of a busy machine
+	full := map[stages.Resources]bool{} // requests that did not fit in this round
+	waiting := r.waiting
+	r.waiting = nil
+	for _, n := range waiting {
+		r.startOrWait(ctx, n, full)
+	}
+	const most = 1024 // ready nodes that are looked at ahead of a busy machine
 	for len(r.waiting) < most {
 		i, ok := r.queue.Next()
 		if !ok {
 			return
 		}
-		n := r.Nodes[i]
-		if !r.prepare(ctx, n) {
-			continue
-		}
-		if !r.start(ctx, n) {
-			r.waiting = append(r.waiting, n)
+		if n := r.Nodes[i]; r.prepare(ctx, n) {
+			r.startOrWait(ctx, n, full)
 		}
 	}
+}
+
+// patience is how many nodes may overtake the one that waits longest. Then
+// nothing more is started that uses what it lacks, so that a node that needs the
+// whole machine gets it at last.
+const patience = 8
+
+func (r *run) startOrWait(ctx context.Context, n *Node, full map[stages.Resources]bool) {
+	res := r.asked[n.Index]
+	var first *Node
+	if len(r.waiting) > 0 {
+		first = r.waiting[0]
+	}
+	reserved := first != nil && first == r.overtaken && r.overtakes >= patience && r.pool.competes(res, r.asked[first.Index])
+	if full[res] || reserved || !r.start(ctx, n) {
+		full[res] = true
+		r.waiting = append(r.waiting, n)
+		return
+	}
+	if first == nil {
+		return
+	}
+	if first != r.overtaken {
+		r.overtaken, r.overtakes = first, 0
+	}
+	r.overtakes++
 }
 
 // prepare makes a ready node's key and finds out whether it has to run at all.
@@ -309,11 +338,17 @@ func (r *run) recover(ctx context.Context, n *Node, lost *executor.LostInput) bo
 		return false
 	}
 	producers := r.producers(n, lost.File)
-	if len(producers) == 0 {
+	ownFile := lost.File.Source != "" // it is stored anew from the experiment's folder
+	if len(producers) == 0 && !ownFile {
 		return false
 	}
 	if err := r.Store.MarkBad(ctx, lost.File.Digest, "an input of "+n.Address+" was lost"); err != nil {
 		return false
+	}
+	r.emit(Event{Type: EventWaiting, Node: n.Address, Message: lost.Error()})
+	if len(producers) == 0 {
+		r.queue.PutBack(n.Index)
+		return true
 	}
 	var again []int
 	for _, p := range producers {
@@ -366,7 +401,20 @@ func (r *run) count() {
 			r.sum.Interrupted++
 		}
 	}
-	r.sum.Saved = errors.Join(r.Manifest.Save(r.Store, r.Now()), r.Store.Sync(context.Background()))
+	r.sum.Saved = errors.Join(r.Manifest.Save(r.Store, r.Now(), r.exists()), r.Store.Sync(context.Background()))
+}
+
+// exists tells which nodes the experiment has, after a complete run of all of
+// it; after any other run the manifest forgets nothing.
+func (r *run) exists() func(address string) bool {
+	if r.sum.Ran+r.sum.Cached != len(r.Nodes) {
+		return nil
+	}
+	addresses := make(map[string]bool, len(r.Nodes))
+	for _, n := range r.Nodes {
+		addresses[n.Address] = true
+	}
+	return func(address string) bool { return addresses[address] }
 }
 
 // progress passes a stage's progress on, at most a few times a second.

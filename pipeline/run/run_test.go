@@ -357,6 +357,43 @@ preprocess "join" "two" {
 	}
 }
 
+// A node that needs the whole machine is not overtaken for ever.
+func TestLargeRequestsDoNotStarve(t *testing.T) {
+	b := newBench(t)
+	b.write("main.hcl", `
+preprocess "join" "a" {
+  for_each = toset([for i in range(3) : "n${i}"])
+  text     = each.key
+  do       = "wait"
+}
+preprocess "join" "big" {
+  text = "big"
+  resources {
+    cpus = 2
+  }
+}
+preprocess "join" "z" {
+  for_each = toset([for i in range(100) : "n${i}"])
+  text     = "z ${each.key}"
+  do       = "wait"
+}`)
+	n := 0
+	b.do["wait"] = func(context.Context) error { // no two end at the same time
+		b.mu.Lock()
+		n++
+		d := time.Duration(1+n%2) * time.Millisecond
+		b.mu.Unlock()
+		time.Sleep(d)
+		return nil
+	}
+	e := b.engine(nil)
+	b.ran = nil
+	e.Run(context.WithValue(t.Context(), benchKey{}, b), Options{Executor: b.executor(), Machine: small})
+	if at := slices.Index(b.ran, "preprocess.big"); at < 0 || at > 3+patience+4 {
+		t.Errorf("the large one was number %d of %d", at, len(b.ran))
+	}
+}
+
 func TestGPUsCannotBeMadeUp(t *testing.T) {
 	b := newBench(t)
 	b.write("main.hcl", `

@@ -42,7 +42,7 @@ func (t *Tree) Resolve(dir, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	resolved, err := filepath.EvalSymlinks(found)
+	resolved, err := t.follow(found)
 	if err != nil {
 		return "", fmt.Errorf("%q cannot be read: %s", name, plain(err))
 	}
@@ -50,6 +50,15 @@ func (t *Tree) Resolve(dir, name string) (string, error) {
 		return "", fmt.Errorf("%q leaves the experiment's folder: it is a link to %s; copy the file into the folder", name, resolved)
 	}
 	return resolved, nil
+}
+
+// follow resolves the links on a path, and remembers where they led.
+func (t *Tree) follow(path string) (string, error) {
+	resolved, err := filepath.EvalSymlinks(path)
+	if err == nil && resolved != path {
+		t.record(Read{Kind: ReadLink, Path: path, Digest: cache.DigestOf([]byte(resolved))})
+	}
+	return resolved, err
 }
 
 // walk descends by names as they stand on the disk. The names in an expression
@@ -125,7 +134,7 @@ func (t *Tree) Object(abs string) (cache.Object, error) {
 	t.mu.Lock()
 	t.objects[abs] = o
 	t.mu.Unlock()
-	t.record(Read{Kind: ReadTree, Path: abs, Digest: o.Digest})
+	t.record(Read{Kind: ReadTree, Path: abs, Digest: formDigest(o)})
 	return o, nil
 }
 

@@ -65,7 +65,7 @@ func Open(path string, hash func(string) (cache.Object, error)) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	resolved, err := filepath.EvalSymlinks(abs)
+	resolved, err := t.follow(abs)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (t *Tree) AutoVariables() ([]*File, hcl.Diagnostics) {
 func (t *Tree) Variables(path string) (*File, hcl.Diagnostics) {
 	abs, err := filepath.Abs(path)
 	if err == nil {
-		abs, err = filepath.EvalSymlinks(abs)
+		abs, err = t.follow(abs)
 	}
 	if err != nil {
 		return nil, problem(path, "The variables file cannot be read", plain(err))
@@ -216,7 +216,7 @@ func listingDigest(dir string) (cache.Digest, error) {
 
 func (t *Tree) parse(path string) (*File, hcl.Diagnostics) {
 	name := t.Display(path)
-	resolved, err := filepath.EvalSymlinks(path)
+	resolved, err := t.follow(path)
 	if err != nil {
 		return nil, problem(name, "The file cannot be read", plain(err))
 	}
