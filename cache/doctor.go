@@ -267,7 +267,7 @@ func (d *doctor) key(ctx context.Context, k Key) error {
 		stored, err := d.l.readEntry(k, loc)
 		var e *Entry
 		if err == nil {
-			e, err = DecodeEntry(k, stored.Data)
+			e, err = stored.Decode()
 		}
 		if err != nil {
 			d.found(Finding{Kind: FindingBadEntry, Subject: k.String(), Detail: err.Error(), Repaired: d.dropEntry(loc)})

@@ -60,12 +60,12 @@ func (l *Local) diverges(ctx context.Context, e StoredEntry) (bool, error) {
 	if err != nil || len(others) == 0 {
 		return false, err
 	}
-	entry, err := DecodeEntry(e.Key, e.Data)
+	entry, err := e.Decode()
 	if err != nil {
 		return true, nil // it cannot be told
 	}
 	for _, o := range others {
-		other, err := DecodeEntry(e.Key, o.Data)
+		other, err := o.Decode()
 		if err != nil || other.OutputDigest() != entry.OutputDigest() {
 			return true, nil
 		}
@@ -371,7 +371,7 @@ func (l *Local) judge(ctx context.Context, s StoredEntry) (*Entry, string, error
 			return nil, err.Error(), nil
 		}
 	}
-	e, err := DecodeEntry(s.Key, s.Data)
+	e, err := s.Decode()
 	if err != nil {
 		return nil, err.Error(), nil
 	}

@@ -14,13 +14,13 @@ import (
 // GCOptions say what a collection may delete. With neither limit set, only
 // content that no entry needs goes.
 type GCOptions struct {
-	Now         time.Time     // ages count from here
-	OlderThan   time.Duration // entries not used for so long go; 0 for no such limit
-	MaxSize     int64         // then the longest unused go until the store is this small; 0 for no limit
+	Now       time.Time     // ages count from here
+	OlderThan time.Duration // entries not used for so long go; 0 for no such limit
+	MaxSize   int64         // then the longest unused go until the store is this small; 0 for no limit
 	// Roots lists keys whose entries stay. It is asked once the collection has the
 	// store to itself: what a run that it waited for has made is a root, too.
 	Roots       func(*Local) ([]Key, error)
-	RootObjects []Object      // this content stays
+	RootObjects []Object // this content stays
 	DryRun      bool
 	OnWait      func(message string) // why GC does not start
 	SyncPoint   func(name string)
@@ -205,7 +205,7 @@ func (c *collection) readEntries(ctx context.Context) error {
 			e.reason = "it cannot be read: " + err.Error()
 			continue
 		}
-		entry, err := DecodeEntry(ref.key, stored.Data)
+		entry, err := stored.Decode()
 		if err != nil {
 			e.reason = err.Error()
 			continue

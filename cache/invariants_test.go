@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"os"
@@ -483,7 +484,12 @@ func TestI10_TrustAtEachRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.PutEntry(t.Context(), StoredEntry{Key: e.Key, Signer: signer, Digest: DigestOf(b), Data: b, Time: time.Unix(int64(n), 0)}); err != nil {
+		sealed, err := testSigner(signer).Seal(StoredEntry{Key: e.Key, Digest: DigestOf(b), Data: b}, "scope")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed.Time = time.Unix(int64(n), 0)
+		if err := l.PutEntry(t.Context(), sealed); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -501,6 +507,12 @@ func TestI10_TrustAtEachRead(t *testing.T) {
 	wantMiss(t, l, testKey(1))
 	reader := openTest(t, dir, Options{ReadOnly: true})
 	wantMiss(t, reader, testKey(1))
+}
+
+// testSigner makes a key that depends on nothing but its name.
+func testSigner(name string) SigningKey {
+	seed := DigestOf([]byte(name))
+	return SigningKey{Name: name, Private: ed25519.NewKeyFromSeed(seed[:])}
 }
 
 // I11: entries are append-only, and diverging outputs are kept and reported.

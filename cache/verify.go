@@ -113,7 +113,7 @@ func (v *verification) entry(e foundEntry) {
 	v.report.Entries++
 	stored, err := v.l.readEntry(e.ref.key, e)
 	if err == nil {
-		_, err = DecodeEntry(e.ref.key, stored.Data)
+		_, err = stored.Decode()
 	}
 	if err != nil {
 		v.report.BadEntries = append(v.report.BadEntries, err.Error())

@@ -441,7 +441,7 @@ type info struct {
 	etag     string
 }
 
-// get reads a range of an object; n < 0 reads to the end.
+// get reads n bytes of an object from an offset on; n < 0 reads to the end.
 func (c *client) get(ctx context.Context, name string, off, n int64) (b []byte, i info, err error) {
 	err = c.do(ctx, "reading "+name, func(ctx context.Context) error {
 		var buf bytes.Buffer
@@ -455,6 +455,9 @@ func (c *client) get(ctx context.Context, name string, off, n int64) (b []byte, 
 		}
 		if _, err := buf.ReadFrom(r); err != nil {
 			return err
+		}
+		if n >= 0 && int64(buf.Len()) != n {
+			return fmt.Errorf("%d bytes came where %d were asked for: %w", buf.Len(), n, io.ErrUnexpectedEOF)
 		}
 		b, i = buf.Bytes(), got
 		return nil

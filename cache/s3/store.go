@@ -366,10 +366,10 @@ const maxEntry = 64 << 20
 
 // readEntry reads an entry that a listing showed, and checks that it is what its name says.
 func (s *Store) readEntry(ctx context.Context, e cache.StoredEntry, i info) (cache.StoredEntry, error) {
-	if i.size > maxEntry {
+	if i.size <= 0 || i.size > maxEntry {
 		return e, &cache.CorruptError{Digest: e.Digest, Detail: fmt.Sprintf("an entry of %d bytes", i.size)}
 	}
-	b, _, err := s.get(ctx, i.name, 0, -1)
+	b, _, err := s.get(ctx, i.name, 0, i.size)
 	if err != nil {
 		return e, err
 	}

@@ -536,9 +536,9 @@ func (c *counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// scan finds all objects whose names begin with one of the prefixes. It lists
-// forward from one wanted name to the next, so it takes as many requests as there
-// are names, or pages of names, whichever is less; several go on at a time.
+// scan finds all objects whose names begin with one of the prefixes. Where the
+// store holds little else, it lists forward from one wanted name to the next, so
+// that one request finds many; where it holds much more, it asks for each prefix.
 func (s *Store) scan(ctx context.Context, prefixes []string) ([]info, error) {
 	if len(prefixes) == 0 {
 		return nil, nil
@@ -546,63 +546,82 @@ func (s *Store) scan(ctx context.Context, prefixes []string) ([]info, error) {
 	prefixes = slices.Clone(prefixes)
 	slices.Sort(prefixes)
 	prefixes = slices.Compact(prefixes)
-	const lanes, share = 16, 4
+	const lanes, share = 16, 8
 	n := min(lanes, (len(prefixes)+share-1)/share)
-	out := make([][]info, n)
-	g, gctx := errgroup.WithContext(ctx)
+	c := &collector{s: s}
+	c.g, ctx = errgroup.WithContext(ctx)
 	for lane := range n {
 		part := prefixes[len(prefixes)*lane/n : len(prefixes)*(lane+1)/n]
-		g.Go(func() (err error) {
-			out[lane], err = s.scanLane(gctx, part)
+		c.g.Go(func() error { return c.lane(ctx, part) })
+	}
+	err := c.g.Wait()
+	return c.found, err
+}
+
+// collector is one scan.
+type collector struct {
+	s *Store
+	g *errgroup.Group
+
+	mu    sync.Mutex
+	found []info
+}
+
+func (c *collector) add(found ...info) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.found = append(c.found, found...)
+}
+
+// each asks for every prefix alone.
+func (c *collector) each(ctx context.Context, prefixes []string) {
+	for _, p := range prefixes {
+		c.g.Go(func() error {
+			found, err := c.s.list(ctx, p)
+			c.add(found...)
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return slices.Concat(out...), nil
 }
 
-func (s *Store) scanLane(ctx context.Context, prefixes []string) ([]info, error) {
-	const most = 1000
+// lane lists forward over sorted prefixes.
+func (c *collector) lane(ctx context.Context, prefixes []string) error {
+	const most, few = 1000, 50
 	root := prefixes[0][:strings.IndexByte(prefixes[0], '/')+1]
-	var out []info
-	for i := 0; i < len(prefixes); {
-		if i == len(prefixes)-1 { // a single one: ask for just that
-			found, err := s.list(ctx, prefixes[i])
-			return append(out, found...), err
-		}
-		// Names come strictly after the marker; a prefix itself may be a name.
-		found, more, err := s.page(ctx, root, prefixes[i][:len(prefixes[i])-1], most)
+	for len(prefixes) > 1 {
+		// Names come strictly after the marker, and a prefix may itself be a name.
+		after := prefixes[0][:len(prefixes[0])-1]
+		page, more, err := c.s.page(ctx, root, after, min(most, max(few, len(prefixes)*5/4)))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		last := ""
-		for _, o := range found {
-			last = o.name
-			for i < len(prefixes) && prefixes[i] < o.name && !strings.HasPrefix(o.name, prefixes[i]) {
-				i++
+		before := len(prefixes)
+		for _, o := range page {
+			for len(prefixes) > 0 && prefixes[0] < o.name && !strings.HasPrefix(o.name, prefixes[0]) {
+				prefixes = prefixes[1:]
 			}
-			if i == len(prefixes) {
-				return out, nil
-			}
-			if strings.HasPrefix(o.name, prefixes[i]) {
-				out = append(out, o)
+			if len(prefixes) > 0 && strings.HasPrefix(o.name, prefixes[0]) {
+				c.add(o)
 			}
 		}
-		if !more {
-			return out, nil
+		if !more || len(prefixes) == 0 {
+			return nil
 		}
-		if strings.HasPrefix(last, prefixes[i]) { // the page ended inside of it
-			rest, err := s.rest(ctx, prefixes[i], last)
+		if last := page[len(page)-1].name; strings.HasPrefix(last, prefixes[0]) { // the page may end inside of it
+			rest, err := c.s.rest(ctx, prefixes[0], last)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			out = append(out, rest...)
-			i++
+			c.add(rest...)
+			prefixes = prefixes[1:]
+		}
+		const worthwhile = 2 // prefixes by a request
+		if before-len(prefixes) < worthwhile {
+			break
 		}
 	}
-	return out, nil
+	c.each(ctx, prefixes)
+	return nil
 }
 
 // rest lists what comes after a name under a prefix.

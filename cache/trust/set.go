@@ -1,0 +1,284 @@
+package trust
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nbpipe/nbpipe/cache"
+)
+
+// Key is a key of somebody whose results are believed.
+type Key struct {
+	Name    string    `json:"name"`
+	Public  string    `json:"public"` // as Public.String
+	Added   time.Time `json:"added"`
+	Comment string    `json:"comment,omitempty"`
+	Removed bool      `json:"removed,omitempty"` // trusted no more; the name stays bound to its key
+}
+
+// Revocation says from when on a key's results are not believed.
+type Revocation struct {
+	Name   string    `json:"name"`
+	Since  time.Time `json:"since"` // by the server's clock
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Project is a project whose cache settings the user confirmed.
+type Project struct {
+	Path      string    `json:"path"`
+	Digest    string    `json:"digest"` // of what was confirmed
+	Confirmed time.Time `json:"confirmed"`
+}
+
+// Set is the user's trust.json.
+type Set struct {
+	Keys     []Key             `json:"keys,omitempty"`
+	Revoked  []Revocation      `json:"revoked,omitempty"`
+	Stores   map[string]string `json:"stores,omitempty"` // ID by place, of the stores that were used
+	Projects []Project         `json:"projects,omitempty"`
+
+	path string
+
+	mu      sync.Mutex
+	checked map[cache.Digest]struct{} // entries whose signatures were found right
+	fresh   bool                      // some of them by this process
+}
+
+// Load reads the set from a file; a missing one is empty.
+func Load(path string) (*Set, error) {
+	s := &Set{path: path, checked: map[cache.Digest]struct{}{}}
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err == nil {
+		if err := json.Unmarshal(b, s); err != nil {
+			return nil, fmt.Errorf("%s is damaged: %w; mend it, or restore it from a backup", path, err)
+		}
+	}
+	for _, k := range s.Keys {
+		if _, err := ParsePublic(k.Public); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if s.Stores == nil {
+		s.Stores = map[string]string{}
+	}
+	return s, nil
+}
+
+// Save replaces the file in one step.
+func (s *Set) Save() error {
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(s.path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".trust-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), s.path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return fmt.Errorf("writing %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// Add trusts a key. A name is bound to one key for ever: another one under it
+// would make the results of the two look alike.
+func (s *Set) Add(p Public, comment string, now time.Time) error {
+	for i := range s.Keys {
+		if s.Keys[i].Name != p.Name {
+			continue
+		}
+		if s.Keys[i].Public != p.String() {
+			base, n := split(p.Name)
+			return fmt.Errorf("%s is the name of another key: a new key gets the next number, such as %s-%d", p.Name, base, n+1)
+		}
+		s.Keys[i].Removed = false
+		return nil
+	}
+	s.Keys = append(s.Keys, Key{Name: p.Name, Public: p.String(), Added: now.UTC().Truncate(time.Second), Comment: comment})
+	slices.SortFunc(s.Keys, func(a, b Key) int { return compareNames(a.Name, b.Name) })
+	return nil
+}
+
+// Remove trusts a key no more.
+func (s *Set) Remove(name string) error {
+	for i := range s.Keys {
+		if s.Keys[i].Name == name && !s.Keys[i].Removed {
+			s.Keys[i].Removed = true
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is not among the trusted keys; `nbpipe key list` lists them", name)
+}
+
+// Revoke makes a key's results from a time on, by the server's clock, misses.
+func (s *Set) Revoke(r Revocation) {
+	for i := range s.Revoked {
+		if s.Revoked[i].Name == r.Name {
+			if r.Since.Before(s.Revoked[i].Since) { // never later: that would bring results back
+				s.Revoked[i] = r
+			}
+			return
+		}
+	}
+	s.Revoked = append(s.Revoked, r)
+}
+
+// Pin remembers the ID of the store at a place, and refuses another one: results
+// of one store are not those of another.
+func (s *Set) Pin(place, id string) (fresh bool, err error) {
+	known, ok := s.Stores[place]
+	switch {
+	case !ok:
+		s.Stores[place] = id
+		return true, nil
+	case known != id:
+		return false, fmt.Errorf("the team cache at %s has the ID %s, and had %s when you first used it: it was made anew, or somebody exchanges it; if you know why, `nbpipe cache accept` takes the new one", place, id, known)
+	}
+	return false, nil
+}
+
+// Confirm records that the user agreed to a project's cache settings.
+func (s *Set) Confirm(p Project) {
+	s.Projects = slices.DeleteFunc(s.Projects, func(o Project) bool { return o.Path == p.Path })
+	s.Projects = append(s.Projects, p)
+}
+
+// Confirmed reports whether the user agreed to exactly these settings of the project.
+func (s *Set) Confirmed(path, digest string) bool {
+	return slices.ContainsFunc(s.Projects, func(p Project) bool { return p.Path == path && p.Digest == digest })
+}
+
+// Digest identifies what the set believes: a result of "nothing to do" holds
+// only as long as it is the same.
+func (s *Set) Digest() cache.Digest {
+	var b strings.Builder
+	for _, k := range s.Keys {
+		fmt.Fprintf(&b, "key %s %t\n", k.Public, k.Removed)
+	}
+	for _, r := range s.Revoked {
+		fmt.Fprintf(&b, "revoked %s %d\n", r.Name, r.Since.UnixNano())
+	}
+	ids := make([]string, 0, len(s.Stores))
+	for _, id := range s.Stores {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	fmt.Fprintf(&b, "stores %q\n", ids)
+	return cache.DigestOf([]byte(b.String()))
+}
+
+// Check is for cache.Options.Trust: the error, one line, is why the entry is not
+// believed (invariant I10).
+func (s *Set) Check(e cache.StoredEntry) error {
+	if e.Signer == "" {
+		return errors.New("it is not signed")
+	}
+	seal, body, err := cache.ParseSeal(e.Data)
+	if err != nil {
+		return fmt.Errorf("filed under %s: %w", clip(e.Signer), err)
+	}
+	if seal.Signer != e.Signer {
+		return fmt.Errorf("filed under %s, and signed by %s", clip(e.Signer), seal.Signer)
+	}
+	if !s.knowsStore(seal.Scope) {
+		return fmt.Errorf("signed by %s for another store (%s)", seal.Signer, clip(seal.Scope))
+	}
+	at := slices.IndexFunc(s.Keys, func(k Key) bool { return k.Name == seal.Signer && !k.Removed })
+	if at < 0 {
+		return fmt.Errorf("signed by %s, whom you do not trust; if you do, ask for the public key: nbpipe key trust %s:...", seal.Signer, seal.Signer)
+	}
+	for _, r := range s.Revoked {
+		if r.Name == seal.Signer && !e.Time.Before(r.Since) {
+			return fmt.Errorf("signed by %s at %s, and that key is revoked since %s", seal.Signer, e.Time.UTC().Format(time.RFC3339), r.Since.UTC().Format(time.RFC3339))
+		}
+	}
+	public, err := ParsePublic(s.Keys[at].Public)
+	if err != nil {
+		return err
+	}
+	// The digest is that of the seal and the body, but not of the key under which
+	// the entry was filed, nor of the public key.
+	id := cache.DigestOf([]byte(public.String() + e.Key.String() + e.Digest.String()))
+	s.mu.Lock()
+	_, known := s.checked[id]
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	if err := seal.Verify(public.Key, e.Key, body); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checked[id], s.fresh = struct{}{}, true
+	return nil
+}
+
+func (s *Set) knowsStore(id string) bool {
+	for _, known := range s.Stores {
+		if known == id {
+			return true
+		}
+	}
+	return false
+}
+
+// checksName is the name under which a store keeps what was checked.
+const checksName = "signatures"
+
+// maxChecks bounds what is kept: 6 MB.
+const maxChecks = 200_000
+
+// LoadChecks takes in which signatures were found right before: checking one
+// costs 50 us, and a plan of 10,000 nodes would pay half a second.
+func (s *Set) LoadChecks(store *cache.Local) {
+	b, err := store.State(checksName)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ; len(b) >= len(cache.Digest{}); b = b[len(cache.Digest{}):] {
+		s.checked[cache.Digest(b[:len(cache.Digest{})])] = struct{}{}
+	}
+}
+
+// SaveChecks keeps which signatures were found right.
+func (s *Set) SaveChecks(store *cache.Local) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.fresh || len(s.checked) > maxChecks {
+		return nil
+	}
+	all := make([]cache.Digest, 0, len(s.checked))
+	for d := range s.checked {
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b cache.Digest) int { return slices.Compare(a[:], b[:]) })
+	b := make([]byte, 0, len(all)*len(cache.Digest{}))
+	for _, d := range all {
+		b = append(b, d[:]...)
+	}
+	s.fresh = false
+	return store.SaveState(checksName, b)
+}
