@@ -27,6 +27,7 @@ type fake struct {
 
 	mu     sync.Mutex
 	server *http.Server
+	listen net.Listener
 }
 
 func (f *fake) start(addr string) error {
@@ -36,6 +37,7 @@ func (f *fake) start(addr string) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.listen = l
 	f.server = &http.Server{Handler: f.handler, ReadHeaderTimeout: time.Minute}
 	go func(s *http.Server) { _ = s.Serve(l) }(f.server) // ends with kill
 	return nil
@@ -47,6 +49,7 @@ func (f *fake) kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.server != nil {
+		_ = f.listen.Close() // which the server does only if it has begun to serve
 		_ = f.server.Close() // all it can say is that the listener is closed
 		f.server = nil
 	}

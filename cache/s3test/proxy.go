@@ -331,10 +331,17 @@ func stableQuery(q url.Values) string {
 	return q.Encode()
 }
 
-func (p *Proxy) finish(method string, status int) {
+func (p *Proxy) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inFlight--
+}
+
+// count and fault are called before the client can know: a test that has its
+// answer finds them.
+func (p *Proxy) count(method string, status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.counts[method+" "+strconv.Itoa(status)]++
 }
 
@@ -410,18 +417,16 @@ func (l *link) serveOne() (err error) {
 	}
 	length := r.ContentLength // -1 if it comes in chunks
 	req, kind, where, latency := l.p.begin(r)
-	status := 0
-	defer func() { l.p.finish(req.Method, status) }()
+	x := &exchange{link: l, r: r, req: req, where: where}
+	defer func() {
+		x.count(0) // unless it was answered
+		l.p.finish()
+	}()
 	l.p.wait(latency)
 
 	switch kind {
 	case SlowDown, InternalError:
-		l.p.fault(req, kind, 0)
-		status = 503
-		if kind == InternalError {
-			status = 500
-		}
-		return l.answer(r, status, kind)
+		return x.refuse(kind)
 
 	case Hang:
 		l.p.fault(req, kind, 0)
@@ -431,11 +436,13 @@ func (l *link) serveOne() (err error) {
 	case CutUpload:
 		if length < 2 { // or of a length that is not known
 			l.p.fault(req, kind, 0)
+			x.count(0)
 			reset(l.client)
 			return errCut
 		}
 		at := cutAt(where, length)
 		l.p.fault(req, kind, at)
+		x.count(0)
 		if err := l.dial(); err != nil {
 			return err
 		}
@@ -443,11 +450,18 @@ func (l *link) serveOne() (err error) {
 			return err
 		}
 		if r.Header.Get("Expect") != "" { // the client waits for leave to send
-			_, _ = io.WriteString(l.client, "HTTP/1.1 100 Continue\r\n\r\n") // the next read fails
+			_, _ = io.WriteString(l.client, "HTTP/1.1 100 Continue\r\n\r\n") // if this fails, so does the next
 		}
 		_ = move(l.server, l.fromClient, l.client, at) // cut here or a little earlier: the same
 		// In order, so that the server gets all of it, and then no more.
 		l.hangUp()
+		reset(l.client)
+		return errCut
+
+	case LostAck:
+		l.p.fault(req, kind, 0)
+		_ = x.do(head, length, discard) // whether or not there was an answer
+		x.count(0)
 		reset(l.client)
 		return errCut
 
@@ -461,35 +475,20 @@ func (l *link) serveOne() (err error) {
 		if _, err := io.ReadFull(l.fromClient, whole[len(head):]); err != nil {
 			return err
 		}
-		if _, _, err := l.exchange(r, whole, 0, discard, 0); err != nil && !errors.Is(err, errLast) {
+		if err := x.do(whole, 0, discard); err != nil && !errors.Is(err, errLast) {
 			return err
 		}
-		status, _, err = l.exchange(r, whole, 0, deliver, 0)
-		return err
-	}
+		return x.do(whole, 0, deliver)
 
-	how := deliver
-	switch kind {
-	case LostAck:
-		how = discard
-		l.p.fault(req, kind, 0)
 	case CutDownload:
-		how = cut
+		return x.do(head, length, cut)
+
 	case Truncate:
 		if r.Method == http.MethodGet {
-			how = truncate
+			return x.do(head, length, truncate)
 		}
 	}
-	status, at, err := l.exchange(r, head, length, how, where)
-	if at >= 0 && (how == cut || how == truncate) {
-		l.p.fault(req, kind, at)
-	}
-	if kind == LostAck {
-		status = 0
-		reset(l.client)
-		return errCut
-	}
-	return err
+	return x.do(head, length, deliver)
 }
 
 // cutAt is a place in a body: after its first byte and before its last.
@@ -497,23 +496,46 @@ func cutAt(where uint64, length int64) int64 {
 	return 1 + int64(where%uint64(length-1))
 }
 
-// answer answers in the server's stead.
-func (l *link) answer(r *http.Request, status int, kind Kind) error {
+// An exchange is one request and its answer.
+type exchange struct {
+	*link
+	r       *http.Request
+	req     Request
+	where   uint64
+	counted bool
+}
+
+// count counts the request once, by the first status that it is told.
+func (x *exchange) count(status int) {
+	if !x.counted {
+		x.counted = true
+		x.p.count(x.req.Method, status)
+	}
+}
+
+// refuse answers in the server's stead.
+func (x *exchange) refuse(kind Kind) error {
+	status := http.StatusServiceUnavailable
+	if kind == InternalError {
+		status = http.StatusInternalServerError
+	}
 	_, code, _ := strings.Cut(string(kind), " ")
 	body := `<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
 		`<Error><Code>` + code + `</Code><Message>From the proxy of the test.</Message><Resource>` +
-		url.PathEscape(r.URL.Path) + `</Resource><RequestId>s3test</RequestId><HostId>s3test</HostId></Error>`
-	if r.Method == http.MethodHead {
+		url.PathEscape(x.r.URL.Path) + `</Resource><RequestId>s3test</RequestId><HostId>s3test</HostId></Error>`
+	if x.r.Method == http.MethodHead {
 		body = ""
 	}
 	more := ""
-	expects := r.Header.Get("Expect") != ""
+	expects := x.r.Header.Get("Expect") != ""
 	if expects { // the client may send the body or not: no knowing what comes next
 		more = "Connection: close\r\n"
-	} else if err := l.relay(nil, r.ContentLength); err != nil { // a client may not read before it has written
+	} else if err := x.relay(nil, x.r.ContentLength); err != nil { // a client may not read before it has written
 		return err
 	}
-	_, err := fmt.Fprintf(l.client, "HTTP/1.1 %d %s\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n%s\r\n%s",
+	x.p.fault(x.req, kind, 0)
+	x.count(status)
+	_, err := fmt.Fprintf(x.client, "HTTP/1.1 %d %s\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n%s\r\n%s",
 		status, http.StatusText(status), len(body), more, body)
 	if expects {
 		return errCut
@@ -543,123 +565,139 @@ const (
 	truncate
 )
 
-// exchange sends a request, whose body of a length follows on the client's
-// connection, and deals with the answer. at is where the answer was cut, or -1.
-func (l *link) exchange(r *http.Request, head []byte, length int64, how delivery, where uint64) (status int, at int64, err error) {
-	at = -1
-	if err := l.dial(); err != nil {
-		return 0, at, err
+// do sends a request, whose body of a length follows on the client's connection,
+// and deals with the answer.
+func (x *exchange) do(head []byte, length int64, how delivery) error {
+	if err := x.dial(); err != nil {
+		return err
 	}
-	if _, err := l.server.Write(head); err != nil {
-		return 0, at, err
+	if _, err := x.server.Write(head); err != nil {
+		return err
 	}
 	// A server may answer before it has the body, so that goes its own way.
-	sent := make(chan error, 1)
+	sent := make(chan struct{})
+	var failed error // to send
 	if length == 0 {
-		sent <- nil
+		close(sent)
 	} else {
 		go func(server net.Conn) {
-			err := l.relay(server, length)
-			if tcp, ok := server.(*net.TCPConn); ok && err != nil {
+			defer close(sent)
+			failed = x.relay(server, length)
+			if tcp, ok := server.(*net.TCPConn); ok && failed != nil {
 				_ = tcp.CloseWrite() // the client is gone, and the server shall know; it may be gone too
 			}
-			sent <- err
-		}(l.server)
+		}(x.server)
 	}
-	status, at, err = l.reply(r, how, where)
+	err := x.reply(how)
 	switch {
 	case err == nil:
-		return status, at, <-sent
+		<-sent
+		return failed
 	case errors.Is(err, errLast):
 		// The client gets the answer although it still sends: closing at once
 		// would reset the connection.
 		const patience = 500 * time.Millisecond
-		l.hangUp()
-		_ = l.client.SetReadDeadline(time.Now().Add(patience)) // fails if it is gone, and then so do reads
-		<-sent
-		if tcp, ok := l.client.(*net.TCPConn); ok && length != 0 {
-			_ = tcp.CloseWrite() // the same
-			_, _ = io.Copy(io.Discard, l.client)
+		x.hangUp()
+		if length == 0 {
+			return err
 		}
+		_ = x.client.SetReadDeadline(time.Now().Add(patience)) // fails if it is gone, and then so do reads
+		<-sent
+		if tcp, ok := x.client.(*net.TCPConn); ok && how == deliver {
+			_ = tcp.CloseWrite() // the same
+			_, _ = io.Copy(io.Discard, x.client)
+		}
+	case how == discard:
+		x.hangUp() // the client's connection is the caller's to end
+		_ = x.client.SetReadDeadline(time.Now())
+		<-sent
 	default:
-		_ = l.client.Close() // so that the body's way ends too
-		l.hangUp()
+		_ = x.client.Close() // so that the body's way ends too
+		x.hangUp()
 		<-sent
 	}
-	return status, at, err
+	return err
 }
 
-func (l *link) reply(r *http.Request, how delivery, where uint64) (status int, at int64, err error) {
-	at = -1
+func (x *exchange) reply(how delivery) (err error) {
 	var head []byte
 	var resp *http.Response
 	for {
-		if head, err = readHead(l.fromServer); err != nil {
-			return 0, at, err
+		if head, err = readHead(x.fromServer); err != nil {
+			return err
 		}
-		if resp, err = http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), r); err != nil {
-			return 0, at, err
+		// Only of the head: there is no body to close.
+		resp, err = http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), x.r) //nolint:bodyclose
+		if err != nil {
+			return err
 		}
 		if resp.StatusCode >= 200 {
 			break
 		}
-		if _, err := l.client.Write(head); err != nil { // 100 Continue
-			return 0, at, err
+		if _, err := x.client.Write(head); err != nil { // 100 Continue
+			return err
 		}
 	}
-	status = resp.StatusCode
-	length := resp.ContentLength
-	bodiless := r.Method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
+	status, length := resp.StatusCode, resp.ContentLength
+	bodiless := x.r.Method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
 	if bodiless {
 		length = 0
 	}
-	chunked := !bodiless && slices.Contains(resp.TransferEncoding, "chunked")
-
-	var to io.Writer = l.client
+	var to io.Writer = x.client
 	switch {
 	case how == discard:
 		to = io.Discard
+
 	case how == cut && length < 2:
-		reset(l.client)
-		return 0, 0, errCut
+		x.p.fault(x.req, CutDownload, 0)
+		x.count(0)
+		reset(x.client)
+		return errCut
+
 	case how == cut:
-		at = cutAt(where, length)
-		if _, err = l.client.Write(head); err == nil {
-			err = move(l.client, l.fromServer, l.server, at)
+		at := cutAt(x.where, length)
+		x.p.fault(x.req, CutDownload, at)
+		x.count(status)
+		if _, err := x.client.Write(head); err != nil {
+			return err
 		}
-		if err == nil {
-			err = errCut
+		if err := move(x.client, x.fromServer, x.server, at); err != nil {
+			return err
 		}
-		// In order: what was sent before arrives.
-		return status, at, err
+		return errCut // in order: what was sent before arrives
+
 	case how == truncate && length >= 2 && status < 300:
-		at = cutAt(where, length)
-		head = lengthLine.ReplaceAll(head, fmt.Appendf(nil, "\r\nContent-Length: %d\r\n", at))
-		if _, err = l.client.Write(head); err == nil {
-			err = move(l.client, l.fromServer, l.server, at)
+		at := cutAt(x.where, length)
+		x.p.fault(x.req, Truncate, at)
+		x.count(status)
+		if _, err := x.client.Write(lengthLine.ReplaceAll(head, fmt.Appendf(nil, "\r\nContent-Length: %d\r\n", at))); err != nil {
+			return err
 		}
-		if err == nil {
-			err = move(io.Discard, l.fromServer, l.server, length-at)
+		if err := move(x.client, x.fromServer, x.server, at); err != nil {
+			return err
 		}
-		return status, at, err
+		return move(io.Discard, x.fromServer, x.server, length-at)
+	}
+	if how != discard {
+		x.count(status)
 	}
 	if _, err := to.Write(head); err != nil {
-		return status, at, err
+		return err
 	}
 	switch {
-	case chunked:
-		err = moveChunks(to, l.fromServer, l.server)
+	case !bodiless && slices.Contains(resp.TransferEncoding, "chunked"):
+		err = moveChunks(to, x.fromServer, x.server)
 	case length >= 0:
-		err = move(to, l.fromServer, l.server, length)
+		err = move(to, x.fromServer, x.server, length)
 	default: // until the server ends the connection
-		if _, err = io.Copy(to, l.fromServer); err == nil {
+		if _, err = io.Copy(to, x.fromServer); err == nil {
 			err = errLast
 		}
 	}
 	if err == nil && resp.Close {
 		err = errLast
 	}
-	return status, at, err
+	return err
 }
 
 var lengthLine = regexp.MustCompile(`(?i)\r\nContent-Length: *\d+\r\n`)

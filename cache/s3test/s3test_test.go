@@ -167,6 +167,7 @@ func TestFaults(t *testing.T) {
 		if n := p.Count("PUT", 200); n != 2 { // the bucket, the object
 			t.Errorf("%v", p.Counts())
 		}
+		p.ResetCounts()
 		met := func(k Kind) {
 			t.Helper()
 			all := p.Met()
