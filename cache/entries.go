@@ -216,7 +216,14 @@ func (l *Local) Publish(ctx context.Context, e *Entry) (StoredEntry, error) {
 		return 1
 	})
 	e.Objects = slices.Compact(e.Objects)
-	if missing, err := l.Missing(ctx, e); err != nil {
+	missing, err := l.Missing(ctx, e)
+	if err == nil && len(missing) > 0 && l.opt.Upstream != nil {
+		// An input that a stage hands on may never have been read here.
+		if err = l.opt.Upstream.Fetch(ctx, l, missing); err == nil {
+			missing, err = l.Missing(ctx, e)
+		}
+	}
+	if err != nil {
 		return StoredEntry{}, err
 	} else if len(missing) > 0 {
 		return StoredEntry{}, fmt.Errorf("publishing an entry of key %s: %w", e.Key.Short(), &MissingError{Digest: missing[0]})

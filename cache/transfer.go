@@ -252,3 +252,39 @@ func (s *storedReader) Close() error {
 	s.close()
 	return s.src.Close()
 }
+
+// Own returns this machine's own entry of a key, the newest that is usable; ok is
+// false if there is none.
+func (l *Local) Own(ctx context.Context, k Key) (s StoredEntry, e *Entry, ok bool, err error) {
+	all, err := l.LookupAll(ctx, k)
+	if err != nil || len(all) == 0 || all[0].Reason != "" || all[0].Stored.Signer != "" {
+		return s, nil, false, err
+	}
+	return all[0].Stored, all[0].Entry, true, nil
+}
+
+// Needs lists the blobs of an entry: of its objects, with the members of trees,
+// and of its log. Trees are read.
+func (l *Local) Needs(ctx context.Context, e *Entry) ([]Digest, error) {
+	var out []Digest
+	for _, o := range entryObjects(e) {
+		out = append(out, o.Digest)
+		if !o.Tree {
+			continue
+		}
+		members, err := l.Tree(ctx, o.Digest)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range members {
+			if !m.Dir {
+				out = append(out, m.Digest)
+			}
+		}
+	}
+	return out, nil
+}
+
+// SetUpstream gives a store, before its use, where its content comes from if it
+// lacks it.
+func (l *Local) SetUpstream(u Upstream) { l.opt.Upstream = u }

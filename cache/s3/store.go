@@ -55,20 +55,12 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, _, err := cl.get(ctx, storeName, 0, -1)
+	m, err := cl.readStoreFile(ctx)
 	if errors.Is(err, errNotFound) {
 		return nil, fmt.Errorf("%w: s3://%s/%s on %s has no store.json; `nbpipe cache init` makes it", ErrNoStore, c.Bucket, cl.Prefix, c.Endpoint)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the team cache s3://%s/%s on %s: %w", c.Bucket, cl.Prefix, c.Endpoint, err)
-	}
-	return newStore(cl, b)
-}
-
-func newStore(cl *client, meta []byte) (*Store, error) {
-	var m storeFile
-	if err := json.Unmarshal(meta, &m); err != nil || m.ID == "" || strings.Trim(m.ID, "0123456789abcdef") != "" {
-		return nil, fmt.Errorf("s3://%s/%s%s is damaged; if this is a team cache, restore that object, else choose another prefix", cl.Bucket, cl.Prefix, storeName)
 	}
 	if m.Format != FormatVersion {
 		return nil, fmt.Errorf("the team cache has format %d, this build knows %d", m.Format, FormatVersion)
@@ -76,6 +68,21 @@ func newStore(cl *client, meta []byte) (*Store, error) {
 	s := &Store{client: cl, id: m.ID, bad: map[cache.Digest]bool{}}
 	s.catalogue.init(s)
 	return s, nil
+}
+
+// readStoreFile reads store.json. Its length is not known beforehand, so one
+// that was cut off on the way is noticed by what is in it, and read again.
+func (c *client) readStoreFile(ctx context.Context) (m storeFile, err error) {
+	for range c.Attempts {
+		var b []byte
+		if b, _, err = c.get(ctx, storeName, 0, -1); err != nil {
+			return m, err
+		}
+		if json.Unmarshal(b, &m) == nil && m.ID != "" && strings.Trim(m.ID, "0123456789abcdef") == "" {
+			return m, nil
+		}
+	}
+	return m, fmt.Errorf("%s is damaged; if this is a team cache, restore that object, else choose another prefix", storeName)
 }
 
 // Init makes a store, and the bucket if there is none, or opens the one that is

@@ -41,6 +41,14 @@ type Prober interface {
 	Probe(ctx context.Context, probes map[string][]string) (out map[string]string, ok bool, err error)
 }
 
+// Team is a store that is shared with others, behind the local one.
+type Team interface {
+	// Pull brings the entries of keys into the local store, as far as it can.
+	Pull(ctx context.Context, keys []cache.Key)
+	// Publish sends own results of keys, in the background.
+	Publish(keys ...cache.Key)
+}
+
 // Config is what an Engine works with.
 type Config struct {
 	Experiment *lang.Experiment
@@ -51,6 +59,7 @@ type Config struct {
 	Build      string
 	Now        func() time.Time
 	Events     func(Event) // may be nil; never called twice at a time
+	Team       Team        // nil where there is none
 }
 
 // Node is what an Engine knows of one node.
@@ -68,9 +77,10 @@ type Node struct {
 	ingredients plan.Ingredients
 	types       cty.Type // object type of the outputs
 	preimage    []byte
-	source      string // of a stages.Locked kind
-	unpinned    string // attribute that the run pins
-	force       bool   // run although there may be an entry
+	source      string    // of a stages.Locked kind
+	unpinned    string    // attribute that the run pins
+	force       bool      // run although there may be an entry
+	askedFor    cache.Key // the key for which the team was asked
 }
 
 // Interrupted reports whether the node was stopped by the user.
@@ -118,26 +128,79 @@ func (e *Engine) emit(ev Event) {
 	e.Events(ev)
 }
 
-// Plan evaluates the wanted nodes (none: all) and all that they need, in order,
-// and finds out which have a result. It executes and fetches nothing.
+// Plan evaluates the wanted nodes (none: all) and all that they need, and finds
+// out which have a result. It executes and fetches nothing but entries.
+//
+// It goes by levels, nodes that depend on no other one first: what all of a level
+// lack is asked of the team at once.
 func (e *Engine) Plan(ctx context.Context, wanted []*lang.Node) hcl.Diagnostics {
-	var diags hcl.Diagnostics
 	member := e.members(wanted)
-	for _, n := range e.Nodes {
-		if !member[n.Index] {
-			e.State.Set(n.Node, cty.DynamicVal)
-			continue
+	found := make([]hcl.Diagnostics, len(e.Nodes)) // by node: told in the file's order
+	for _, level := range e.levels() {
+		var todo []*Node
+		for _, n := range level {
+			if !member[n.Index] {
+				e.State.Set(n.Node, cty.DynamicVal)
+				continue
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+			if found[n.Index] = e.evaluate(ctx, n); found[n.Index].HasErrors() {
+				n.Outputs = cty.DynamicVal
+				e.State.Set(n.Node, n.Outputs)
+				continue
+			}
+			todo = append(todo, n)
 		}
-		if ctx.Err() != nil {
-			return diags
+		e.ask(ctx, todo)
+		for _, n := range todo {
+			found[n.Index] = append(found[n.Index], e.settle(ctx, n)...)
 		}
-		diags = append(diags, e.planNode(ctx, n)...)
+	}
+	var diags hcl.Diagnostics
+	for _, d := range found {
+		diags = append(diags, d...)
 	}
 	if len(wanted) == 0 && !diags.HasErrors() {
 		_, more := e.State.Outputs() // for their types' sake
 		diags = append(diags, more...)
 	}
 	return diags
+}
+
+// levels sorts nodes by the length of the longest path to them.
+func (e *Engine) levels() [][]*Node {
+	var out [][]*Node
+	at := make([]int, len(e.Nodes))
+	for _, n := range e.Nodes { // in an order in which dependencies come first
+		for _, d := range n.Deps {
+			at[n.Index] = max(at[n.Index], at[d]+1)
+		}
+		for len(out) <= at[n.Index] {
+			out = append(out, nil)
+		}
+		out[at[n.Index]] = append(out[at[n.Index]], n)
+	}
+	return out
+}
+
+// ask brings from the team what the local store lacks.
+func (e *Engine) ask(ctx context.Context, nodes []*Node) {
+	if e.Team == nil {
+		return
+	}
+	var keys []cache.Key
+	for _, n := range nodes {
+		if n.Key.IsZero() || n.force {
+			continue
+		}
+		if entry, err := e.Store.Lookup(ctx, n.Key); err == nil && entry == nil {
+			keys = append(keys, n.Key)
+			n.askedFor = n.Key
+		}
+	}
+	e.Team.Pull(ctx, keys)
 }
 
 func (e *Engine) members(wanted []*lang.Node) []bool {
@@ -155,13 +218,9 @@ func (e *Engine) members(wanted []*lang.Node) []bool {
 	return e.graph.Upstream(from...)
 }
 
-func (e *Engine) planNode(ctx context.Context, n *Node) hcl.Diagnostics {
-	diags := e.evaluate(ctx, n)
-	if diags.HasErrors() {
-		n.Outputs = cty.DynamicVal
-		e.State.Set(n.Node, n.Outputs)
-		return diags
-	}
+// settle finds out where an evaluated node stands.
+func (e *Engine) settle(ctx context.Context, n *Node) hcl.Diagnostics {
+	var diags hcl.Diagnostics
 	n.Outputs = cty.UnknownVal(n.types)
 	if !n.Key.IsZero() {
 		diags = append(diags, e.lookUp(ctx, n)...)

@@ -44,6 +44,9 @@ type run struct {
 	inFlight  map[cache.Key]*Node // by key: nodes with equal keys run once
 	twins     map[cache.Key][]*Node
 	asked     map[int]stages.Resources
+	toAsk     []*Node // ready, and to be looked for in the shared store
+	answered  []*Node // that were
+	asking    bool
 	done      chan outcome
 	sum       Summary
 	retried   map[string]int // lost inputs, by node and blob
@@ -51,6 +54,7 @@ type run struct {
 }
 
 type outcome struct {
+	asked  []*Node // instead of all else: the team was asked for these
 	node   *Node
 	result *executor.Result
 	err    error
@@ -106,12 +110,17 @@ func (r *run) loop(ctx context.Context) {
 		if !r.stopped {
 			r.dispatch(ctx)
 		}
-		if r.pool.running == 0 {
+		if r.pool.running == 0 && !r.asking {
 			return
 		}
 		select {
 		case o := <-r.done:
-			r.finish(ctx, o)
+			if o.asked != nil {
+				r.asking = false
+				r.answered = append(r.answered, o.asked...)
+			} else {
+				r.finish(ctx, o)
+			}
 		case <-stop:
 			r.stopped, stop = true, nil // running stages see ctx and come back
 		}
@@ -126,6 +135,13 @@ func (r *run) dispatch(ctx context.Context) {
 	for _, n := range waiting {
 		r.startOrWait(ctx, n, full)
 	}
+	for _, n := range r.answered {
+		if r.decide(ctx, n) {
+			r.startOrWait(ctx, n, full)
+		}
+	}
+	r.answered = nil
+	defer r.askTeam(ctx)
 	const most = 1024 // ready nodes that are looked at ahead of a busy machine
 	for len(r.waiting) < most {
 		i, ok := r.queue.Next()
@@ -170,6 +186,42 @@ func (r *run) prepare(ctx context.Context, n *Node) bool {
 		r.fail(n, diags)
 		return false
 	}
+	if n.Key.IsZero() {
+		if n.unpinned == "" {
+			r.fail(n, fmt.Errorf("the key is not known although everything before it is done; please report this"))
+			return false
+		}
+		return r.decide(ctx, n)
+	}
+	if r.Team != nil && !n.force && n.askedFor != n.Key {
+		if here, err := r.Store.Lookup(ctx, n.Key); err == nil && here == nil {
+			r.toAsk = append(r.toAsk, n)
+			return false
+		}
+	}
+	return r.decide(ctx, n)
+}
+
+// askTeam looks for what is ready and has no result here in the shared store, all
+// at once and beside what runs.
+func (r *run) askTeam(ctx context.Context) {
+	if r.asking || len(r.toAsk) == 0 {
+		return
+	}
+	nodes := r.toAsk
+	r.toAsk, r.asking = nil, true
+	keys := make([]cache.Key, len(nodes))
+	for i, n := range nodes {
+		n.askedFor, keys[i] = n.Key, n.Key
+	}
+	go func() {
+		r.Team.Pull(ctx, keys)
+		r.done <- outcome{asked: nodes}
+	}()
+}
+
+// decide takes a result from the store if there is one by now.
+func (r *run) decide(ctx context.Context, n *Node) bool {
 	if !n.Key.IsZero() {
 		if diags := r.lookUp(ctx, n); diags.HasErrors() {
 			r.fail(n, diags)
@@ -184,9 +236,6 @@ func (r *run) prepare(ctx context.Context, n *Node) bool {
 			r.twins[n.Key] = append(r.twins[n.Key], n)
 			return false
 		}
-	} else if n.unpinned == "" {
-		r.fail(n, fmt.Errorf("the key is not known although everything before it is done; please report this"))
-		return false
 	}
 	if !n.force {
 		_, n.Why = r.pending(ctx, n)
@@ -238,7 +287,7 @@ func (r *run) start(ctx context.Context, n *Node) bool {
 		limited, cancel := limit(ctx, res.Time)
 		defer cancel()
 		result, err := r.Executor.Execute(limited, a, progress)
-		r.done <- outcome{n, result, err}
+		r.done <- outcome{node: n, result: result, err: err}
 	}()
 	return true
 }
@@ -297,6 +346,9 @@ func (r *run) succeed(n *Node, res *executor.Result) {
 		return
 	}
 	n.Status = Finished
+	if r.Team != nil {
+		r.Team.Publish(n.Key)
+	}
 	for _, w := range res.Entry.Record.Warnings {
 		r.warn(n.Address, w)
 	}
