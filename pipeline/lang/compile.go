@@ -459,7 +459,7 @@ func (c *compiler) only(t hcl.Traversal, what string) bool {
 // that could not be understood.
 func (c *compiler) missing(name string, at hcl.Range, summary, detail string) {
 	c.ex.broken = true
-	if !c.ex.mod.incomplete && !c.ex.mod.misnamed[name] {
+	if !c.ex.mod.mayDefine(name) {
 		c.l.error(at, summary, "%s", detail)
 	}
 }
@@ -491,7 +491,7 @@ func (c *compiler) imported(t hcl.Traversal) {
 	out := im.child.outputs[a.Name]
 	if out == nil {
 		c.ex.broken = true
-		if !im.child.incomplete {
+		if !im.child.mayDefine(a.Name) {
 			c.l.error(a.SrcRange, "Undefined output", "The import %q has no output %q.%s Only what the imported folder declares with output blocks can be used.",
 				name, a.Name, diagnostic.Hint(a.Name, slices.Collect(maps.Keys(im.child.outputs)), "outputs"))
 		}
@@ -641,7 +641,11 @@ func (l *loader) findBlock(c *compiler, t hcl.Traversal) (*template, bool) {
 			return nil, false
 		}
 	}
-	detail += diagnostic.Hint(name, slices.Collect(maps.Keys(m.templates[block])), block+" blocks")
+	noun := block + " blocks"
+	if len(m.templates[block]) == 0 && len(m.misnamed) > 0 {
+		noun = "" // there may be some in what could not be understood
+	}
+	detail += diagnostic.Hint(name, slices.Collect(maps.Keys(m.templates[block])), noun)
 	c.missing(name, t.SourceRange(), "Undefined node", detail)
 	return nil, false
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
 	"github.com/nbpipe/nbpipe/pipeline/lang/functions"
+	"github.com/nbpipe/nbpipe/pipeline/lang/source"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -39,12 +40,16 @@ func (l *loader) module(dir string, parent *module, prefix string) *module {
 	if len(files) == 0 {
 		return nil
 	}
-	m.incomplete = diags.HasErrors()
 	for _, f := range files {
 		if f == nil {
+			m.incomplete = true
 			continue
 		}
-		l.body(m, f.Body, f.Broken)
+		l.hideDefaults(f, diags)
+		for name := range f.Lost {
+			m.misname(name)
+		}
+		l.body(m, f)
 	}
 	l.loading = append(l.loading, dir)
 	for _, im := range sortedByPlace(m.imports) {
@@ -54,22 +59,36 @@ func (l *loader) module(dir string, parent *module, prefix string) *module {
 	return m
 }
 
+// hideDefaults keeps a syntax error in the block of a sensitive variable from
+// showing its default.
+func (l *loader) hideDefaults(f *source.File, diags hcl.Diagnostics) {
+	for _, p := range f.Broken {
+		text := l.tree.Snippet(hcl.Range{Filename: f.Name, Start: hcl.Pos{Byte: p.Start}, End: hcl.Pos{Byte: p.End}})
+		if !strings.Contains(text, "variable") || !strings.Contains(text, "sensitive") {
+			continue
+		}
+		for _, d := range diags {
+			if at := subject(d); at.Filename == f.Name && p.Start <= at.Start.Byte && at.Start.Byte <= p.End {
+				hideText(d, "The block cannot be read.")
+			}
+		}
+	}
+}
+
 func sortedByPlace(ims map[string]*importBlock) []*importBlock {
 	return slices.SortedFunc(maps.Values(ims), func(a, b *importBlock) int {
 		return strings.Compare(a.name, b.name)
 	})
 }
 
-func (l *loader) body(m *module, b *hclsyntax.Body, broken bool) {
-	if broken {
-		// What follows from a syntax error would only hide it.
-		return
+func (l *loader) body(m *module, f *source.File) {
+	for _, a := range attributesByPlace(f.Body.Attributes) {
+		if len(f.Broken) > 0 {
+			break // their block may have lost its begin
+		}
+		l.error(a.NameRange, "Attribute outside a block", "%q stands outside any block. Named values belong into a locals block: locals { %s = ... }; values that a caller may set into a variable block.", a.Name, a.Name)
 	}
-	for _, name := range slices.Sorted(maps.Keys(b.Attributes)) {
-		a := b.Attributes[name]
-		l.error(a.NameRange, "Attribute outside a block", "%q stands outside any block. Named values belong into a locals block: locals { %s = ... }; values that a caller may set into a variable block.", name, name)
-	}
-	for _, block := range b.Blocks {
+	for _, block := range f.Body.Blocks {
 		l.topBlock(m, block)
 	}
 }
@@ -98,14 +117,13 @@ func (l *loader) topBlock(m *module, b *hclsyntax.Block) {
 
 // refused notes names that a block would have defined, had it been right.
 func (m *module) refused(b *hclsyntax.Block) {
-	if m.misnamed == nil {
-		m.misnamed = map[string]bool{}
-	}
 	for _, name := range b.Labels {
-		m.misnamed[name] = true
+		m.misname(name)
 	}
 	for name := range b.Body.Attributes {
-		m.misnamed[name] = m.misnamed[name] || len(b.Labels) == 0 // as of a misspelt `locals`
+		if len(b.Labels) == 0 { // as of a misspelt `locals`
+			m.misname(name)
+		}
 	}
 }
 
@@ -272,20 +290,24 @@ func (l *loader) outputBlock(m *module, b *hclsyntax.Block) {
 	if a := b.Body.Attributes["description"]; a != nil {
 		n.description, _ = l.constantText(m, a)
 	}
-	n.sensitive = l.constantBool(m, b.Body.Attributes["sensitive"])
+	var ok bool
+	n.sensitive, ok = l.constantBool(m, b.Body.Attributes["sensitive"])
+	n.sensitive = n.sensitive || !ok // until it is corrected
 	l.x.secrets = l.x.secrets || n.sensitive
 }
 
-func (l *loader) constantBool(m *module, a *hclsyntax.Attribute) bool {
+// constantBool evaluates an attribute that must be a constant bool; no attribute
+// means false.
+func (l *loader) constantBool(m *module, a *hclsyntax.Attribute) (value, ok bool) {
 	if a == nil {
-		return false
+		return false, true
 	}
 	v, ok := l.constant(l.compile(a.Expr, m, nil, scope{nothing: true, what: "the attribute " + a.Name}))
 	if ok && (v.IsMarked() || v.IsNull() || !v.IsKnown() || v.Type() != cty.Bool) {
 		l.error(a.Expr.Range(), "Wrong type", "%s must be true or false, this is %s.", a.Name, diagnostic.Given(v))
-		return false
+		return false, false
 	}
-	return ok && v.True()
+	return ok && v.True(), ok
 }
 
 // metaAttributes may stand in every node's block.

@@ -66,6 +66,7 @@ func load(ctx context.Context, path string, o Options) (x *Experiment, diags hcl
 		l.error(hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}, "The experiment cannot be read", "%s", openError(path, err))
 		return x, nil
 	}
+	tree.Keywords = topLevel
 	l.tree, x.tree, x.Root, x.Single = tree, tree, tree.Root, tree.Single != ""
 	x.root = l.module(tree.Root, nil, "")
 	if x.root == nil {

@@ -20,8 +20,8 @@ type module struct {
 	// incomplete: a file could not be understood, so that a name that seems
 	// missing may stand in it. Then missing names are not reported.
 	incomplete bool
-	// misnamed are the labels of blocks that were refused, with the same effect
-	// for these names only.
+	// misnamed are the labels of blocks that were refused, and the words of parts
+	// with syntax errors, with the same effect for these names only.
 	misnamed map[string]bool
 
 	functions map[string]function.Function
@@ -33,6 +33,16 @@ type module struct {
 	templates map[string]map[string]*template // by block keyword and name
 	order     []*template                     // as in the files
 	settings  *hcl.Range
+}
+
+// mayDefine reports whether what could not be understood may define a name.
+func (m *module) mayDefine(name string) bool { return m.incomplete || m.misnamed[name] }
+
+func (m *module) misname(name string) {
+	if m.misnamed == nil {
+		m.misnamed = map[string]bool{}
+	}
+	m.misnamed[name] = true
 }
 
 // importBlock is an `import` block.

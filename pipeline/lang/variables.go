@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
+	"github.com/nbpipe/nbpipe/pipeline/lang/source"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -35,7 +36,9 @@ func (l *loader) variableBlock(m *module, b *hclsyntax.Block) {
 	if a := as["description"]; a != nil {
 		n.description, _ = l.constantText(m, a)
 	}
-	n.sensitive = l.constantBool(m, as["sensitive"])
+	var ok bool
+	n.sensitive, ok = l.constantBool(m, as["sensitive"])
+	n.sensitive = n.sensitive || !ok // until it is corrected
 	l.x.secrets = l.x.secrets || n.sensitive
 	if a := as["type"]; a != nil {
 		l.variableType(n, a)
@@ -145,13 +148,7 @@ func (l *loader) assign(m *module) {
 			given[a.Name] = true
 		}
 	}
-	files, diags := l.tree.AutoVariables()
-	l.diags = append(l.diags, diags...)
-	for _, f := range files {
-		if !f.Broken {
-			l.setFile(m, f.Body, given)
-		}
-	}
+	l.tree.AutoVariables(func(f *source.File, diags hcl.Diagnostics) { l.setFile(m, f, diags, given) })
 	for _, a := range l.o.Variables {
 		l.setOption(m, a, given)
 	}
@@ -175,15 +172,12 @@ func (l *loader) assign(m *module) {
 func (l *loader) setOption(m *module, a Assignment, given map[string]bool) {
 	if a.File != "" {
 		f, diags := l.tree.Variables(a.File)
-		l.diags = append(l.diags, diags...)
-		if f != nil && !f.Broken {
-			l.setFile(m, f.Body, given)
-		}
+		l.setFile(m, f, diags, given)
 		return
 	}
 	n := m.variables[a.Name]
 	if n == nil {
-		if !m.incomplete {
+		if !m.mayDefine(a.Name) {
 			l.error(outside(a), "Undefined variable", "%s gives a value to the variable %q, which the experiment does not define.%s", upperFirst(a.From), a.Name,
 				diagnostic.Hint(a.Name, slices.Collect(maps.Keys(m.variables)), "variables"))
 		}
@@ -282,16 +276,32 @@ func (l *loader) set(n *named, v cty.Value, at hcl.Range) {
 	n.value = out
 }
 
-func (l *loader) setFile(m *module, b *hclsyntax.Body, given map[string]bool) {
-	for _, block := range b.Blocks {
-		l.error(block.TypeRange, "Block in a file of variables", "A file of variables holds lines of the form name = value only.")
+// setFile takes the values of a file of variables; f is nil where it cannot be read.
+func (l *loader) setFile(m *module, f *source.File, diags hcl.Diagnostics, given map[string]bool) {
+	for _, d := range diags {
+		l.hideLine(m, f, d)
 	}
-	for _, a := range attributesByPlace(b.Attributes) {
+	l.diags = append(l.diags, diags...)
+	if f == nil {
+		for name := range m.variables {
+			given[name] = true // it may be there
+		}
+		return
+	}
+	for name := range f.Lost {
+		given[name] = true
+	}
+	for _, block := range f.Body.Blocks {
+		d := l.error(block.TypeRange, "Block in a file of variables", "A file of variables holds lines of the form name = value only.")
+		d.Extra = diagnostic.Secret{Shown: block.TypeRange.End.Byte}
+	}
+	for _, a := range attributesByPlace(f.Body.Attributes) {
 		n := m.variables[a.Name]
 		if n == nil {
-			if !m.incomplete {
-				l.error(a.NameRange, "Undefined variable", "The experiment defines no variable %q.%s", a.Name,
+			if !m.mayDefine(a.Name) && len(f.Broken) == 0 {
+				d := l.error(a.NameRange, "Undefined variable", "The experiment defines no variable %q.%s", a.Name,
 					diagnostic.Hint(a.Name, slices.Collect(maps.Keys(m.variables)), "variables"))
+				d.Extra = diagnostic.Secret{Shown: a.NameRange.End.Byte} // which may be meant for a sensitive one
 			}
 			continue
 		}
@@ -301,6 +311,43 @@ func (l *loader) setFile(m *module, b *hclsyntax.Body, given map[string]bool) {
 			l.set(n, v, a.Expr.Range())
 		}
 	}
+}
+
+// hideLine keeps a syntax error in a file of variables from showing a value that
+// may be sensitive: unless the part that has the error gives one value, to a
+// variable that is not sensitive. The words of HCL may quote the value, too.
+func (l *loader) hideLine(m *module, f *source.File, d *hcl.Diagnostic) {
+	if f == nil {
+		d.Extra = diagnostic.Secret{}
+		return
+	}
+	if d.Summary == "Attribute redefined" {
+		d.Extra = diagnostic.Secret{Shown: subject(d).End.Byte}
+		return
+	}
+	at := subject(d).Start.Byte
+	name := ""
+	for _, p := range f.Broken {
+		if p.Start > at || at > p.End { // at the end begins the next line
+			continue
+		}
+		n := m.variables[p.First]
+		if at < p.End && n != nil && !n.sensitive && !n.broken && p.Assigns == 1 {
+			return
+		}
+		name = p.First
+	}
+	if m.variables[name] != nil {
+		hideText(d, fmt.Sprintf("The value of the variable %q cannot be read.", name))
+		return
+	}
+	hideText(d, "The line cannot be read.")
+}
+
+// hideText removes from a syntax error what may quote a sensitive value.
+func hideText(d *hcl.Diagnostic, what string) {
+	d.Extra, d.Expression, d.EvalContext = diagnostic.Secret{}, nil, nil
+	d.Detail = what + " It is not shown, since a value in it may be sensitive. Write NAME = VALUE; text needs quotes, which must be closed, and brackets come in pairs."
 }
 
 // validate evaluates the validations of a variable that has value v.
@@ -441,7 +488,7 @@ func (l *loader) importItem(im *importBlock, item hclsyntax.ObjectConsItem, give
 		return
 	}
 	if im.child.variables[name] == nil {
-		if !im.child.incomplete {
+		if !im.child.mayDefine(name) {
 			l.error(item.KeyExpr.Range(), "Undefined variable", "The imported folder defines no variable %q.%s", name,
 				diagnostic.Hint(name, slices.Collect(maps.Keys(im.child.variables)), "variables"))
 		}

@@ -72,9 +72,12 @@ func JSON(diags hcl.Diagnostics, sources map[string][]byte) ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// Secret as a problem's Extra says that its line holds a sensitive value: the
-// line is not shown.
-type Secret struct{}
+// Secret as a problem's Extra says that its line may hold a sensitive value: the
+// line is shown up to the offset Shown only.
+type Secret struct{ Shown int }
+
+// withheld stands for the rest of a line that is not shown.
+const withheld = " (not shown)"
 
 func describe(d *hcl.Diagnostic, sources map[string][]byte, blocks outline) report {
 	r := report{Severity: "error", Summary: d.Summary, Detail: d.Detail}
@@ -84,10 +87,14 @@ func describe(d *hcl.Diagnostic, sources map[string][]byte, blocks outline) repo
 	if d.Subject != nil {
 		r.File, r.Line, r.Column = d.Subject.Filename, d.Subject.Start.Line, d.Subject.Start.Column
 		r.EndLine, r.EndCol = d.Subject.End.Line, d.Subject.End.Column
-		if _, secret := d.Extra.(Secret); !secret {
-			r.snippet(*d.Subject, sources[d.Subject.Filename])
+		src := sources[d.Subject.Filename]
+		if s, secret := d.Extra.(Secret); !secret {
+			r.snippet(*d.Subject, src)
+			r.Block = blocks.at(d.Subject.Filename, src, d.Subject.Start.Byte)
+		} else if s.Shown > 0 && s.Shown <= len(src) {
+			r.snippet(*d.Subject, src[:s.Shown])
+			r.Snippet += withheld
 		}
-		r.Block = blocks.at(d.Subject.Filename, sources[d.Subject.Filename], d.Subject.Start.Byte)
 	}
 	r.Values = valuesOf(d)
 	return r

@@ -35,6 +35,9 @@ const (
 type Tree struct {
 	Root   string // absolute, links resolved
 	Single string // absolute path of the one file, if it is not a folder
+	// Keywords begin the blocks of a file: after a syntax error, reading goes on
+	// at a line that starts with one.
+	Keywords []string
 
 	given string // the folder as the user named it
 	hash  func(string) (cache.Object, error)
@@ -53,9 +56,10 @@ type readKey struct {
 
 // File is a parsed file.
 type File struct {
-	Name   string // as ranges carry it
-	Body   *hclsyntax.Body
-	Broken bool // has syntax errors; Body holds what could be understood
+	Name   string          // as ranges carry it
+	Body   *hclsyntax.Body // without what is broken
+	Broken []Part          // where there are syntax errors
+	Lost   map[string]bool // names that the broken parts may define
 }
 
 // Open finds the experiment that path names.
@@ -128,9 +132,10 @@ func belongs(name, suffix string) bool {
 }
 
 // Folder parses the *.hcl files of a folder, sorted by name, or the single file.
+// A file is nil where it could not be read at all.
 func (t *Tree) Folder(dir string) ([]*File, hcl.Diagnostics) {
 	if t.Single != "" && dir == t.Root {
-		f, diags := t.parse(t.Single)
+		f, diags := t.parse(t.Single, false)
 		return []*File{f}, diags
 	}
 	names, err := t.list(dir, ExperimentSuffix)
@@ -144,31 +149,23 @@ func (t *Tree) Folder(dir string) ([]*File, hcl.Diagnostics) {
 	var files []*File
 	var diags hcl.Diagnostics
 	for _, name := range names {
-		f, d := t.parse(filepath.Join(dir, name))
+		f, d := t.parse(filepath.Join(dir, name), false)
 		diags = append(diags, d...)
-		if f != nil {
-			files = append(files, f)
-		}
+		files = append(files, f)
 	}
 	return files, diags
 }
 
-// AutoVariables parses the *.auto.nbvars files of the root, sorted by name.
-func (t *Tree) AutoVariables() ([]*File, hcl.Diagnostics) {
+// AutoVariables parses the *.auto.nbvars files of the root, sorted by name, and
+// calls f for each with its problems; its file is nil where it cannot be read.
+func (t *Tree) AutoVariables(f func(*File, hcl.Diagnostics)) {
 	names, err := t.list(t.Root, VariablesSuffix)
 	if err != nil {
-		return nil, nil // Folder reports it
+		return // Folder reports it
 	}
-	var files []*File
-	var diags hcl.Diagnostics
 	for _, name := range names {
-		f, d := t.parse(filepath.Join(t.Root, name))
-		diags = append(diags, d...)
-		if f != nil {
-			files = append(files, f)
-		}
+		f(t.parse(filepath.Join(t.Root, name), true))
 	}
-	return files, diags
 }
 
 // Variables parses a file given with --var-file. It may be anywhere.
@@ -180,7 +177,7 @@ func (t *Tree) Variables(path string) (*File, hcl.Diagnostics) {
 	if err != nil {
 		return nil, problem(path, "The variables file cannot be read", plain(err))
 	}
-	return t.parseAs(abs, path)
+	return t.parseAs(abs, path, true)
 }
 
 func (t *Tree) list(dir, suffix string) ([]string, error) {
@@ -214,7 +211,7 @@ func listingDigest(dir string) (cache.Digest, error) {
 	return cache.DigestOf([]byte(b.String())), nil
 }
 
-func (t *Tree) parse(path string) (*File, hcl.Diagnostics) {
+func (t *Tree) parse(path string, variables bool) (*File, hcl.Diagnostics) {
 	name := t.Display(path)
 	resolved, err := t.follow(path)
 	if err != nil {
@@ -224,10 +221,10 @@ func (t *Tree) parse(path string) (*File, hcl.Diagnostics) {
 		return nil, problem(name, "The file leaves the experiment",
 			fmt.Sprintf("%s is a link to %s, outside the experiment's folder. Copy the file into the folder, or use import with a folder inside it.", name, resolved))
 	}
-	return t.parseAs(resolved, name)
+	return t.parseAs(resolved, name, variables)
 }
 
-func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
+func (t *Tree) parseAs(path, name string, variables bool) (*File, hcl.Diagnostics) {
 	src, diags := t.read(path, name)
 	if diags.HasErrors() {
 		return nil, diags
@@ -239,19 +236,17 @@ func (t *Tree) parseAs(path, name string) (*File, hcl.Diagnostics) {
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: e.summary, Detail: e.detail,
 			Subject: &hcl.Range{Filename: name, Start: pos, End: end}}}
 	}
-	if body := pieces(src, name, cuts); body != nil {
-		return &File{Name: name, Body: body}, nil
+	if len(cuts) > 0 {
+		if body := pieces(src, name, cuts); body != nil {
+			return &File{Name: name, Body: body}, nil
+		}
+	} else {
+		f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+		if body, ok := f.Body.(*hclsyntax.Body); ok && len(diags) == 0 {
+			return &File{Name: name, Body: body}, nil
+		}
 	}
-	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-	diags = withoutCascade(diags)
-	leadingPoint(src, diags)
-	openHeredoc(src, name, diags)
-	otherLanguages(src, diags)
-	body, ok := f.Body.(*hclsyntax.Body)
-	if !ok {
-		return nil, diags
-	}
-	return &File{Name: name, Body: body, Broken: diags.HasErrors()}, diags
+	return t.recovered(src, name, variables)
 }
 
 // withoutCascade drops what follows from another problem at the same place, and
@@ -263,6 +258,9 @@ func withoutCascade(diags hcl.Diagnostics) hcl.Diagnostics {
 			diags = slices.DeleteFunc(slices.Clone(diags), func(o *hcl.Diagnostic) bool {
 				return o.Summary == "Invalid expression" && o.Subject != nil && d.Subject != nil && o.Subject.Start == d.Subject.Start
 			})
+		}
+		if d.Summary == "Missing item separator" {
+			d.Detail += " If the list ends before this, its closing bracket is missing."
 		}
 		if d.Summary == "Invalid number literal" {
 			d.Detail = "The number is too large, or not written as HCL wants it: digits, a point with digits, an exponent, such as 1.5e-3."
@@ -279,13 +277,13 @@ func withoutCascade(diags hcl.Diagnostics) hcl.Diagnostics {
 		}
 	}
 	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
-		return d.Subject != nil && d.Subject.Start.Byte > at || d.Summary == "Unterminated template string"
+		return d.Subject != nil && d.Subject.Start.Byte > at || d.Summary == "Invalid string literal" || d.Summary == "Unterminated template string"
 	})
 }
 
 // openHeredoc points to the begin of a heredoc that does not end, where HCL
 // points to the end of the file.
-func openHeredoc(src []byte, name string, diags hcl.Diagnostics) {
+func openHeredoc(src []byte, name string, from hcl.Pos, diags hcl.Diagnostics) {
 	for _, d := range diags {
 		if d.Summary != "Unterminated template string" {
 			continue
@@ -296,8 +294,8 @@ func openHeredoc(src []byte, name string, diags hcl.Diagnostics) {
 		}
 		at := begins[len(begins)-1]
 		p := place(src, at[0])
-		start := hcl.Pos{Line: p.line, Column: p.column, Byte: p.offset}
-		end := hcl.Pos{Line: p.line, Column: p.column + at[3] - at[0], Byte: at[3]}
+		start := hcl.Pos{Line: from.Line + p.line - 1, Column: p.column, Byte: from.Byte + p.offset}
+		end := hcl.Pos{Line: start.Line, Column: p.column + at[3] - at[0], Byte: from.Byte + at[3]}
 		marker := src[at[2]:at[3]]
 		if regexp.MustCompile(`(?m)^[ \t]*` + string(marker) + `[ \t\r]*$`).Match(src[at[1]:]) {
 			continue // this one ends
