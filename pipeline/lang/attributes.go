@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -124,12 +125,24 @@ func (s *State) fit(a *attribute, v cty.Value, i *instance) (cty.Value, *hcl.Dia
 			return v, diagnostic.Error(at, "Number out of range", "%s", sentence(err))
 		}
 	}
+	if out.Type() == cty.Number || !a.ex.nodal(i.tmpl) { // within the outputs of nodes an infinity is a result
+		for _, checked := range []cty.Value{v, out} { // the conversion may make text of it, or a number of a text
+			if d := noInfinity(checked, at, fmt.Sprintf("%q of a %s", decl.Name, i.tmpl.kind.Name())); d != nil {
+				return v, d
+			}
+		}
+	}
 	if holdsNumbers(decl.Type) && out.IsWhollyKnown() {
 		if _, err := i.tmpl.kind.Fill(stages.Attrs{decl.Name: out}); err != nil {
 			return v, diagnostic.Error(at, "Wrong number", "%q of a %s: %s", decl.Name, i.tmpl.kind.Name(), period(strings.TrimPrefix(err.Error(), decl.Name+": ")))
 		}
 	}
 	return out, nil
+}
+
+// nodal reports whether the value depends on outputs of nodes.
+func (ex *expression) nodal(t *template) bool {
+	return len(ex.nodes) > 0 || ex.eachValue && t.each != nil || slices.ContainsFunc(ex.named, func(r *namedRef) bool { return r.to.nodal })
 }
 
 // holdsNumbers reports whether a type has numbers in it, which a kind may

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -124,6 +125,11 @@ func (s *State) named(n *named) cty.Value {
 // settle applies what the kind of a named value demands.
 func (s *State) settle(n *named, v cty.Value) (cty.Value, hcl.Diagnostics) {
 	at := n.ex.expr.Range()
+	if !n.nodal {
+		if d := noInfinity(v, at, n.what()); d != nil {
+			return cty.DynamicVal, hcl.Diagnostics{d}
+		}
+	}
 	switch n.kind {
 	case "variable":
 		out, d := n.convert(v, at)
@@ -141,6 +147,19 @@ func (s *State) settle(n *named, v cty.Value) (cty.Value, hcl.Diagnostics) {
 		}
 	}
 	return v, nil
+}
+
+// what names a value in a message.
+func (n *named) what() string {
+	switch n.kind {
+	case "variable":
+		return fmt.Sprintf("The variable %q", n.name)
+	case "output":
+		return fmt.Sprintf("The output %q", n.name)
+	case "local":
+		return "local." + n.name
+	}
+	return "for_each"
 }
 
 // takeProblems gives the problems of named values that were found since.

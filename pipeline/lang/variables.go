@@ -113,6 +113,12 @@ func (n *named) convert(v cty.Value, at hcl.Range) (cty.Value, *hcl.Diagnostic) 
 		}
 		return cty.DynamicVal, d
 	}
+	if d := noInfinity(out, at, n.what()); d != nil {
+		if n.sensitive {
+			d.Extra = diagnostic.Secret{}
+		}
+		return cty.DynamicVal, d
+	}
 	if n.sensitive {
 		out = out.Mark(stages.Sensitive)
 	}

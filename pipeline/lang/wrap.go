@@ -115,7 +115,8 @@ func fileInString(at hcl.Range) *hcl.Diagnostic {
 
 // number bounds the result of arithmetic, so that turning it into text stays
 // cheap. An infinity may come from a node's outputs (log10 of a p-value of 0),
-// but not from finite operands.
+// but not from finite operands. What the file itself computes must be finite in
+// the end: see noInfinity.
 type number struct{ *hclsyntax.BinaryOpExpr }
 
 // Inner implements diagnostic.Wrapper.
@@ -146,9 +147,19 @@ func (w *number) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 }
 
 var (
-	errInfinite = errors.New("the result is too large for a number")
-	errDivision = errors.New("a division by zero has no result")
+	errInfinite = errors.New("the result is too large for a number; compute with logarithms, or in another unit")
+	errDivision = errors.New("a division by zero has no result; where the divisor can be zero, write x != 0 ? y / x : OTHER")
 )
+
+// noInfinity refuses an infinite number in a value of what.
+func noInfinity(v cty.Value, at hcl.Range, what string) *hcl.Diagnostic {
+	n, ok := functions.Infinite(v)
+	if !ok {
+		return nil
+	}
+	return diagnostic.Error(at, "Number out of range", "%s is or holds an infinite number, %s, such as log(0, 10) or a number beyond all limits give, and no finite result comes of it. Give a finite number; where an argument of log() can be 0, write x > 0 ? log(x, 10) : OTHER.",
+		what, stages.NumberText(n.AsBigFloat()))
+}
 
 func zero(e hclsyntax.Expression, ctx *hcl.EvalContext) bool {
 	v, ok := valueOf(e, ctx)

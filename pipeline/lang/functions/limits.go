@@ -3,6 +3,7 @@ package functions
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -84,9 +85,53 @@ func BoundNumber(n *big.Float) error {
 		return nil
 	}
 	if e := n.MantExp(nil); e > MaxExponent || e < -MaxExponent {
-		return fmt.Errorf("the number is too large or too small: at most about 4,900 digits are supported")
+		return fmt.Errorf("the number is too large or too small: at most about 4,900 digits are supported; compute with logarithms, or in another unit")
 	}
 	return nil
+}
+
+// Infinite finds an infinite number in a value that is within the limits. cty has
+// no NaN.
+func Infinite(v cty.Value) (cty.Value, bool) {
+	v, _ = v.Unmark()
+	if v.IsNull() || !v.IsKnown() {
+		return v, false
+	}
+	switch t := v.Type(); {
+	case t == cty.Number:
+		return v, v.AsBigFloat().IsInf()
+	case !holdsNumber(t):
+	case t.IsSetType() && t.ElementType() == cty.Number:
+		for _, e := range []cty.Value{cty.PositiveInfinity, cty.NegativeInfinity} {
+			if has := v.HasElement(e); has.IsKnown() && has.True() {
+				return e, true
+			}
+		}
+	case v.CanIterateElements():
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			if found, ok := Infinite(e); ok {
+				return found, true
+			}
+		}
+	}
+	return v, false
+}
+
+func holdsNumber(t cty.Type) bool {
+	switch {
+	case t.IsCollectionType():
+		return holdsNumber(t.ElementType())
+	case t.IsTupleType():
+		return slices.ContainsFunc(t.TupleElementTypes(), holdsNumber)
+	case t.IsObjectType():
+		for _, e := range t.AttributeTypes() {
+			if holdsNumber(e) {
+				return true
+			}
+		}
+	}
+	return t == cty.Number
 }
 
 // guard wraps a function so that its arguments and result are within limits,

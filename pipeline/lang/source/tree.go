@@ -334,6 +334,16 @@ func otherLanguages(src []byte, diags hcl.Diagnostics) {
 // leadingPoint explains numbers such as .5, which papers print and HCL lacks.
 func leadingPoint(src []byte, diags hcl.Diagnostics) {
 	for _, d := range diags {
+		if d.Subject != nil && d.Summary == "Invalid attribute name" {
+			end := len(bytes.TrimRight(src[:min(max(0, d.Subject.Start.Byte), len(src))], " \t"))
+			if end > 1 && end <= len(src) && src[end-1] == '.' && isDigit(src[end-2]) {
+				start := end - 1
+				for start > 0 && isDigit(src[start-1]) {
+					start--
+				}
+				d.Detail = fmt.Sprintf("A number does not end with a point: write %s.0, or leave the point out.", src[start:end-1])
+			}
+		}
 		if d.Subject == nil || d.Summary != "Invalid expression" {
 			continue
 		}

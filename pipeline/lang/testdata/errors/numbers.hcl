@@ -13,7 +13,12 @@ locals {
   l = "x" > 1                    # ERROR: Invalid operand
   m = 0 / 0                      # ERROR: Number out of range ~ division by zero
   n = pow(0, -1)                 # ERROR: Function failed ~ division by zero
-  o = log(0, 10)
+  o = log(0, 10)                 # ERROR: Number out of range ~ local.o ~ -Inf ~ log(x, 10)
+  s = tonumber("-Inf")           # ERROR: Number out of range ~ local.s
+  t = { a = [1, jsondecode("[1e999999999]")[0]] } # ERROR: Number out of range ~ Inf
+  u = max(log(0, 2), 1)
+  v = toset([log(0, 2), 1])      # ERROR: Number out of range
+  w = [for x in [1, 0] : 1 / x]  # ERROR: Number out of range ~ x != 0 ? y / x
   p = max()                      # ERROR: Function failed
   r = ceil("x")                  # ERROR: Wrong argument of a function
 }
