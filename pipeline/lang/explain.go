@@ -9,7 +9,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
-	"github.com/nbpipe/nbpipe/pipeline/lang/functions"
 )
 
 // summaryOf tells the one wrong type that has a name of its own.
@@ -33,14 +32,15 @@ func explain(diags hcl.Diagnostics, ctx *hcl.EvalContext) hcl.Diagnostics {
 		if c.EvalContext == nil {
 			c.EvalContext = ctx
 		}
+		call, ofFunction := c.Extra.(*failedCall)
 		switch {
+		case ofFunction:
+			explainCall(&c, call)
 		case strings.HasPrefix(c.Summary, "Unsupported attribute"), strings.HasPrefix(c.Summary, "Attempt to"), c.Summary == "Invalid index", c.Summary == "Missing map element":
 			explainMember(&c)
 			if strings.HasPrefix(c.Summary, "Unsupported attribute") {
 				c.Summary = "No such member"
 			}
-		case c.Summary == "Error in function call" || c.Summary == "Invalid function argument":
-			explainCall(&c)
 		case c.Summary == "Operation failed" && strings.Contains(c.Detail, "divide zero by zero"):
 			c.Summary, c.Detail = "Number out of range", sentence(errDivision)
 		case c.Summary == "Invalid template interpolation value":
@@ -169,34 +169,6 @@ func memberMissing(d *hcl.Diagnostic, at, key cty.Value) {
 func listMember(d *hcl.Diagnostic, name string) {
 	d.Summary = "No such member"
 	d.Detail = fmt.Sprintf("There is no %q in a list. Name an element by its number, as in [0], or take the member of each: [*].%s.", name, name)
-}
-
-func explainCall(d *hcl.Diagnostic) {
-	d.Detail = strings.TrimSpace(d.Detail)
-	if i := strings.Index(d.Detail, functions.ErrFile.Error()); i >= 0 || strings.Contains(d.Detail, "not file") {
-		d.Summary = "A file cannot be put into a string"
-	}
-	if d.Summary == "Invalid function argument" {
-		v, _ := valueOf(d.Expression, d.EvalContext)
-		if isFile(v.Type()) {
-			d.Summary = "A file cannot be put into a string"
-			d.Detail = functions.ErrFile.Error() + "."
-		}
-		d.Summary = strings.Replace(d.Summary, "Invalid function argument", "Wrong argument of a function", 1)
-	}
-	if d.Summary == "Error in function call" {
-		d.Summary = "Function failed"
-		if e, ok := d.Expression.(*hclsyntax.FunctionCallExpr); ok {
-			at := e.Range()
-			d.Subject = &at
-			if e.Name == "path" || e.Name == "file" || e.Name == "fileset" {
-				d.Summary = "Wrong path"
-			}
-			d.Detail = strings.Replace(d.Detail, fmt.Sprintf("Call to function %q failed: ", e.Name), e.Name+"() failed: ", 1)
-		}
-		d.Detail = strings.Replace(d.Detail, "failed: EOF.", "failed: the text ends too early.", 1)
-	}
-	d.Detail = strings.ReplaceAll(d.Detail, "?.", "?")
 }
 
 func explainPart(d *hcl.Diagnostic) {

@@ -245,6 +245,9 @@ const elementsPerStep = 16
 // Value implements hcl.Expression.
 func (w *result) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	v, diags := w.FunctionCallExpr.Value(ctx)
+	if len(diags) > 0 {
+		diags = ofCall(diags, w.FunctionCallExpr)
+	}
 	size := functions.Measure(v)
 	w.meter.steps += size.Elements / elementsPerStep
 	w.meter.step()

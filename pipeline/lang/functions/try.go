@@ -66,6 +66,12 @@ func reasons(diags hcl.Diagnostics) string {
 			break
 		}
 		text := d.Summary + ": " + d.Detail
+		switch d.Summary {
+		case "Invalid function argument":
+			text = "Wrong argument of a function: " + strings.TrimPrefix(d.Detail, "Invalid value for ")
+		case "Error in function call":
+			text = strings.TrimPrefix(d.Detail, "Call to ")
+		}
 		if i := strings.LastIndex(text, none+"; "); i >= 0 {
 			text = text[i+len(none)+2:] // of the innermost try
 		}

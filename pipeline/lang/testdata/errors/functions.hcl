@@ -1,7 +1,7 @@
 locals {
   a = join(",", 3)                 # ERROR: Wrong argument of a function
-  b = upper()                      # ERROR: Not enough function arguments
-  c = upper("a", "b")              # ERROR: Too many function arguments
+  b = upper()                      # ERROR: Missing argument of a function
+  c = upper("a", "b")              # ERROR: Too many arguments of a function ~ takes 1 argument
   d = regex("(", "x")              # ERROR: Wrong argument of a function
   e = jsondecode("{")              # ERROR: Function failed
   f = range(100000000)             # ERROR: Function failed

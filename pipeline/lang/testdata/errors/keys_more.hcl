@@ -7,7 +7,7 @@ locals {
   d = local.m[null]       # ERROR: Invalid index
   e = null.x              # ERROR: Member of null
   f = local.m.cifar10.acc # ERROR: No such member ~ number
-  g = lookup(local.m, "x") # ERROR: Not enough function arguments
+  g = lookup(local.m, "x") # ERROR: Missing argument of a function
   h = [1, 2]["a"]         # ERROR: No such member ~ "a" ~ [0]
   i = { (null) = 1 }      # ERROR: Null value as key
   j = { for x in [1] : null => x } # ERROR: Invalid object key
