@@ -300,7 +300,7 @@ func (c *compiler) splat(e *hclsyntax.SplatExpr) {
 		e.Source = &all{e.Source}
 	}
 	c.inner++
-	e.Each = &step{c.visit(e.Each), c.l.x.meter}
+	e.Each = &element{step{c.visit(e.Each), c.l.x.meter}}
 	c.inner--
 }
 

@@ -75,15 +75,20 @@ func explainMember(d *hcl.Diagnostic) {
 	var at cty.Value
 	var steps hcl.Traversal
 	var diags hcl.Diagnostics
+	of, inSplat := d.Extra.(*ofElement)
 	switch e := unwrap(d.Expression).(type) {
 	case *hclsyntax.ScopeTraversalExpr:
 		at, diags = e.Traversal[:1].TraverseAbs(d.EvalContext)
 		steps = e.Traversal[1:]
 	case *hclsyntax.RelativeTraversalExpr:
 		at, diags = e.Source.Value(d.EvalContext)
-		steps = e.Traversal
+		if steps = e.Traversal; inSplat {
+			at, diags = of.value, nil
+		}
 	case *hclsyntax.IndexExpr:
-		at, diags = e.Collection.Value(d.EvalContext)
+		if at, diags = e.Collection.Value(d.EvalContext); inSplat {
+			at, diags = of.value, nil
+		}
 		key, _ := e.Key.Value(d.EvalContext)
 		if !diags.HasErrors() {
 			memberMissing(d, at, key)

@@ -306,7 +306,7 @@ func printable(key string) bool {
 // texts is the short way for the usual toset([...]): it takes the elements from
 // the list, since making and sorting a set takes cty half as long as all the rest.
 // Whatever is not plain goes the long way.
-func (l *loader) texts(t *template) ([]element, bool) {
+func (l *loader) texts(t *template) ([]eachElement, bool) {
 	call, ok := unwrap(t.forEach.expr).(*hclsyntax.FunctionCallExpr)
 	if !ok || call.Name != "toset" || len(call.Args) != 1 || call.ExpandFinal {
 		return nil, false
@@ -328,20 +328,20 @@ func (l *loader) texts(t *template) ([]element, bool) {
 	}
 	slices.SortFunc(elems, func(a, b cty.Value) int { return strings.Compare(a.AsString(), b.AsString()) })
 	elems = slices.CompactFunc(elems, func(a, b cty.Value) bool { return a.AsString() == b.AsString() })
-	out := make([]element, len(elems))
+	out := make([]eachElement, len(elems))
 	for i, e := range elems {
-		out[i] = element{e, e}
+		out[i] = eachElement{e, e}
 	}
 	return out, true
 }
 
-// element is a key and a value of a for_each.
-type element struct{ key, value cty.Value }
+// eachElement is a key and a value of a for_each.
+type eachElement struct{ key, value cty.Value }
 
 // forEachValue checks what a for_each may be, and lists its elements.
-func (l *loader) forEachValue(t *template, v cty.Value) ([]element, bool) {
+func (l *loader) forEachValue(t *template, v cty.Value) ([]eachElement, bool) {
 	at := t.forEach.expr.Range()
-	bad := func(summary, detail string, args ...any) ([]element, bool) {
+	bad := func(summary, detail string, args ...any) ([]eachElement, bool) {
 		d := l.error(at, summary, detail, args...)
 		d.Expression, d.EvalContext = t.forEach.expr, l.x.static.context(t.forEach, nil, nil)
 		return nil, false
@@ -365,7 +365,7 @@ func (l *loader) forEachValue(t *template, v cty.Value) ([]element, bool) {
 	case ty.IsSetType() && v.LengthInt() > 0 && ty.ElementType() != cty.String:
 		return bad("Wrong for_each", "for_each takes a set of strings, this is %s. Make texts of the elements: toset([for x in ... : tostring(x)]).", diagnostic.Article(diagnostic.TypeText(ty)))
 	}
-	elems := make([]element, 0, v.LengthInt())
+	elems := make([]eachElement, 0, v.LengthInt())
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
 		if ty.IsSetType() {
@@ -382,7 +382,7 @@ func (l *loader) forEachValue(t *template, v cty.Value) ([]element, bool) {
 		if !printable(k.AsString()) {
 			return bad("Wrong key", "The key %s cannot be part of a node's name: keys are printable text of at most 1,000 bytes.", diagnostic.ValueText(k))
 		}
-		elems = append(elems, element{k, e})
+		elems = append(elems, eachElement{k, e})
 	}
 	return elems, true
 }

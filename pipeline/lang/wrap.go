@@ -69,6 +69,39 @@ func (w *step) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	return w.Expression.Value(ctx)
 }
 
+// element is what a splat does with each element. The element has no name by which
+// it could be found later, so it is noted with a problem.
+type element struct{ step }
+
+// ofElement as a problem's Extra is the value whose member is missing.
+type ofElement struct{ value cty.Value }
+
+// Value implements hcl.Expression.
+func (w *element) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := w.step.Value(ctx)
+	for i, d := range diags {
+		if d.Extra != nil {
+			continue
+		}
+		var of hclsyntax.Expression
+		switch e := unwrap(d.Expression).(type) {
+		case *hclsyntax.RelativeTraversalExpr:
+			of = e.Source
+		case *hclsyntax.IndexExpr:
+			of = e.Collection
+		default:
+			continue
+		}
+		if _, direct := unwrap(of).(*hclsyntax.AnonSymbolExpr); direct {
+			c := *d
+			at, _ := of.Value(ctx)
+			c.Extra = &ofElement{at}
+			diags[i] = &c
+		}
+	}
+	return v, diags
+}
+
 // part is an interpolation in a string. HCL looks at the type of a part only
 // once its value is known; a file must be refused before that.
 type part struct {

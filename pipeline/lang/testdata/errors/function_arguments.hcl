@@ -5,7 +5,7 @@ locals {
   d = upper(null)              # ERROR: Wrong argument of a function ~ is null ~ coalesce
   e = range(1, 10, -1)         # ERROR: Function failed ~ a step of -1 ~ The arguments: 1, 10, -1. ~ range(start, end, step)
   f = merge(3...)              # ERROR: Wrong argument of a function ~ three dots ~ the number 3
-  g = max([1, "b"]...)         # ERROR: Wrong argument of a function ~ takes a number: this is the string "b"
+  g = max([1, "b"]...)         # ERROR: Wrong argument of a function ~ An argument of max() is the string "b": a number is required
   h = lookup({ a = 1 })        # ERROR: Missing argument of a function ~ The 2nd argument of lookup(), key, is missing
   i = length([], 1)            # ERROR: Too many arguments of a function ~ length() takes 1 argument ~ length(value)
   j = [for x in [1, "a", "b"] : ceil(x)] # ERROR: Wrong argument of a function ~ the string "a" # ERROR: Wrong argument of a function ~ the string "b"
