@@ -55,13 +55,15 @@ func (l *loader) compileTemplate(t *template) {
 	l.compileBlocks(t, each)
 }
 
-// compileUnknown finds the wrong references in a block of unknown type.
+// compileUnknown finds what is wrong in a block of unknown type all the same:
+// references, and the blocks that every type has.
 func (l *loader) compileUnknown(t *template, each bool) {
 	for _, a := range attributesByPlace(t.body.Attributes) {
 		if !slices.Contains(metaAttributes, a.Name) {
 			l.compile(a.Expr, t.mod, &t.owner, scope{each: each})
 		}
 	}
+	l.compileBlocks(t, each)
 }
 
 func (l *loader) compileAttributes(t *template, each bool) {
@@ -122,16 +124,24 @@ func (l *loader) unknownAttributes(t *template) {
 
 func (l *loader) compileBlocks(t *template, each bool) {
 	expects := map[string]hcl.Range{}
+	name, remedy := t.block, " If it is to be an attribute, write it with an equals sign."
+	if t.kind != nil {
+		name, remedy = t.kind.Name(), ""
+	}
 	for _, b := range t.body.Blocks {
-		switch _, isAttribute := t.kind.Attribute(b.Type); {
+		isAttribute := false
+		if t.kind != nil {
+			_, isAttribute = t.kind.Attribute(b.Type)
+		}
+		switch {
 		case b.Type == "resources":
 			l.resourcesBlock(t, b, each)
 		case b.Type == "expect":
 			l.expectBlock(t, b, each, expects)
 		case isAttribute || slices.Contains(metaAttributes, b.Type):
-			l.error(b.TypeRange, "Attribute written as a block", "%q is an attribute of a %s: write it with an equals sign, %s = { ... }.", b.Type, t.kind.Name(), b.Type)
+			l.error(b.TypeRange, "Attribute written as a block", "%q is an attribute of a %s: write it with an equals sign, %s = { ... }.", b.Type, name, b.Type)
 		default:
-			l.error(b.TypeRange, "Unknown block", "A %s holds no block %q.%s", t.kind.Name(), b.Type, diagnostic.Hint(b.Type, []string{"resources", "expect"}, "blocks"))
+			l.error(b.TypeRange, "Unknown block", "A %s holds no block %q.%s%s", name, b.Type, diagnostic.Hint(b.Type, []string{"resources", "expect"}, "blocks"), remedy)
 		}
 	}
 }

@@ -26,9 +26,6 @@ func (x *Experiment) Check(s *State) (diags hcl.Diagnostics) {
 		}
 		_, d := s.Attributes(n)
 		all = seen.add(all, n, d)
-		if n.Kind == nil {
-			continue
-		}
 		_, _, d = s.Resources(n)
 		all = seen.add(all, n, d)
 		_, d = s.Verdicts(n, s.Get(n))
