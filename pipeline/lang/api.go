@@ -45,6 +45,11 @@ type Experiment struct {
 	Single bool    // Path is a file, not a folder
 	Nodes  []*Node // producers first; otherwise in the order of the files
 
+	// Cache is where the experiment's authors share results; nil if nowhere. It
+	// comes from a file that may be a stranger's: it takes effect only once the
+	// user has agreed.
+	Cache *CacheSettings
+
 	tree   *source.Tree
 	root   *module
 	named  []*named

@@ -199,7 +199,12 @@ func (l *loader) settings(m *module, b *hclsyntax.Block) {
 	}
 	r := b.DefRange()
 	m.settings = &r
-	l.onlyAttributes(b, []string{"required_version"})
+	l.onlyAttributes(b, []string{"required_version"}, "cache")
+	for _, n := range b.Body.Blocks {
+		if n.Type == "cache" {
+			l.cacheSettings(m, n)
+		}
+	}
 	a := b.Body.Attributes["required_version"]
 	if a == nil {
 		return
