@@ -46,7 +46,42 @@ type Record struct {
 
 // OutputDigest identifies the declared outputs: entries of one key whose
 // OutputDigest differs diverge (invariant I11).
-func (e *Entry) OutputDigest() Digest { return DigestOf(e.Outputs) }
+func (e *Entry) OutputDigest() Digest { return DigestOf(WithoutNames(e.Outputs)) }
+
+// WithoutNames leaves out what files are called: a name is for people, is part
+// of no key, and makes no other result.
+func WithoutNames(outputs json.RawMessage) []byte {
+	dec := json.NewDecoder(bytes.NewReader(outputs))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return outputs
+	}
+	b, err := json.Marshal(dropNames(v))
+	if err != nil {
+		return outputs
+	}
+	return b
+}
+
+func dropNames(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		_, hasDigest := v["digest"]
+		_, hasSize := v["size"]
+		if hasDigest && hasSize {
+			delete(v, "name")
+		}
+		for k := range v {
+			v[k] = dropNames(v[k])
+		}
+	case []any:
+		for i := range v {
+			v[i] = dropNames(v[i])
+		}
+	}
+	return v
+}
 
 // Encode returns the bytes that are stored, and later signed, exactly as they are.
 func (e *Entry) Encode() ([]byte, error) {

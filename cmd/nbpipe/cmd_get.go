@@ -73,17 +73,22 @@ func (s *session) resolve(address string) (cty.Value, error) {
 	if node.Entry == nil {
 		return cty.NilVal, withCode(exitStage, fmt.Errorf("%s has no result yet; run it first: nbpipe run %s %s", node.Address, s.target.experiment, node.Address))
 	}
-	if rest == "log" {
-		if node.Entry.Record.Log == nil {
-			return cty.NilVal, withCode(exitStage, fmt.Errorf("%s printed nothing", node.Address))
-		}
-		return stages.FileValue(stages.File{Object: *node.Entry.Record.Log, Name: node.Name + ".log"}), nil
-	}
 	if rest == "" {
 		return onlyFile(node), nil
 	}
+	if rest == "log" && !node.Outputs.Type().HasAttribute("log") {
+		return s.log(node)
+	}
 	v, err := member(node.Outputs, rest)
 	return v, withCode(exitUsage, err)
+}
+
+// log is what a node printed.
+func (s *session) log(node *run.Node) (cty.Value, error) {
+	if node.Entry.Record.Log == nil {
+		return cty.NilVal, withCode(exitStage, fmt.Errorf("%s printed nothing", node.Address))
+	}
+	return stages.FileValue(stages.File{Object: *node.Entry.Record.Log, Name: node.Name + ".log"}), nil
 }
 
 // onlyFile is the node's file where it has exactly one output, else all outputs.
@@ -129,10 +134,12 @@ func member(v cty.Value, path string) (cty.Value, error) {
 			return v, fmt.Errorf("there is nothing below a null for %q", step)
 		case t.IsObjectType() && t.HasAttribute(step):
 			v = v.GetAttr(step)
+		case (t.IsListType() || t.IsTupleType()) && isNumber(step) && v.HasIndex(cty.MustParseNumberVal(step)).True():
+			v = v.Index(cty.MustParseNumberVal(step))
 		case t.IsMapType() && v.HasIndex(cty.StringVal(step)).True():
 			v = v.Index(cty.StringVal(step))
 		default:
-			return v, fmt.Errorf("there is no %q; there are %s", step, abbreviate(memberNames(v), 20))
+			return v, fmt.Errorf("there is no %q; there are %s", step, memberNames(v))
 		}
 	}
 	return v, nil
@@ -144,6 +151,11 @@ func cutStep(path string) (step, rest string) {
 			return step, strings.TrimPrefix(rest, ".")
 		}
 	}
+	if inner, ok := strings.CutPrefix(path, "["); ok {
+		if step, rest, ok := strings.Cut(inner, "]"); ok {
+			return step, strings.TrimPrefix(rest, ".")
+		}
+	}
 	end := strings.IndexAny(path, ".[")
 	if end < 0 {
 		return path, ""
@@ -151,18 +163,24 @@ func cutStep(path string) (step, rest string) {
 	return path[:end], strings.TrimPrefix(path[end:], ".")
 }
 
-func memberNames(v cty.Value) []string {
+func isNumber(s string) bool {
+	return s != "" && len(s) < 10 && strings.Trim(s, "0123456789") == ""
+}
+
+// memberNames lists what is below a value, for a message.
+func memberNames(v cty.Value) string {
 	if !v.CanIterateElements() {
-		return []string{"no members"}
+		return "no members"
+	}
+	if t := v.Type(); t.IsListType() || t.IsTupleType() || t.IsSetType() {
+		return fmt.Sprintf("%d elements, from [0] on", v.LengthInt())
 	}
 	var out []string
 	for it := v.ElementIterator(); it.Next(); {
 		k, _ := it.Element()
-		if k.Type() == cty.String {
-			out = append(out, k.AsString())
-		}
+		out = append(out, k.AsString())
 	}
-	return out
+	return abbreviate(out, 20)
 }
 
 func (s *session) outputBlock(name string) (cty.Value, error) {
@@ -184,7 +202,14 @@ func (s *session) outputBlock(name string) (cty.Value, error) {
 		}
 		return v.Value, nil
 	}
-	return cty.NilVal, withCode(exitUsage, fmt.Errorf("there is no output %q; there are: %s", name, strings.Join(names, ", ")))
+	return cty.NilVal, withCode(exitUsage, noOutput(name, names))
+}
+
+func noOutput(name string, names []string) error {
+	if len(names) == 0 {
+		return fmt.Errorf("there is no output %q: the experiment has no output blocks", name)
+	}
+	return fmt.Errorf("there is no output %q; there are: %s", name, strings.Join(names, ", "))
 }
 
 func (s *session) getFile(ctx context.Context, f stages.File, dest string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,6 +47,10 @@ func (a *app) verify(ctx context.Context, args []string) error {
 	if err := s.load(ctx, v.event); err != nil {
 		return err
 	}
+	machine, err := a.settings.machine()
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
 	local, done, err := s.executor()
 	if err != nil {
 		return err
@@ -53,7 +58,7 @@ func (a *app) verify(ctx context.Context, args []string) error {
 	defer done()
 	var codes []int
 	for _, w := range s.wanted {
-		result := s.verifyNode(ctx, local, s.engine.Nodes[w.Index], v)
+		result := s.verifyNode(ctx, local, machine, s.engine.Nodes[w.Index], v)
 		codes = append(codes, a.printVerified(v, result))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -65,14 +70,14 @@ func (a *app) verify(ctx context.Context, args []string) error {
 	return nil
 }
 
-func (s *session) verifyNode(ctx context.Context, x executor.Executor, n *run.Node, v *view) verifyJSON {
+func (s *session) verifyNode(ctx context.Context, x executor.Executor, m run.Machine, n *run.Node, v *view) verifyJSON {
 	result := verifyJSON{Node: n.Address}
 	if n.Entry == nil {
 		result.Error = "it has no result to compare with; run it first"
 		return result
 	}
 	v.phase("running " + n.Address + " again")
-	again, err := s.engine.Rerun(ctx, x, n)
+	again, err := s.engine.Rerun(ctx, x, m, n)
 	if err != nil {
 		result.Error = err.Error()
 		return result
@@ -96,7 +101,7 @@ func differing(a, b *cache.Entry) []string {
 	}
 	var out []string
 	for _, k := range sortedKeys(after) {
-		if string(before[k]) != string(after[k]) {
+		if !bytes.Equal(cache.WithoutNames(before[k]), cache.WithoutNames(after[k])) {
 			out = append(out, fmt.Sprintf("%s: %s -> %s", k, clip(string(before[k]), 120), clip(string(after[k]), 120)))
 		}
 	}

@@ -23,18 +23,30 @@ type page struct {
 // pages lists what the finished reports made.
 func (s *session) pages() []page {
 	var out []page
+	taken := map[string]int{} // by all reports, so that a name does not depend on what was asked for
+	for _, n := range s.engine.Nodes {
+		if n.Block == "report" {
+			taken[pageName(n)]++
+		}
+	}
 	for _, n := range s.engine.Members() {
 		if n.Block != "report" || n.Entry == nil {
 			continue
 		}
+		name := pageName(n)
+		if taken[name] > 1 {
+			name += "-" + cache.DigestOf([]byte(n.Address)).Short()
+		}
 		stages.Files(n.Outputs, func(f stages.File) {
-			out = append(out, page{n, f, filepath.Join(s.folder, outFolder, pageName(n, f))})
+			out = append(out, page{n, f, filepath.Join(s.folder, outFolder, name+filepath.Ext(f.Name))})
 		})
 	}
 	return out
 }
 
-func pageName(n *run.Node, f stages.File) string {
+// pageName is the name of a report's page, without its ending. Two reports may
+// have the same one.
+func pageName(n *run.Node) string {
 	name := n.Name
 	if n.EachKey != nil {
 		name += "-" + *n.EachKey
@@ -48,7 +60,11 @@ func pageName(n *run.Node, f stages.File) string {
 		}
 		return r
 	}
-	return strings.Map(clean, name) + filepath.Ext(f.Name)
+	const most = 150 // bytes; systems take 255
+	if name = strings.Map(clean, name); len(name) > most {
+		name = strings.ToValidUTF8(name[:most], "")
+	}
+	return name
 }
 
 // lostReports finds reports whose pages the store has lost; they run again.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/nbpipe/nbpipe/pipeline/run"
+	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 func main() { os.Exit(Main()) }
@@ -19,9 +20,10 @@ func main() { os.Exit(Main()) }
 func Main() int {
 	// Parsing and evaluating allocate fast and live shortly: with Go's default
 	// of 100 the collector took a third of the time of a plan of 10,000 blocks.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(2 << 30) // from here on, collect as often as by default
-	syscall.Umask(0o022)          // modes of what stages make must not depend on the user
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	syscall.Umask(0o022) // modes of what stages make must not depend on the user
 	ctx, stop := interruptible()
 	defer stop()
 	cmd := newRoot(&app{stdout: os.Stdout, stderr: os.Stderr})
@@ -41,12 +43,18 @@ func Main() int {
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// What is ignored stays so: nohup ignores SIGHUP, a shell's & SIGINT.
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
 	go func() {
 		<-signals
 		fmt.Fprintln(os.Stderr, "\nstopping: what is running is ended, what is finished is kept; once more stops at once")
 		cancel(run.ErrInterrupted)
 		<-signals
+		command.KillAll()
 		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() { signal.Stop(signals) }

@@ -192,7 +192,7 @@ func clip(s string, most int) string {
 
 func (v *view) failure(e run.Event) string {
 	var b strings.Builder
-	b.WriteString(v.term.paint(red, "fail") + "  " + e.Node + ": " + e.Message)
+	b.WriteString(v.term.paint(red, "fail") + "  " + e.Node + ": " + printableLines(e.Message))
 	if e.LogTail != "" {
 		b.WriteString("\n      the end of what it printed:")
 		for _, l := range strings.Split(e.LogTail, "\n") {
@@ -203,6 +203,14 @@ func (v *view) failure(e run.Event) string {
 		b.WriteString("\n      all of it: " + e.LogPath)
 	}
 	return b.String()
+}
+
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = printable(l)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // printable keeps a stage's output from moving the cursor or worse.

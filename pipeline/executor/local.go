@@ -38,7 +38,8 @@ func (l *Local) Execute(ctx context.Context, a *Action, progress stages.Progress
 	if err != nil {
 		return nil, err
 	}
-	if _, err := l.Store.Publish(ctx, entry); err != nil {
+	// The limit is on the stage's time: what is finished is kept.
+	if _, err := l.Store.Publish(context.WithoutCancel(ctx), entry); err != nil {
 		return nil, &StoreFailure{err}
 	}
 	return &Result{Entry: entry, Pins: pins}, nil
@@ -125,7 +126,7 @@ func (l *Local) failure(ctx context.Context, a *Action, log *stageLog, err error
 	if _, lost := Lost(err); lost {
 		return err
 	}
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return cause
 	}
 	path := filepath.Join(l.LogDir, fileName(a.Address)+".log")
@@ -274,7 +275,7 @@ func sortedNames(m map[string]cty.Type) []string {
 	return names
 }
 
-// fileName makes an address usable as a file name.
+// fileName makes an address usable as a file name, another one for each address.
 func fileName(address string) string {
 	clean := func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|[]`, r) || r < ' ' {
@@ -282,9 +283,13 @@ func fileName(address string) string {
 		}
 		return r
 	}
+	const most = 120 // bytes; systems take 255
 	s := strings.Map(clean, address)
-	if len(s) > 120 {
-		s = s[:100] + "-" + cache.DigestOf([]byte(address)).Short()
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "")
+	}
+	if s != address {
+		s += "-" + cache.DigestOf([]byte(address)).Short()
 	}
 	return s
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 // Scratch is a run's private folder for the scratch folders of its stages. A
@@ -69,6 +71,10 @@ func sweep(parent string) {
 			continue
 		}
 		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			attempts, _ := os.ReadDir(dir)
+			for _, a := range attempts {
+				command.KillLeftOver(filepath.Join(dir, a.Name()))
+			}
 			removeAll(dir)
 		}
 		_ = lock.Close()

@@ -180,12 +180,27 @@ func (s *State) Verdicts(n *Node, self cty.Value) ([]stages.Verdict, hcl.Diagnos
 	for _, e := range n.inst.tmpl.expects {
 		v := &verdict{s: s, n: n, e: e, self: self}
 		result, ok := v.evaluate()
+		if !ok && self.IsKnown() && v.diags.HasErrors() {
+			// The file is right (it was checked before the values were known); these
+			// values just give no answer, and that is no reason to stop anything.
+			result.Outcome, result.Reason, ok = stages.Inconclusive, reasonOf(v.diags), true
+			v.diags = nil
+		}
 		diags = append(diags, v.diags...)
 		if ok {
 			out = append(out, result)
 		}
 	}
 	return out, append(diags, s.takeProblems()...)
+}
+
+func reasonOf(diags hcl.Diagnostics) string {
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			return "it could not be computed: " + strings.TrimSuffix(d.Detail, ".")
+		}
+	}
+	return ""
 }
 
 // verdict is one evaluation of an expect block.

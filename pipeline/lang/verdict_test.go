@@ -153,8 +153,8 @@ hypothesis "rank_transfer" "first" {
 	if diags := x.Check(s); len(diags) > 0 {
 		t.Fatalf("the task is not known before the run, so its name cannot be wrong:\n%s", text(x, diags))
 	}
-	_, diags = s.Verdicts(x.Nodes[1], outputs(1, 1, 1))
-	if got := text(x, diags); !strings.Contains(got, `Did you mean "cifar10"`) {
-		t.Errorf("got:\n%s", got)
+	vs, diags := s.Verdicts(x.Nodes[1], outputs(1, 1, 1))
+	if len(diags) > 0 || len(vs) != 1 || vs[0].Outcome != stages.Inconclusive || !strings.Contains(vs[0].Reason, `Did you mean "cifar10"`) {
+		t.Errorf("got %+v\n%s", vs, text(x, diags))
 	}
 }

@@ -222,13 +222,16 @@ func (e *Engine) members(wanted []*lang.Node) []bool {
 func (e *Engine) settle(ctx context.Context, n *Node) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	n.Outputs = cty.UnknownVal(n.types)
-	if !n.Key.IsZero() {
+	if n.Expects > 0 { // whatever the values: for their types' sake
+		_, diags = e.State.Verdicts(n.Node, n.Outputs)
+	}
+	_, _, more := e.State.Resources(n.Node)
+	diags = append(diags, more...)
+	if !n.Key.IsZero() && !diags.HasErrors() {
 		diags = append(diags, e.lookUp(ctx, n)...)
 	}
 	if n.Status != Cached {
 		n.Status, n.Why = e.pending(ctx, n)
-		_, more := e.State.Verdicts(n.Node, n.Outputs) // for their types' sake
-		diags = append(diags, more...)
 	}
 	e.State.Set(n.Node, n.Outputs)
 	return diags

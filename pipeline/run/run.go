@@ -341,9 +341,12 @@ func (r *run) succeed(n *Node, res *executor.Result) {
 		}
 	}
 	diags, ok := r.adopt(n, res.Entry)
-	if !ok || diags.HasErrors() {
-		r.fail(n, fmt.Errorf("its result is not of the declared types: %w", diags))
+	if !ok {
+		r.fail(n, errors.New("its result is not of the declared types"))
 		return
+	}
+	for _, d := range diags {
+		r.warn(n.Address, d.Summary+": "+d.Detail)
 	}
 	n.Status = Finished
 	if r.Team != nil {
@@ -492,9 +495,17 @@ func (p *progress) Report(done, total int64, unit string) {
 	p.emit(Event{Type: EventProgress, Node: p.node, Done: done, Total: total, Unit: unit})
 }
 
-// Rerun runs a node that has a result once more and publishes nothing.
-func (e *Engine) Rerun(ctx context.Context, x executor.Executor, n *Node) (*cache.Entry, error) {
-	a := e.action(n, stages.Resources{CPUs: 1})
+// Rerun runs a node that has a result once more, with the same share of the
+// machine as before, and publishes nothing.
+func (e *Engine) Rerun(ctx context.Context, x executor.Executor, m Machine, n *Node) (*cache.Entry, error) {
+	res, stated, diags := e.State.Resources(n.Node)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if !stated {
+		res = estimate(n)
+	}
+	a := e.action(n, (&pool{machine: m}).clamp(res))
 	return x.Rerun(ctx, a, &progress{emit: e.emit, node: n.Address, now: e.Now})
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -216,7 +217,7 @@ func TestI9_OnlyCompleteSuccess(t *testing.T) {
 		stage *Stage
 		want  []string
 	}{
-		"exit status":    {script("echo x > out.txt; echo why >&2; exit 3", oneOutput), []string{"the script failed with exit status 3", "| why"}},
+		"exit status":    {script("echo x > out.txt; echo why >&2; exit 3", oneOutput), []string{"the script failed with exit status 3"}},
 		"argv":           {&Stage{Argv: []string{"sh", "-c", "exit 4"}, Outputs: oneOutput}, []string{`sh -c "exit 4" failed with exit status 4`}},
 		"signal":         {script("kill -KILL $$", oneOutput), []string{"signal 9 (killed)", "ran out of memory"}},
 		"unset variable": {script("echo $NOTHING > out.txt", oneOutput), []string{"exit status"}},
@@ -227,14 +228,18 @@ func TestI9_OnlyCompleteSuccess(t *testing.T) {
 		"file as folder": {script("rmdir d; echo x > d", map[string]string{"d": "d/"}), []string{"trailing slash"}},
 		"fifo":           {script("mkfifo out.txt", oneOutput), []string{"neither file nor folder"}},
 		"strict":         {&Stage{Script: "echo x > out.txt; echo y > more.txt", Outputs: oneOutput, StrictOutputs: true}, []string{`1 file that no output declares: "more.txt"`, "strict_outputs"}},
-		"timeout":        {&Stage{Script: "echo x > out.txt; echo begun; sleep 30", Outputs: oneOutput, Timeout: "300ms"}, []string{"stopped after its timeout of 300ms", "| begun"}},
+		"timeout":        {&Stage{Script: "echo x > out.txt; echo begun; sleep 30", Outputs: oneOutput, Timeout: "300ms"}, []string{"stopped after its timeout of 300ms"}},
 		"late success":   {&Stage{Script: "echo x > out.txt; trap 'exit 0' TERM; while :; do sleep 0.05; done", Outputs: oneOutput, Timeout: "300ms"}, []string{"stopped after its timeout"}},
 		"deaf":           {&Stage{Script: "echo x > out.txt; trap '' TERM; while :; do sleep 0.05; done", Outputs: oneOutput, Timeout: "300ms", grace: 100 * time.Millisecond}, []string{"stopped after its timeout"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			started := time.Now()
-			wantError(t, run(t, tt.stage, nil).err, tt.want...)
+			r := run(t, tt.stage, nil)
+			wantError(t, r.err, tt.want...)
+			if printed := map[string]string{"exit status": "why\n", "timeout": "begun\n"}[name]; !strings.HasSuffix(r.log, printed) {
+				t.Errorf("the log is %q, want one that ends in %q", r.log, printed)
+			}
 			if d := time.Since(started); d > 8*time.Second {
 				t.Errorf("it took %s", d)
 			}
@@ -373,7 +378,7 @@ func TestLogIsCapped(t *testing.T) {
 	if len(r.log) > 3*logTail+1000 || !strings.HasPrefix(r.log, "first\n") || !strings.HasSuffix(r.log, "\nlast\n") || !strings.Contains(r.log, "bytes of output left out") {
 		t.Errorf("a log of %d bytes: %.20q ... %.20q", len(r.log), r.log, r.log[max(len(r.log)-20, 0):])
 	}
-	wantError(t, r.err, "| last")
+	wantError(t, r.err, "exit status 1")
 }
 
 func TestStandardInputIsEmptyAndDescriptorsClosed(t *testing.T) {
@@ -563,4 +568,43 @@ func BenchmarkTrivial(b *testing.B) {
 			_, _ = p.Wait()
 		}
 	})
+}
+
+// What a command started lives on when nbpipe itself is killed; the next run
+// finds it by the note in the scratch folder.
+func TestKillLeftOver(t *testing.T) {
+	scratch := t.TempDir()
+	leader := exec.Command("sh", "-c", "sleep 1000 & echo $!; exec sleep 1000")
+	leader.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out, err := leader.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := leader.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 32)
+	n, err := out.Read(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(string(line[:n])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{pid: leader.Process.Pid, note: filepath.Join(scratch, processNote)}
+	p.remember()
+	_ = leader.Process.Kill() // as the kernel does when nbpipe dies
+	_ = leader.Wait()
+	if !alive(child) {
+		t.Fatal("the child ended too early for this test")
+	}
+	KillLeftOver(scratch)
+	for range 100 {
+		if !alive(child) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the child of a dead run lives on")
 }

@@ -45,7 +45,7 @@ func (r *runner) execute(ctx context.Context) error {
 	}
 	log := newCapture(r.in.Log)
 	masked := newMasker(log, r.s.Secrets)
-	p := &process{grace: r.s.grace, warn: r.out.Warn}
+	p := &process{grace: r.s.grace, warn: r.out.Warn, note: filepath.Join(r.in.Scratch, processNote)}
 	state, err := p.run(ctx, &exec.Cmd{Path: program, Args: argv, Env: r.environment(), Dir: r.work}, masked)
 	masked.close()
 	log.close()
@@ -56,7 +56,7 @@ func (r *runner) execute(ctx context.Context) error {
 	if use, ok := state.SysUsage().(*syscall.Rusage); ok {
 		r.out.Metrics["max_rss_bytes"] = float64(maxRSS(use))
 	}
-	return r.outcome(ctx, argv, state, log.lastLines())
+	return r.outcome(ctx, argv, state)
 }
 
 // argv is the command line; a script becomes a file beside the working folder.
@@ -165,11 +165,11 @@ func (r *runner) interpreter(program string) string {
 }
 
 // outcome turns the way a program ended into an error, or nil for exit status 0.
-func (r *runner) outcome(ctx context.Context, argv []string, state *os.ProcessState, last string) error {
+func (r *runner) outcome(ctx context.Context, argv []string, state *os.ProcessState) error {
 	if cause := context.Cause(ctx); cause != nil { // whatever it said in the end
 		var late *timeoutError
 		if errors.As(cause, &late) {
-			return fmt.Errorf("%s: %w%s", shown(argv, r.s.Script), cause, last)
+			return fmt.Errorf("%s: %w", shown(argv, r.s.Script), cause)
 		}
 		return cause
 	}
@@ -183,7 +183,7 @@ func (r *runner) outcome(ctx context.Context, argv []string, state *os.ProcessSt
 			hint = "\nPerhaps the machine ran out of memory: state what it needs, resources { memory = \"16GiB\" }."
 		}
 	}
-	return fmt.Errorf("%s %s%s%s", shown(argv, r.s.Script), text, last, hint)
+	return fmt.Errorf("%s %s%s", shown(argv, r.s.Script), text, hint)
 }
 
 func signalText(s syscall.Signal) string { return fmt.Sprintf("%d (%s)", int(s), s) }
@@ -257,6 +257,7 @@ func (e *timeoutError) Error() string {
 type process struct {
 	grace time.Duration
 	warn  func(format string, args ...any)
+	note  string // file that says which session runs, for when nbpipe is killed
 
 	mu     sync.Mutex
 	pid    int
@@ -292,6 +293,8 @@ func (p *process) run(ctx context.Context, cmd *exec.Cmd, w io.Writer) (*os.Proc
 		_, _ = io.Copy(w, read)
 	}()
 	p.pid = cmd.Process.Pid
+	p.remember()
+	defer p.forget()
 	stop := context.AfterFunc(ctx, p.terminate)
 	awaitExit(cmd)
 	p.ended()
