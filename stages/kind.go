@@ -118,7 +118,13 @@ type Checker interface {
 // Tooled is implemented by stages whose keys depend on programs of the machine:
 // each probe's standard output enters the key. Called on a filled stage.
 type Tooled interface {
-	Probes() map[string][]string // name to argv
+	Probes() map[string]Probe
+}
+
+// Probe is a command that says which version of a tool this machine has.
+type Probe struct {
+	Argv []string
+	Path string // the PATH in which the stage finds its programs; "" for nbpipe's own
 }
 
 // Locked is implemented by stages that fetch content whose digest is not known

@@ -66,6 +66,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	_ = s.probes.Save() // for speed, and so that `plan` knows
 	reports := s.deliver(ctx, &sum)
 	v.close()
 	outcome, err := s.outcome(reports)
@@ -83,7 +84,7 @@ func complete(sum run.Summary) bool {
 }
 
 func (s *session) stillHolds(ctx context.Context, o *plan.Outcome) bool {
-	return o.StillHolds(s.store, filepath.Join(s.folder, plan.LockName), s.hash(ctx), s.program)
+	return o.StillHolds(ctx, s.store, filepath.Join(s.folder, plan.LockName), s.hash(ctx), os.Environ())
 }
 
 // execute runs the plan on this machine.
@@ -138,7 +139,6 @@ func (s *session) executor() (*executor.Local, func(), error) {
 // remember keeps a complete outcome, so that the next run has nothing to do.
 // That is an optimisation: a failure costs the next run some time.
 func (s *session) remember(o *plan.Outcome, name string) {
-	_ = s.probes.Save()
 	if _, ok := s.lock.Digest(); !ok {
 		return // what others locked meanwhile may say something else
 	}
@@ -158,7 +158,7 @@ func (s *session) outcome(reports []plan.Report) (*plan.Outcome, error) {
 	members := s.engine.Members()
 	lock, _ := s.lock.Digest()
 	o := &plan.Outcome{
-		Reads: s.x.Reads(), Programs: s.probes.Programs(), Lock: lock,
+		Reads: s.x.Reads(), Programs: s.probes.Programs(), Answers: s.probes.Volatile(), Lock: lock,
 		Nodes: len(members), Reports: reports, Saved: time.Now(),
 	}
 	for _, n := range members {
@@ -198,6 +198,9 @@ func (s *session) conclude(o *plan.Outcome, sum run.Summary, took time.Duration,
 			codes = append(codes, exitStore)
 		}
 	}
+	if sum.Saved != nil {
+		codes = append(codes, exitStore)
+	}
 	if opt.strict && anyRefuted(o.Verdicts) {
 		codes = append(codes, exitExpectation)
 	}
@@ -214,8 +217,4 @@ func anyRefuted(all []stages.Verdict) bool {
 		}
 	}
 	return false
-}
-
-func (s *session) program(name string) plan.Program {
-	return plan.FindProgram(os.Environ(), name)
 }

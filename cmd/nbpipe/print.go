@@ -29,13 +29,14 @@ type resultEvent struct {
 	Verdicts    []stages.Verdict  `json:"verdicts"`
 	Outputs     []plan.OutputText `json:"outputs"`
 	Reports     []plan.Report     `json:"reports"`
+	Unsaved     string            `json:"unsaved,omitempty"` // why the cache may not keep what was made
 }
 
 func (a *app) printOutcome(s *session, o *plan.Outcome, sum run.Summary, took time.Duration) {
 	if a.json {
 		doc, _ := json.Marshal(resultEvent{
 			"result", sum.Total, sum.Cached, sum.Ran, sum.Failed, sum.Skipped, sum.Interrupted, took.Seconds(),
-			o.Verdicts, o.Outputs, o.Reports,
+			o.Verdicts, o.Outputs, o.Reports, errorText(sum.Saved),
 		})
 		fmt.Fprintf(a.stdout, "%s\n", doc)
 		return
@@ -49,8 +50,15 @@ func (a *app) printOutcome(s *session, o *plan.Outcome, sum run.Summary, took ti
 	a.printFailures(s)
 	fmt.Fprintln(a.stdout, t.paint(bold, s.target.experiment+": "+summaryText(sum, took)))
 	if sum.Saved != nil {
-		a.note("warning: %v", sum.Saved)
+		a.note("the cache may not keep what was made: %v", sum.Saved)
 	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func summaryText(sum run.Summary, took time.Duration) string {

@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
+	"github.com/spf13/cast"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 	"golang.org/x/sys/unix"
@@ -60,16 +62,26 @@ func (s *settings) load(f *pflag.FlagSet) error {
 	if err := v.BindPFlags(f); err != nil {
 		return err
 	}
-	s.Cache, s.Offline, s.Color = v.GetString("cache"), v.GetBool("offline"), v.GetString("color")
-	s.CPUs, s.Memory, s.GPUs = v.GetFloat64("cpus"), v.GetString("memory"), v.GetInt("gpus")
+	s.Cache, s.Color, s.Memory = v.GetString("cache"), v.GetString("color"), v.GetString("memory")
+	// Viper's own getters take what they cannot read for zero.
+	var err error
+	if s.Offline, err = cast.ToBoolE(v.Get("offline")); err != nil {
+		return fmt.Errorf("the setting offline is true or false, not %q", v.GetString("offline"))
+	}
+	if s.CPUs, err = cast.ToFloat64E(v.Get("cpus")); err != nil || math.IsNaN(s.CPUs) || math.IsInf(s.CPUs, 0) || s.CPUs < 0 {
+		return fmt.Errorf("the setting cpus is a number of cores, not %q", v.GetString("cpus"))
+	}
+	if s.GPUs, err = cast.ToIntE(v.Get("gpus")); err != nil || s.GPUs < 0 {
+		return fmt.Errorf("the setting gpus is a number of GPUs, not %q", v.GetString("gpus"))
+	}
+	if _, err := s.machine(); err != nil {
+		return err
+	}
 	s.Mirrors = folders(f, v)
 	switch s.Color {
 	case "auto", "always", "never":
 	default:
 		return fmt.Errorf("--color is auto, always or never, not %q", s.Color)
-	}
-	if s.CPUs < 0 || s.GPUs < 0 {
-		return errors.New("--cpus and --gpus cannot be negative")
 	}
 	return s.defaultCache()
 }

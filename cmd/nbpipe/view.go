@@ -133,7 +133,7 @@ func (v *view) track(e run.Event) {
 		}
 	case run.EventCached, run.EventSkipped:
 		v.done++
-	case run.EventFinished, run.EventFailed:
+	case run.EventFinished, run.EventFailed, run.EventStopped:
 		v.done++
 		v.ended(e.Node)
 	case run.EventWaiting:
@@ -160,6 +160,8 @@ func (v *view) line(e run.Event) string {
 		return v.term.paint(green, "done") + "  " + e.Node + "  " + seconds(e.Seconds)
 	case run.EventFailed:
 		return v.failure(e)
+	case run.EventStopped:
+		return v.term.paint(yellow, "stop") + "  " + e.Node
 	case run.EventLost:
 		return v.term.paint(yellow, "lost") + "  " + e.Node + ": " + e.Message + "; it runs again for " + e.Cause
 	case run.EventWaiting:

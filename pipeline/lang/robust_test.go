@@ -191,7 +191,7 @@ func TestPathsThroughLinks(t *testing.T) {
 	}
 	for call, want := range map[string]string{
 		`path("out/data.txt")`: "leaves the experiment's folder", `path("out")`: "leaves the experiment's folder",
-		`path("link.txt")`: "", `path("./in.txt")`: "", `path(".")`: "", `file("link.txt")`: "",
+		`path("link.txt")`: "", `path("./in.txt")`: "", `path(".")`: "the experiment's own folder", `file("link.txt")`: "",
 		`path("` + decomposed + `")`: "", `path("caf\u00e9.txt")`: "", `path("im.txt")`: `Did you mean "in.txt"`,
 		`file(".")`: "it is a folder", `path("in.txt/x")`: "",
 	} {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 // Outcome is what a complete run came to, with everything that it depends on:
@@ -20,6 +22,7 @@ import (
 type Outcome struct {
 	Reads    []lang.Read       `json:"reads"`
 	Programs []Program         `json:"programs,omitempty"` // of tool probes
+	Answers  []Answer          `json:"answers,omitempty"`  // of probes that have to be asked again
 	Lock     cache.Digest      `json:"lock"`               // of the lock file's bytes
 	Store    cache.Fingerprint `json:"store"`
 
@@ -54,11 +57,12 @@ func (r Report) Current() bool {
 
 // Program is an executable that a tool probe ran.
 type Program struct {
-	Name  string    `json:"name"` // as in argv[0]
-	Path  string    `json:"path"` // as found; "" where there was none
-	Size  int64     `json:"size"`
-	Time  time.Time `json:"time"`
-	Inode uint64    `json:"inode"`
+	Name   string    `json:"name"`             // as in argv[0]
+	Search string    `json:"search,omitempty"` // PATH, if it is not nbpipe's own
+	Path   string    `json:"path"`             // as found; "" where there was none
+	Size   int64     `json:"size"`
+	Time   time.Time `json:"time"`
+	Inode  uint64    `json:"inode"`
 }
 
 // OutcomeName is the name under which an outcome is kept. parts are everything
@@ -95,13 +99,14 @@ func (o *Outcome) Save(store *cache.Local, name string) error {
 }
 
 // StillHolds reports whether nothing that the outcome depends on has changed.
-// find tells what a program's name means now.
-func (o *Outcome) StillHolds(store *cache.Local, lockPath string, hash func(string) (cache.Object, error), find func(string) Program) bool {
+// environ is nbpipe's environment.
+func (o *Outcome) StillHolds(ctx context.Context, store *cache.Local, lockPath string, hash func(string) (cache.Object, error), environ []string) bool {
 	if !store.StillHolds(o.Store) || digestOfFile(lockPath) != o.Lock {
 		return false
 	}
 	for _, p := range o.Programs {
-		if find(p.Name) != p {
+		now := FindProgram(command.Environ(environ, p.Search), p.Name)
+		if now.Search = p.Search; now != p {
 			return false
 		}
 	}
@@ -110,7 +115,24 @@ func (o *Outcome) StillHolds(store *cache.Local, lockPath string, hash func(stri
 			return false
 		}
 	}
-	return allSame(o.Reads, hash)
+	return allSame(o.Reads, hash) && sameAnswers(ctx, o.Answers, environ)
+}
+
+// sameAnswers asks the probes again whose answers depend on more than a
+// program's file: such as that of an interpreter about an installed package.
+func sameAnswers(ctx context.Context, all []Answer, environ []string) bool {
+	var changed atomic.Bool
+	var wg sync.WaitGroup
+	for _, a := range all {
+		wg.Go(func() {
+			text, err := command.Probe(ctx, a.Probe.Argv, command.Environ(environ, a.Probe.Path))
+			if err != nil || text != a.Output {
+				changed.Store(true)
+			}
+		})
+	}
+	wg.Wait()
+	return !changed.Load()
 }
 
 // allSame checks reads on all cores: files given to path() may be many.

@@ -223,7 +223,7 @@ func TestProbes(t *testing.T) {
 	}
 	write("one")
 	environ := []string{"PATH=" + dir + ":/bin:/usr/bin"}
-	probes := map[string][]string{"tool": {"tool", "--version"}}
+	probes := map[string]stages.Probe{"tool": {Argv: []string{"tool", "--version"}}}
 	if _, ok, err := NewProbes(store, environ, false).Probe(t.Context(), probes); ok || err != nil {
 		t.Errorf("a probe was run by a plan: %v, %v", ok, err)
 	}
@@ -242,7 +242,7 @@ func TestProbes(t *testing.T) {
 	if _, ok, _ := NewProbes(store, environ, false).Probe(t.Context(), probes); ok {
 		t.Error("a changed executable was not noticed")
 	}
-	if _, _, err := p.Probe(t.Context(), map[string][]string{"x": {"no-such-program"}}); err == nil || !strings.Contains(err.Error(), "no program \"no-such-program\" in PATH") {
+	if _, _, err := p.Probe(t.Context(), map[string]stages.Probe{"x": {Argv: []string{"no-such-program"}}}); err == nil || !strings.Contains(err.Error(), "no program \"no-such-program\" in PATH") {
 		t.Errorf("missing program: %v", err)
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/command"
 )
 
@@ -17,8 +19,9 @@ import (
 const probesName = "probes"
 
 // Probes runs tool probes, programs that say which version of a tool this
-// machine has, and remembers their output for as long as the executable's size,
-// time of modification and inode stay the same.
+// machine has, and remembers what they said. What a program says of its own
+// version holds for as long as its file stays the same; what any other command
+// says is asked again in every process that may execute something.
 type Probes struct {
 	store   *cache.Local
 	environ []string
@@ -26,7 +29,8 @@ type Probes struct {
 
 	mu     sync.Mutex
 	known  map[string]probed
-	used   map[string]Program
+	asked  map[string]Answer // of this process
+	used   map[Program]bool
 	loaded bool
 	dirty  bool
 }
@@ -36,25 +40,30 @@ type probed struct {
 	Output  string  `json:"output"`
 }
 
+// Answer is what a probe printed.
+type Answer struct {
+	Probe  stages.Probe `json:"probe"`
+	Output string       `json:"output"`
+}
+
 // NewProbes makes a prober for an environment, as os.Environ gives it. Where
 // execute is false it only remembers.
 func NewProbes(store *cache.Local, environ []string, execute bool) *Probes {
-	return &Probes{store: store, environ: environ, execute: execute, known: map[string]probed{}, used: map[string]Program{}}
+	return &Probes{store: store, environ: environ, execute: execute, known: map[string]probed{}, asked: map[string]Answer{}, used: map[Program]bool{}}
 }
 
 // Probe returns each probe's output; ok is false where one is not remembered
 // and probes may not be run.
-func (p *Probes) Probe(ctx context.Context, probes map[string][]string) (map[string]string, bool, error) {
+func (p *Probes) Probe(ctx context.Context, probes map[string]stages.Probe) (map[string]string, bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.load()
 	out := make(map[string]string, len(probes))
 	for _, name := range sortedKeys(probes) {
-		argv := probes[name]
-		if len(argv) == 0 {
+		if len(probes[name].Argv) == 0 {
 			return nil, false, fmt.Errorf("tool %q has an empty command", name)
 		}
-		text, ok, err := p.one(ctx, argv)
+		text, ok, err := p.one(ctx, probes[name])
 		if err != nil {
 			return nil, false, fmt.Errorf("tool %q: %w", name, err)
 		}
@@ -66,25 +75,48 @@ func (p *Probes) Probe(ctx context.Context, probes map[string][]string) (map[str
 	return out, true, nil
 }
 
-func (p *Probes) one(ctx context.Context, argv []string) (string, bool, error) {
-	id := strings.Join(argv, "\x00")
-	if _, err := command.LookPath(argv[0], p.environ); err != nil {
+func (p *Probes) one(ctx context.Context, probe stages.Probe) (string, bool, error) {
+	id := probe.Path + "\x00\x00" + strings.Join(probe.Argv, "\x00")
+	environ := command.Environ(p.environ, probe.Path)
+	if _, err := command.LookPath(probe.Argv[0], environ); err != nil {
 		return "", false, err
 	}
-	program := FindProgram(p.environ, argv[0])
-	p.used[argv[0]] = program
-	if known, ok := p.known[id]; ok && known.Program == program {
+	program := FindProgram(environ, probe.Argv[0])
+	program.Search = probe.Path
+	p.used[program] = true
+	if a, ok := p.asked[id]; ok {
+		return a.Output, true, nil
+	}
+	known, ok := p.known[id]
+	if ok = ok && known.Program == program; ok && (command.Constant(probe.Argv) || !p.execute) {
 		return known.Output, true, nil
 	}
 	if !p.execute {
 		return "", false, nil
 	}
-	text, err := command.Probe(ctx, argv, p.environ)
+	text, err := command.Probe(ctx, probe.Argv, environ)
 	if err != nil {
 		return "", false, err
 	}
-	p.known[id], p.dirty = probed{program, text}, true
+	if !ok || known.Output != text {
+		p.known[id], p.dirty = probed{program, text}, true
+	}
+	p.asked[id] = Answer{probe, text}
 	return text, true, nil
+}
+
+// Volatile lists the answers that may be others tomorrow although no program's
+// file has changed, sorted.
+func (p *Probes) Volatile() []Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []Answer
+	for _, id := range sortedKeys(p.asked) {
+		if a := p.asked[id]; !command.Constant(a.Probe.Argv) {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // FindProgram finds an executable as commands and probes do, and what
@@ -106,14 +138,15 @@ func FindProgram(environ []string, name string) Program {
 	return p
 }
 
-// Programs lists the executables that were asked for, sorted by name.
+// Programs lists the executables that were asked for, sorted.
 func (p *Probes) Programs() []Program {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []Program
-	for _, name := range sortedKeys(p.used) {
-		out = append(out, p.used[name])
+	for program := range p.used {
+		out = append(out, program)
 	}
+	slices.SortFunc(out, func(a, b Program) int { return strings.Compare(a.Name+"\x00"+a.Search, b.Name+"\x00"+b.Search) })
 	return out
 }
 

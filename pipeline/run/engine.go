@@ -38,7 +38,7 @@ const (
 type Prober interface {
 	// Probe returns each probe's output; ok is false where probes may not be
 	// run and are not remembered.
-	Probe(ctx context.Context, probes map[string][]string) (out map[string]string, ok bool, err error)
+	Probe(ctx context.Context, probes map[string]stages.Probe) (out map[string]string, ok bool, err error)
 }
 
 // Team is a store that is shared with others, behind the local one.

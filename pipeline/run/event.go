@@ -13,6 +13,7 @@ const (
 	EventCached   EventType = "cached"   // a node needed no run after all
 	EventFinished EventType = "finished" // a node ran and its result is published
 	EventFailed   EventType = "failed"   // a root cause
+	EventStopped  EventType = "stopped"  // a node that the user stopped
 	EventSkipped  EventType = "skipped"  // a victim of Cause
 	EventLost     EventType = "lost"     // a result was lost and is made again
 	EventWaiting  EventType = "waiting"  // a node that ran has stopped, and starts again once an input that was lost is there

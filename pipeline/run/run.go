@@ -89,6 +89,9 @@ func (r *run) todo() []bool {
 			r.sum.Cached++
 			continue
 		}
+		if n.Status == Failed || n.Status == Skipped {
+			continue // in a second pass over the same plan: once is enough
+		}
 		member[n.Index] = true
 	}
 	for _, n := range r.Nodes {
@@ -371,6 +374,9 @@ func (r *run) fail(n *Node, err error) {
 	n.Status, n.Err = Failed, err
 	n.Outputs = cty.DynamicVal
 	ev := Event{Type: EventFailed, Node: n.Address, Message: err.Error()}
+	if n.Interrupted() {
+		ev.Type = EventStopped
+	}
 	var f *executor.Failure
 	if errors.As(err, &f) {
 		ev.LogTail, ev.LogPath = f.LogTail, f.LogPath

@@ -29,7 +29,7 @@ type Stage struct {
 	Environment     map[string]string   `attr:"environment,key,optional" doc:"Variables to set."`
 	PassEnvironment []string            `attr:"pass_environment,key,optional" doc:"Names of variables to pass on from nbpipe's own environment. Their values are not part of the key."`
 	Secrets         map[string]string   `attr:"secrets,optional,sensitive" doc:"Variables to set that are secret: part of no key, masked in the log."`
-	Tools           map[string][]string `attr:"tools,optional" doc:"Name to a command whose output tells a program's version: the output is part of the key."`
+	Tools           map[string][]string `attr:"tools,optional" doc:"Name to a command whose output tells a program's version: the output is part of the key. [program, \"--version\"] is asked again when the program's file changes, any other command at every run."`
 	StrictOutputs   bool                `attr:"strict_outputs" default:"false" doc:"Fail if the command leaves files that are not declared."`
 	Timeout         string              `attr:"timeout,optional" doc:"Longest time the command may take, such as 90s, 30m or 8h."`
 	Seed            uint64              `attr:"seed,key" default:"777" doc:"Given to the command as NBPIPE_SEED."`
@@ -49,7 +49,13 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 }
 
 // Probes implements stages.Tooled.
-func (s *Stage) Probes() map[string][]string { return s.Tools }
+func (s *Stage) Probes() map[string]stages.Probe {
+	out := make(map[string]stages.Probe, len(s.Tools))
+	for name, argv := range s.Tools {
+		out[name] = stages.Probe{Argv: argv, Path: s.Environment["PATH"]}
+	}
+	return out
+}
 
 // Run implements stages.Stage.
 func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) (err error) {

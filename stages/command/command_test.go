@@ -608,3 +608,21 @@ func TestKillLeftOver(t *testing.T) {
 	}
 	t.Error("the child of a dead run lives on")
 }
+
+func TestI21_SecretsInFileNames(t *testing.T) {
+	const secret = "supersecretvalue1"
+	s := script("touch left-$TOKEN; echo x > out.txt", oneOutput)
+	s.Secrets = map[string]string{"TOKEN": secret}
+	r := run(t, s, nil)
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	wantWarning(t, r, "left-***")
+	s = script("touch f/x-$TOKEN", map[string]string{"f": "f/"})
+	s.Secrets = map[string]string{"TOKEN": secret}
+	r = run(t, s, nil)
+	wantError(t, r.err, "the secret TOKEN")
+	if text := fmt.Sprint(r.err, r.out.Warnings); strings.Contains(text, secret) {
+		t.Errorf("told: %s", text)
+	}
+}

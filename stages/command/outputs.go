@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -158,6 +159,11 @@ func (r *runner) folder(name, rel, dir string) (files int, err error) {
 		files++
 		sub, _ := filepath.Rel(dir, p)
 		sub = path.Join(rel, filepath.ToSlash(sub))
+		for k, v := range r.s.Secrets {
+			if len(v) >= minSecret && strings.Contains(sub, v) {
+				return fmt.Errorf("the name of a file in it, %q, holds the value of the secret %s: secrets are never kept", r.masked(sub), k)
+			}
+		}
 		info, err := d.Info()
 		if err != nil {
 			return err
@@ -292,7 +298,7 @@ func (r *runner) findUndeclared() error {
 				return filepath.SkipDir
 			}
 		case !d.IsDir():
-			r.undeclared = append(r.undeclared, rel)
+			r.undeclared = append(r.undeclared, r.masked(rel))
 		}
 		return nil
 	})
@@ -300,6 +306,16 @@ func (r *runner) findUndeclared() error {
 		return fmt.Errorf("looking for undeclared files: %w", err)
 	}
 	return nil
+}
+
+// masked hides the values of secrets in a text for people.
+func (r *runner) masked(s string) string {
+	for _, k := range slices.Sorted(maps.Keys(r.s.Secrets)) {
+		if v := r.s.Secrets[k]; len(v) >= minSecret {
+			s = strings.ReplaceAll(s, v, "***")
+		}
+	}
+	return s
 }
 
 // unlock passes over a folder that the command made unreadable, after making

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -30,6 +31,23 @@ func LookPath(name string, environ []string) (string, error) {
 		return p, nil
 	}
 	return "", fmt.Errorf("there is no program %q in PATH (%s)", name, strings.Join(dirs, string(filepath.ListSeparator)))
+}
+
+// Environ is nbpipe's environment with another PATH, if one is given.
+func Environ(environ []string, path string) []string {
+	if path == "" {
+		return environ
+	}
+	return append([]string{"PATH=" + path}, environ...) // the first one counts
+}
+
+// Constant reports whether what a probe prints depends on nothing but its
+// program's file, as far as one can tell: `tool` alone, or asked for its version.
+func Constant(argv []string) bool {
+	if len(argv) == 1 {
+		return true
+	}
+	return len(argv) == 2 && slices.Contains([]string{"--version", "-version", "version", "-V", "-v", "--help"}, argv[1])
 }
 
 // Probe runs a tool's probe in the environment that commands get, without

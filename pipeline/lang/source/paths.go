@@ -118,6 +118,9 @@ func (t *Tree) Object(abs string) (cache.Object, error) {
 	if ok {
 		return o, nil
 	}
+	if abs == t.Root {
+		return o, errors.New("this is the experiment's own folder, with nbpipe's lock file and reports in it, which change with every run; give the files, or a folder inside it")
+	}
 	if t.hash == nil {
 		return o, errors.New("files cannot be read here")
 	}
