@@ -192,7 +192,7 @@ func (s *Store) PutBlob(ctx context.Context, d cache.Digest, size int64, src io.
 	if err != nil {
 		return err
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	if p, ok, err := b.Pack(); err != nil {
 		return err
 	} else if ok {

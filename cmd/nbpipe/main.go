@@ -24,9 +24,10 @@ func Main() int {
 		debug.SetGCPercent(400)
 	}
 	syscall.Umask(0o022) // modes of what stages make must not depend on the user
-	ctx, stop := interruptible()
+	a := &app{stdout: os.Stdout, stderr: os.Stderr}
+	ctx, stop := interruptible(a.tell)
 	defer stop()
-	cmd := newRoot(&app{stdout: os.Stdout, stderr: os.Stderr})
+	cmd := newRoot(a)
 	cmd.SetArgs(dashes(os.Args[1:]))
 	err := cmd.ExecuteContext(ctx)
 	if err == nil {
@@ -40,7 +41,7 @@ func Main() int {
 
 // interruptible gives a context that the first Ctrl-C ends; a second one ends
 // the program at once.
-func interruptible() (context.Context, func()) {
+func interruptible(tell func(string)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	// What is ignored stays so: nohup ignores SIGHUP, a shell's & SIGINT.
@@ -51,7 +52,7 @@ func interruptible() (context.Context, func()) {
 	}
 	go func() {
 		<-signals
-		fmt.Fprintln(os.Stderr, "\nstopping: what is running is ended, what is finished is kept; once more stops at once")
+		tell("stopping: what is running is ended, what is finished is kept; once more stops at once")
 		cancel(run.ErrInterrupted)
 		<-signals
 		command.KillAll()

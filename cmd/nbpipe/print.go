@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/pipeline/run"
 	"github.com/nbpipe/nbpipe/stages"
@@ -210,9 +211,33 @@ func printOutputs(w io.Writer, t terminal, all []plan.OutputText) {
 			value = "(sensitive)"
 		case value == "":
 			value = "(not known)"
+		default:
+			value = readable(o.Value)
 		}
 		fmt.Fprintf(w, "%s = %s\n", t.paint(bold, "output."+o.Name), clip(value, 400))
 	}
+}
+
+// readable shows files as people name them; everything else is JSON.
+func readable(raw json.RawMessage) string {
+	var f struct {
+		File  *namedObject `json:"$file"`
+		Table *namedObject `json:"$table"`
+	}
+	_ = json.Unmarshal(raw, &f)
+	o := f.File
+	if o == nil {
+		o = f.Table
+	}
+	if o == nil || o.Digest.IsZero() {
+		return string(raw)
+	}
+	return fmt.Sprintf("%s (%s, sha256 %s)", printable(o.Name), byteText(o.Size), o.Digest.Short())
+}
+
+type namedObject struct {
+	cache.Object
+	Name string `json:"name"`
 }
 
 // printJSON writes a document, indented.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"sync"
 
 	"github.com/spf13/cobra"
 )
@@ -14,6 +16,24 @@ type app struct {
 	stdout, stderr io.Writer
 	settings       settings
 	json           bool
+
+	showing sync.Mutex
+	view    *view // the live view, while there is one
+}
+
+// tell says something from outside of the command's own flow.
+func (a *app) tell(message string) {
+	a.showing.Lock()
+	v := a.view
+	a.showing.Unlock()
+	if v == nil {
+		fmt.Fprintln(a.stderr, message)
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.erase()
+	fmt.Fprintln(a.stderr, message)
 }
 
 func newRoot(a *app) *cobra.Command {

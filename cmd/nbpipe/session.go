@@ -223,7 +223,11 @@ func (a *app) printDiagnostics(diags hcl.Diagnostics, sources map[string][]byte)
 		return err
 	}
 	t := a.terminal(a.stderr)
-	return lang.WriteDiagnostics(a.stderr, diags, sources, lang.PrintOptions{Color: t.color, Width: t.width})
+	if err := lang.WriteDiagnostics(a.stderr, diags, sources, lang.PrintOptions{Color: t.color, Width: t.width}); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(a.stderr)
+	return err
 }
 
 // outcomeName identifies this invocation among cached outcomes.

@@ -55,6 +55,9 @@ func (a *app) newView() *view {
 	v := &view{app: a, term: a.terminal(a.stderr), running: map[string]*activity{}, started: time.Now(), stop: make(chan struct{})}
 	v.lastLine = v.started
 	v.stopped.Go(v.tick)
+	a.showing.Lock()
+	defer a.showing.Unlock()
+	a.view = v
 	return v
 }
 
@@ -88,6 +91,9 @@ func (v *view) close() {
 	}
 	v.closed = true
 	v.mu.Unlock()
+	v.app.showing.Lock()
+	v.app.view = nil
+	v.app.showing.Unlock()
 	close(v.stop)
 	v.stopped.Wait()
 	v.erase()
@@ -330,7 +336,7 @@ func byteText(n int64) string {
 // erase removes the live part from the screen.
 func (v *view) erase() {
 	if v.drawn > 0 {
-		fmt.Fprintf(v.app.stderr, "\x1b[%dA\x1b[J", v.drawn)
+		fmt.Fprintf(v.app.stderr, "\r\x1b[%dA\x1b[J", v.drawn)
 		v.drawn = 0
 	}
 }
