@@ -77,8 +77,6 @@ type client struct {
 	base *watched
 
 	requests, bytesIn, bytesOut atomic.Int64
-	skew                        atomic.Int64 // server's clock minus ours, ns
-	clockSeen                   atomic.Bool
 
 	mu       sync.Mutex
 	failures int // in a row
@@ -193,8 +191,7 @@ func transport(c Config) (*http.Transport, error) {
 	return t, nil
 }
 
-// watched is the transport: it ends requests that stand still, counts, and
-// reads the server's clock.
+// watched is the transport: it ends requests that stand still, and counts.
 type watched struct {
 	base http.RoundTripper
 	c    *client
@@ -227,7 +224,6 @@ func (w *watched) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	w.readClock(resp)
 	resp.Body = &watchedBody{
 		resp.Body, func(n int) { moved(n); w.c.bytesIn.Add(int64(n)) }, func() { timer.Stop(); cancel(nil) },
 		func() error {
@@ -244,16 +240,6 @@ func (w *watched) closeIdle() {
 	if t, ok := w.base.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
-}
-
-func (w *watched) readClock(resp *http.Response) {
-	t, err := http.ParseTime(resp.Header.Get("Date"))
-	if err != nil {
-		return
-	}
-	// The header has whole seconds: the middle of the second errs least.
-	w.c.skew.Store(int64(t.Add(500 * time.Millisecond).Sub(w.c.Now())))
-	w.c.clockSeen.Store(true)
 }
 
 type watchedBody struct {
@@ -280,9 +266,6 @@ func (b *watchedBody) Close() error {
 	b.closed()
 	return b.ReadCloser.Close()
 }
-
-// serverNow is the server's clock, as far as its answers told.
-func (c *client) serverNow() time.Time { return c.Now().Add(time.Duration(c.skew.Load())) }
 
 // do tries a request until it succeeds, cannot, or has used up its attempts.
 func (c *client) do(ctx context.Context, what string, f func(context.Context) error) error {
@@ -567,27 +550,6 @@ func (c *client) writing(ctx context.Context, what string, f func(context.Contex
 
 // ErrReadOnly says that the credentials do not allow to write.
 var ErrReadOnly = errors.New("the team cache is read-only for these credentials")
-
-// remove deletes an object; one that is not there is no error.
-func (c *client) remove(ctx context.Context, name string) error {
-	return c.do(ctx, "deleting "+name, func(ctx context.Context) error {
-		err := answer(c.core.RemoveObject(ctx, c.Bucket, c.Prefix+name, minio.RemoveObjectOptions{}))
-		if errors.Is(err, errNotFound) {
-			return nil
-		}
-		return err
-	})
-}
-
-// refresh gives an object the server's present time, by a copy onto itself.
-func (c *client) refresh(ctx context.Context, name string) error {
-	return c.writing(ctx, "refreshing "+name, func(ctx context.Context) error {
-		_, err := c.core.Client.CopyObject(ctx,
-			minio.CopyDestOptions{Bucket: c.Bucket, Object: c.Prefix + name, ReplaceMetadata: true, UserMetadata: map[string]string{"refreshed": c.serverNow().UTC().Format(time.RFC3339Nano)}},
-			minio.CopySrcOptions{Bucket: c.Bucket, Object: c.Prefix + name})
-		return answer(err)
-	})
-}
 
 // page lists up to about n objects of a prefix whose names come after a given
 // one, in order; more says that the listing was not complete.

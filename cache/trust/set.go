@@ -46,6 +46,7 @@ type Set struct {
 	Projects []Project         `json:"projects,omitempty"`
 
 	path string
+	own  []Key // the user's own keys, not in the file
 
 	mu      sync.Mutex
 	checked map[cache.Digest]struct{} // entries whose signatures were found right
@@ -119,11 +120,39 @@ func (s *Set) Add(p Public, comment string, now time.Time) error {
 	return nil
 }
 
+// AddOwn trusts the user's own keys: what one of the user's machines publishes
+// the others take. They do not enter the file.
+func (s *Set) AddOwn(r Keyring) error {
+	names, err := r.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Name == name }) {
+			continue // what the file says of it counts
+		}
+		k, err := r.Load(name)
+		if err != nil {
+			return fmt.Errorf("your key %s is passed over: %w", name, err)
+		}
+		s.own = append(s.own, Key{Name: name, Public: PublicOf(k).String()})
+	}
+	return nil
+}
+
 // Remove trusts a key no more.
 func (s *Set) Remove(name string) error {
 	for i := range s.Keys {
 		if s.Keys[i].Name == name && !s.Keys[i].Removed {
 			s.Keys[i].Removed = true
+			return nil
+		}
+	}
+	for _, k := range s.own {
+		if k.Name == name {
+			k.Removed = true
+			s.Keys = append(s.Keys, k)
+			s.own = slices.DeleteFunc(s.own, func(o Key) bool { return o.Name == name })
 			return nil
 		}
 	}
@@ -172,7 +201,7 @@ func (s *Set) Confirmed(path, digest string) bool {
 // only as long as it is the same.
 func (s *Set) Digest() cache.Digest {
 	var b strings.Builder
-	for _, k := range s.Keys {
+	for _, k := range slices.Concat(s.Keys, s.own) {
 		fmt.Fprintf(&b, "key %s %t\n", k.Public, k.Removed)
 	}
 	for _, r := range s.Revoked {
@@ -184,6 +213,9 @@ func (s *Set) Digest() cache.Digest {
 	}
 	slices.Sort(ids)
 	fmt.Fprintf(&b, "stores %q\n", ids)
+	for _, p := range s.Projects {
+		fmt.Fprintf(&b, "project %q %s\n", p.Path, p.Digest)
+	}
 	return cache.DigestOf([]byte(b.String()))
 }
 
@@ -203,7 +235,8 @@ func (s *Set) Check(e cache.StoredEntry) error {
 	if !s.knowsStore(seal.Scope) {
 		return fmt.Errorf("signed by %s for another store (%s)", seal.Signer, clip(seal.Scope))
 	}
-	at := slices.IndexFunc(s.Keys, func(k Key) bool { return k.Name == seal.Signer && !k.Removed })
+	all := slices.Concat(s.Keys, s.own)
+	at := slices.IndexFunc(all, func(k Key) bool { return k.Name == seal.Signer && !k.Removed })
 	if at < 0 {
 		return fmt.Errorf("signed by %s, whom you do not trust; if you do, ask for the public key: nbpipe key trust %s:...", seal.Signer, seal.Signer)
 	}
@@ -212,7 +245,7 @@ func (s *Set) Check(e cache.StoredEntry) error {
 			return fmt.Errorf("signed by %s at %s, and that key is revoked since %s", seal.Signer, e.Time.UTC().Format(time.RFC3339), r.Since.UTC().Format(time.RFC3339))
 		}
 	}
-	public, err := ParsePublic(s.Keys[at].Public)
+	public, err := ParsePublic(all[at].Public)
 	if err != nil {
 		return err
 	}

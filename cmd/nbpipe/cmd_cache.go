@@ -17,7 +17,8 @@ import (
 
 func (a *app) cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "cache", Short: "Look after the cache"}
-	cmd.AddCommand(a.cacheStatus(), a.cacheVerify(), a.cacheGC(), a.cacheDoctor(), a.cacheForget())
+	cmd.AddCommand(a.cacheStatus(), a.cacheVerify(), a.cacheGC(), a.cacheDoctor(), a.cacheForget(),
+		a.cacheInit(), a.cachePush(), a.cachePull())
 	return cmd
 }
 

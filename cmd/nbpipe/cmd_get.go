@@ -47,6 +47,7 @@ func (a *app) get(ctx context.Context, args []string) error {
 		return err
 	}
 	defer s.close()
+	s.ask = true
 	if err := s.load(ctx, nil); err != nil {
 		return err
 	}

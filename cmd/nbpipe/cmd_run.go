@@ -44,7 +44,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 		return err
 	}
 	defer s.close()
-	s.warn = true
+	s.warn, s.ask = true, true
 	name, err := s.outcomeName()
 	if err != nil {
 		return err
@@ -68,15 +68,22 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	}
 	_ = s.probes.Save() // for speed, and so that `plan` knows
 	reports := s.deliver(ctx, &sum)
+	s.leave(ctx, v)
 	v.close()
 	outcome, err := s.outcome(reports)
 	if err != nil {
 		return err
 	}
-	if complete(sum) {
+	if complete(sum) && !s.unshared() {
 		s.remember(outcome, name)
 	}
 	return s.conclude(outcome, sum, time.Since(started), o)
+}
+
+// unshared reports whether something is still to be published: then the next run
+// is not one with nothing to do.
+func (s *session) unshared() bool {
+	return s.apart || s.team != nil && s.team.Report().NotSentNum > 0
 }
 
 func complete(sum run.Summary) bool {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/nbpipe/nbpipe/cache/s3test"
 )
 
 func TestMain(m *testing.M) {
@@ -18,6 +20,7 @@ func TestMain(m *testing.M) {
 
 // TestScript specifies the whole command line: see testdata/script.
 func TestScript(t *testing.T) {
+	server := s3test.Fake(t)
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -27,6 +30,9 @@ func TestScript(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "config"))
 			e.Setenv("NBPIPE_CACHE", filepath.Join(e.WorkDir, ".cache"))
+			e.Setenv("S3_ENDPOINT", server.Endpoint)
+			e.Setenv("AWS_ACCESS_KEY_ID", server.AccessKey)
+			e.Setenv("AWS_SECRET_ACCESS_KEY", server.SecretKey)
 			return os.MkdirAll(home, 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

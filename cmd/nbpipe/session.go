@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/team"
+	"github.com/nbpipe/nbpipe/cache/trust"
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/pipeline/run"
@@ -61,7 +63,12 @@ type session struct {
 	path   string // absolute
 	folder string // of the experiment: where the lock file and nbpipe-out lie
 	store  *cache.Local
-	warn   bool // show warnings about the files
+	trust  *trust.Set
+	keys   trust.Keyring
+	team   *team.Team // nil where there is none
+	ask    bool       // look for results in the team cache, too
+	apart  bool       // there is a team cache, and it cannot be used just now
+	warn   bool       // show warnings about the files
 	probes *plan.Probes
 	lock   *plan.Lock
 	x      *lang.Experiment
@@ -83,7 +90,10 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 	if s.folder = s.path; !info.IsDir() {
 		s.folder = filepath.Dir(s.path)
 	}
-	if s.store, err = a.openStore(ctx); err != nil {
+	if s.trust, s.keys, err = a.trusted(); err != nil {
+		return nil, err
+	}
+	if s.store, err = a.openStoreFor(ctx, s.trust, s.keys); err != nil {
 		return nil, err
 	}
 	s.probes = plan.NewProbes(s.store, os.Environ(), execute)
@@ -91,13 +101,15 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 }
 
 // planned opens and plans an experiment for a command that executes nothing.
-func (a *app) planned(ctx context.Context, args []string, warn bool, f func(*session) error) error {
+// Where it is about what a run would do, it warns of what a run would warn of,
+// and looks into the team cache, as a run would.
+func (a *app) planned(ctx context.Context, args []string, aboutRun bool, f func(*session) error) error {
 	s, err := a.open(ctx, args, false)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	s.warn = warn
+	s.warn, s.ask = aboutRun, aboutRun
 	if err := s.load(ctx, nil); err != nil {
 		return err
 	}
@@ -105,13 +117,28 @@ func (a *app) planned(ctx context.Context, args []string, warn bool, f func(*ses
 }
 
 func (a *app) openStore(ctx context.Context) (*cache.Local, error) {
+	set, keys, err := a.trusted()
+	if err != nil {
+		return nil, err
+	}
+	return a.openStoreFor(ctx, set, keys)
+}
+
+func (a *app) openStoreFor(ctx context.Context, set *trust.Set, keys trust.Keyring) (*cache.Local, error) {
+	own := a.settings.Remote.Key
+	if names, err := keys.Names(); err == nil && own == "" && len(names) > 0 {
+		own = names[len(names)-1]
+	}
 	store, err := cache.Open(ctx, a.settings.Cache, cache.Options{
-		Now: time.Now, OnWait: func(m string) { fmt.Fprintln(a.stderr, m) },
+		Now: time.Now, OnWait: func(m string) { fmt.Fprintln(a.stderr, m) }, Trust: set.Check, OwnSigner: own,
 	})
 	return store, withCode(exitStore, err)
 }
 
 func (s *session) close() {
+	if s.team != nil {
+		_ = s.team.Close()
+	}
 	_ = s.store.Close() // what a run had to say was synced before
 }
 
@@ -136,6 +163,16 @@ func (s *session) load(ctx context.Context, events func(run.Event)) error {
 	if err := s.parse(ctx); err != nil {
 		return err
 	}
+	if s.ask {
+		if err := s.join(ctx, events); err != nil {
+			return err
+		}
+	}
+	return s.plan(ctx, events)
+}
+
+// plan plans an experiment that was parsed.
+func (s *session) plan(ctx context.Context, events func(run.Event)) error {
 	var err error
 	if s.lock, err = plan.LoadLock(s.folder); err != nil {
 		return withCode(exitUsage, err)
@@ -143,10 +180,15 @@ func (s *session) load(ctx context.Context, events func(run.Event)) error {
 	if err := s.find(); err != nil {
 		return err
 	}
-	s.engine = run.New(run.Config{
+	s.trust.LoadChecks(s.store)
+	config := run.Config{
 		Experiment: s.x, Store: s.store, Lock: s.lock, Manifest: plan.LoadManifest(s.store, s.path), Prober: s.probes,
 		Build: version, Now: time.Now, Events: events,
-	})
+	}
+	if s.team != nil {
+		config.Team = s.team
+	}
+	s.engine = run.New(config)
 	diags := s.engine.Plan(ctx, s.wanted)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -232,7 +274,7 @@ func (a *app) printDiagnostics(diags hcl.Diagnostics, sources map[string][]byte)
 
 // outcomeName identifies this invocation among cached outcomes.
 func (s *session) outcomeName() (string, error) {
-	parts := []string{"build", version, buildID(), "experiment", s.path, "nodes"}
+	parts := []string{"build", version, buildID(), "trust", s.trust.Digest().String(), "remote", fmt.Sprintf("%+v", s.app.settings.Remote), "experiment", s.path, "nodes"}
 	parts = append(parts, s.target.addresses...)
 	parts = append(parts, "variables")
 	for _, v := range s.app.settings.environment() {

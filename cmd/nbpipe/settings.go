@@ -30,6 +30,7 @@ type settings struct {
 	CPUs    float64
 	Memory  string
 	GPUs    int
+	Remote  remoteSettings
 
 	vars, varFiles []string
 }
@@ -44,6 +45,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.Float64("cpus", 0, "cores to use at a time (default: all)")
 	f.String("memory", "", "memory to use at a time, such as 16GiB (default: all)")
 	f.Int("gpus", 0, "GPUs to use at a time")
+	remoteFlags(f)
 	f.StringArrayVar(&s.vars, "var", nil, "value of a variable, name=value; may be repeated")
 	f.StringArrayVar(&s.varFiles, "var-file", nil, "file of variable values; may be repeated")
 }
@@ -58,6 +60,7 @@ func (s *settings) load(f *pflag.FlagSet) error {
 		}
 	}
 	v.SetEnvPrefix("NBPIPE")
+	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_", "-", "_"))
 	v.AutomaticEnv()
 	if err := v.BindPFlags(f); err != nil {
 		return err
@@ -78,6 +81,9 @@ func (s *settings) load(f *pflag.FlagSet) error {
 		return err
 	}
 	s.Mirrors = folders(f, v)
+	if err := s.Remote.load(f, v); err != nil {
+		return err
+	}
 	switch s.Color {
 	case "auto", "always", "never":
 	default:

@@ -32,6 +32,9 @@ type view struct {
 	stopped  sync.WaitGroup
 	closed   bool
 	many     bool
+
+	transfer     *activity // of content from or to the team cache
+	transferring string
 }
 
 type activity struct {
@@ -139,6 +142,12 @@ func (v *view) track(e run.Event) {
 		}
 	case run.EventCached, run.EventSkipped:
 		v.done++
+	case run.EventTransfer:
+		v.transfer = &activity{since: v.started, done: e.Done, total: e.Total, unit: e.Unit}
+		v.transferring = e.Message
+		if e.Done >= e.Total {
+			v.transfer = nil
+		}
 	case run.EventFinished, run.EventFailed, run.EventStopped:
 		v.done++
 		v.ended(e.Node)
@@ -176,6 +185,8 @@ func (v *view) line(e run.Event) string {
 		return v.term.paint(yellow, "warn") + "  " + e.Node + ": " + e.Message
 	case run.EventLocked:
 		return "lock  " + e.Node + ": " + e.Message + " recorded in " + e.Path
+	case run.EventTeam:
+		return e.Message
 	}
 	return ""
 }
@@ -270,6 +281,9 @@ func (v *view) redraw() {
 			break
 		}
 		lines = append(lines, v.activityLine(name))
+	}
+	if t := v.transfer; t != nil {
+		lines = append(lines, "  "+v.transferring+"  "+bar(t.done, t.total)+"  "+amount(t.done, t.unit)+" of "+amount(t.total, t.unit))
 	}
 	v.erase()
 	for _, l := range lines {

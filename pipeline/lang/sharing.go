@@ -35,7 +35,8 @@ func (c *CacheSettings) Digest() cache.Digest {
 	return cache.DigestOf(fmt.Appendf(nil, "%q %q %q %q %q %q %t %q", c.Bucket, c.Endpoint, c.Region, c.Prefix, c.Style, c.Mode, c.Insecure, c.Trust))
 }
 
-const awsEndpoint = "s3.amazonaws.com"
+// AWSEndpoint is where buckets are unless something else is said.
+const AWSEndpoint = "s3.amazonaws.com"
 
 var cacheAttributes = []string{"bucket", "endpoint", "region", "prefix", "style", "mode", "insecure", "trust"}
 
@@ -53,7 +54,7 @@ func (l *loader) cacheSettings(m *module, b *hclsyntax.Block) {
 		return
 	}
 	l.onlyAttributes(b, cacheAttributes)
-	c := &CacheSettings{Name: b.Labels[1], Endpoint: awsEndpoint, Mode: "write", Range: b.DefRange()}
+	c := &CacheSettings{Name: b.Labels[1], Endpoint: AWSEndpoint, Mode: "write", Range: b.DefRange()}
 	l.x.Cache = c
 	texts := map[string]*string{
 		"bucket": &c.Bucket, "endpoint": &c.Endpoint, "region": &c.Region, "prefix": &c.Prefix, "style": &c.Style, "mode": &c.Mode,

@@ -386,7 +386,7 @@ func (e *Engine) unfinishedDeps(n *Node) []string {
 func (e *Engine) why(ctx context.Context, n *Node) []string {
 	last, ok := e.Manifest.Nodes[n.Address]
 	if !ok {
-		return []string{"it never ran before"}
+		return append([]string{"it never ran before"}, e.Store.MissReasons(n.Key)...)
 	}
 	if last.Key == n.Key {
 		reasons := e.Store.MissReasons(n.Key)
@@ -402,6 +402,21 @@ func (e *Engine) why(ctx context.Context, n *Node) []string {
 		return []string{"its last key is of another version of nbpipe: " + err.Error()}
 	}
 	return lines
+}
+
+// Refused counts, by reason, the results that the team had and that were not
+// believed or could not be used.
+func (e *Engine) Refused() map[string]int {
+	out := map[string]int{}
+	for _, n := range e.Nodes {
+		if n.askedFor.IsZero() {
+			continue
+		}
+		for _, reason := range e.Store.MissReasons(n.askedFor) {
+			out[reason]++
+		}
+	}
+	return out
 }
 
 // lastPreimage finds the trace of a key that once had a result, whether or not

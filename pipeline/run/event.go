@@ -18,8 +18,10 @@ const (
 	EventLost     EventType = "lost"     // a result was lost and is made again
 	EventWaiting  EventType = "waiting"  // a node that ran has stopped, and starts again once an input that was lost is there
 	EventWarning  EventType = "warning"
-	EventLocked   EventType = "locked" // a digest was recorded in the lock file
-	EventReport   EventType = "report" // a report was written to Path
+	EventLocked   EventType = "locked"   // a digest was recorded in the lock file
+	EventTransfer EventType = "transfer" // content on its way from or to the team
+	EventTeam     EventType = "team"     // what the team cache gave and got, or why not
+	EventReport   EventType = "report"   // a report was written to Path
 )
 
 // Event tells what happens while an experiment runs. Unused fields are zero.

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/pipeline/run"
+)
+
+// errNoRemote says that no team cache is set.
+var errNoRemote = errors.New(`no team cache is set: name one in the experiment's settings (cache "s3" "NAME" { bucket = ... }) or in your own (remote.bucket, NBPIPE_REMOTE_BUCKET)`)
+
+// withTeam opens an experiment with its team cache, which must be there.
+func (a *app) withTeam(ctx context.Context, args []string, plan bool, f func(*session, *view) error) error {
+	s, err := a.open(ctx, args, false)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	v := a.newView()
+	defer v.close()
+	v.phase("reading " + s.target.experiment)
+	if err := s.parse(ctx); err != nil {
+		return err
+	}
+	config, ok := a.settings.Remote.config(s.x.Cache)
+	if !ok || a.settings.Remote.Off {
+		return withCode(exitUsage, errNoRemote)
+	}
+	if a.settings.Remote.Bucket == "" && !s.trust.Confirmed(s.folder, s.x.Cache.Digest().String()) {
+		return withCode(exitUsage, fmt.Errorf("you have not agreed to the team cache of this experiment: nbpipe trust %s", s.target.experiment))
+	}
+	t, err := a.openTeam(ctx, s, config, a.tell)
+	if err != nil {
+		return withCode(exitStore, err)
+	}
+	s.use(t, v.event)
+	if plan {
+		if err := s.plan(ctx, v.event); err != nil {
+			return err
+		}
+	}
+	return f(s, v)
+}
+
+func (a *app) cacheInit() *cobra.Command {
+	return &cobra.Command{
+		Use: "init [EXPERIMENT]", Short: "Make the team cache, or check the one that is there", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.initRemote(cmd.Context(), args) },
+	}
+}
+
+func (a *app) initRemote(ctx context.Context, args []string) error {
+	var config s3.Config
+	var ok bool
+	if a.settings.Remote.Bucket != "" {
+		config, ok = a.settings.Remote.config(nil)
+	} else {
+		s, err := a.open(ctx, args, false)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		if err := s.parse(ctx); err != nil {
+			return err
+		}
+		config, ok = a.settings.Remote.config(s.x.Cache)
+	}
+	if !ok {
+		return withCode(exitUsage, errNoRemote)
+	}
+	config.Event = a.tell
+	remote, err := s3.Init(ctx, config)
+	if err != nil {
+		return withCode(exitStore, err)
+	}
+	defer func() { _ = remote.Close() }()
+	set, _, err := a.trusted()
+	if err != nil {
+		return err
+	}
+	if _, err := set.Pin(remote.Place(), remote.ID()); err != nil {
+		return withCode(exitStore, err)
+	}
+	if err := set.Save(); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s is a team cache, ID %s\n", placeText(config), remote.ID())
+	return nil
+}
+
+func (a *app) cachePush() *cobra.Command {
+	return &cobra.Command{
+		Use: "push [EXPERIMENT] [NODE...]", Short: "Publish this machine's results of an experiment to the team cache",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTeam(cmd.Context(), args, true, func(s *session, v *view) error { return s.push(cmd.Context(), v) })
+		},
+	}
+}
+
+func (s *session) push(ctx context.Context, v *view) error {
+	var keys []cache.Key
+	for _, n := range s.engine.Members() {
+		if n.Status == run.Cached {
+			keys = append(keys, n.Key)
+		}
+	}
+	v.phase("publishing to the team cache")
+	got, err := s.team.Push(ctx, keys, false)
+	v.close()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return withCode(exitStore, err)
+	}
+	if s.app.json {
+		return s.app.printJSON(struct {
+			Published int   `json:"published"`
+			Present   int   `json:"present"`
+			Blobs     int   `json:"blobs"`
+			Bytes     int64 `json:"bytes"`
+			Failed    int   `json:"failed"`
+		}{got.Published, got.Present, got.Blobs, got.Bytes, len(got.Failed)})
+	}
+	for _, f := range got.Failed {
+		s.app.note("not published: the result of key %s: %v", f.Key.Short(), f.Err)
+	}
+	fmt.Fprintf(s.app.stdout, "%s published (%s sent), %d there already\n", count(got.Published, "result"), byteText(got.Bytes), got.Present)
+	if len(got.Failed) > 0 {
+		return silently(exitDifference)
+	}
+	return nil
+}
+
+func (a *app) cachePull() *cobra.Command {
+	return &cobra.Command{
+		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, with their content, from the team cache",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTeam(cmd.Context(), args, true, func(s *session, v *view) error { return s.pull(cmd.Context(), v) })
+		},
+	}
+}
+
+// pull fetches the content of what the plan found; run would do so when it is needed.
+func (s *session) pull(ctx context.Context, v *view) error {
+	v.phase("fetching from the team cache")
+	results, missing := 0, 0
+	var want []cache.Digest
+	for _, n := range s.engine.Members() {
+		if n.Status != run.Cached {
+			missing++
+			continue
+		}
+		results++
+		lacking, err := s.store.Missing(ctx, n.Entry)
+		if err != nil {
+			return withCode(exitStore, err)
+		}
+		want = append(want, lacking...)
+	}
+	var err error
+	if len(want) > 0 {
+		if err = s.team.Fetch(ctx, s.store, want); err == nil {
+			err = s.fetchMembers(ctx)
+		}
+	}
+	v.close()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return withCode(exitStore, err)
+	}
+	for _, line := range teamText(s.team.Report()) {
+		s.app.note("%s", line)
+	}
+	fmt.Fprintf(s.app.stdout, "%s here with their content", count(results, "result"))
+	if missing > 0 {
+		fmt.Fprintf(s.app.stdout, "; %s have none yet", count(missing, "node"))
+	}
+	fmt.Fprintln(s.app.stdout)
+	return nil
+}
+
+// fetchMembers fetches what trees hold, now that their manifests are here.
+func (s *session) fetchMembers(ctx context.Context) error {
+	var want []cache.Digest
+	for _, n := range s.engine.Members() {
+		if n.Status != run.Cached {
+			continue
+		}
+		lacking, err := s.store.Missing(ctx, n.Entry)
+		if err != nil {
+			return err
+		}
+		want = append(want, lacking...)
+	}
+	if len(want) == 0 {
+		return nil
+	}
+	return s.team.Fetch(ctx, s.store, want)
+}
