@@ -49,13 +49,29 @@ func (a *app) withTeam(ctx context.Context, args []string, plan bool, f func(*se
 }
 
 func (a *app) cacheInit() *cobra.Command {
-	return &cobra.Command{
+	var policies bool
+	cmd := &cobra.Command{
 		Use: "init [EXPERIMENT]", Short: "Make the team cache, or check the one that is there", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.initRemote(cmd.Context(), args) },
+		Long: `Make the team cache that the experiment's settings, or yours, name: the bucket, if
+it is not there, and the store's ID in it. One that is there is left as it is.
+
+With --policies, print what the administrator of the bucket needs: a policy for
+each role (reader, writer, collector), and the lifecycle rule that removes
+uploads that were never finished.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.initRemote(cmd.Context(), args, policies) },
 	}
+	cmd.Flags().BoolVar(&policies, "policies", false, "print policies for the bucket, and ask the server for nothing")
+	return cmd
 }
 
-func (a *app) initRemote(ctx context.Context, args []string) error {
+func (a *app) printPolicies(c s3.Config) {
+	for _, r := range s3.Roles {
+		fmt.Fprintf(a.stdout, "# policy of a %s\n%s\n\n", r, s3.Policy(r, c.Bucket, c.Prefix))
+	}
+	fmt.Fprintf(a.stdout, "# lifecycle rule of the bucket\n%s\n", s3.Lifecycle(c.Prefix))
+}
+
+func (a *app) initRemote(ctx context.Context, args []string, policies bool) error {
 	var config s3.Config
 	var ok bool
 	if a.settings.Remote.Bucket != "" {
@@ -73,6 +89,10 @@ func (a *app) initRemote(ctx context.Context, args []string) error {
 	}
 	if !ok {
 		return withCode(exitUsage, errNoRemote)
+	}
+	if policies {
+		a.printPolicies(config)
+		return nil
 	}
 	config.Event = a.tell
 	remote, err := s3.Init(ctx, config)

@@ -165,14 +165,23 @@ func placeText(c s3.Config) string {
 	return fmt.Sprintf("s3://%s/%s on %s://%s", c.Bucket, c.Prefix, scheme, c.Endpoint)
 }
 
+// patience is how long a team cache may take to answer for the first time.
+const patience = 15 * time.Second
+
 // openTeam opens a bucket and the key to sign with.
 func (a *app) openTeam(ctx context.Context, s *session, config s3.Config, tell func(string)) (*team.Team, error) {
 	config.Event = tell
 	config.Dir = s.remoteFolder()
 	config.Temp = filepath.Join(s.store.Dir(), "tmp")
 	config.Attempts = 5
-	remote, err := s3.Open(ctx, config)
+	// A server that does not answer at all should not hold a run up for long.
+	soon, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s did not answer within %s", config.Endpoint, patience))
+	defer cancel()
+	remote, err := s3.Open(soon, config)
 	if err != nil {
+		if ctx.Err() == nil && soon.Err() != nil {
+			err = context.Cause(soon)
+		}
 		return nil, err
 	}
 	fresh, err := s.trust.Pin(remote.Place(), remote.ID())
