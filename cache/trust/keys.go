@@ -63,6 +63,9 @@ type Keyring struct{ Dir string }
 
 // Generate makes a key under a name without number, with the next number free.
 func (r Keyring) Generate(name string) (cache.SigningKey, error) {
+	if r.Dir == "" {
+		return cache.SigningKey{}, errors.New("there is no folder for keys: set HOME or XDG_CONFIG_HOME")
+	}
 	names, err := r.Names()
 	if err != nil {
 		return cache.SigningKey{}, err
@@ -114,6 +117,9 @@ func (r Keyring) path(name string) string { return filepath.Join(r.Dir, name+key
 
 // Names lists the user's own keys, sorted by name and number.
 func (r Keyring) Names() ([]string, error) {
+	if r.Dir == "" {
+		return nil, nil
+	}
 	files, err := os.ReadDir(r.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

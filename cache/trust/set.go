@@ -45,12 +45,18 @@ type Set struct {
 	Stores   map[string]string `json:"stores,omitempty"` // ID by place, of the stores that were used
 	Projects []Project         `json:"projects,omitempty"`
 
-	path string
-	own  []Key // the user's own keys, not in the file
+	path   string
+	noPath error // why there is none
+	own    []Key // the user's own keys, not in the file
 
 	mu      sync.Mutex
 	checked map[cache.Digest]struct{} // entries whose signatures were found right
 	fresh   bool                      // some of them by this process
+}
+
+// Nobody is a set that trusts nobody and cannot be saved, for the given reason.
+func Nobody(reason error) *Set {
+	return &Set{noPath: reason, Stores: map[string]string{}, checked: map[cache.Digest]struct{}{}}
 }
 
 // Load reads the set from a file; a missing one is empty.
@@ -78,6 +84,9 @@ func Load(path string) (*Set, error) {
 
 // Save replaces the file in one step.
 func (s *Set) Save() error {
+	if s.noPath != nil {
+		return s.noPath
+	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err

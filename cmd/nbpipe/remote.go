@@ -88,21 +88,14 @@ func (r *remoteSettings) config(project *lang.CacheSettings) (c s3.Config, ok bo
 	return c, true
 }
 
-// configFolder is where the user's keys and trust are kept.
-func configFolder() (string, error) {
+// trusted reads whom the user trusts, the user's own keys among them. Where there
+// is no configuration folder (no HOME, in a container), that is nobody.
+func (a *app) trusted() (*trust.Set, trust.Keyring, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("there is no folder for settings: %w; set HOME or XDG_CONFIG_HOME", err)
+		return trust.Nobody(fmt.Errorf("there is no folder for settings: %w; set HOME or XDG_CONFIG_HOME", err)), trust.Keyring{}, nil
 	}
-	return filepath.Join(dir, "nbpipe"), nil
-}
-
-// trusted reads whom the user trusts, and the user's own keys with them.
-func (a *app) trusted() (*trust.Set, trust.Keyring, error) {
-	dir, err := configFolder()
-	if err != nil {
-		return nil, trust.Keyring{}, err
-	}
+	dir = filepath.Join(dir, "nbpipe")
 	set, err := trust.Load(filepath.Join(dir, "trust.json"))
 	if err != nil {
 		return nil, trust.Keyring{}, withCode(exitUsage, err)
