@@ -55,6 +55,13 @@ func (s *Store) Push(ctx context.Context, from *cache.Local, items []Item, progr
 	if len(items) == 0 {
 		return out, nil
 	}
+	can, err := s.Probe(ctx, false)
+	if err == nil {
+		err = can.Unusable()
+	}
+	if err != nil {
+		return out, err
+	}
 	p := &push{Store: s, from: from, progress: progress, lost: map[cache.Digest]error{}}
 	if err := p.content(ctx, items); err != nil {
 		return out, err

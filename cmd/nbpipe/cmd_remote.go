@@ -110,8 +110,22 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool) erro
 	if err := set.Save(); err != nil {
 		return err
 	}
+	can, err := remote.Probe(ctx, true)
+	if err != nil {
+		return withCode(exitStore, err)
+	}
+	if a.json {
+		return a.printJSON(struct {
+			Place        string          `json:"place"`
+			ID           string          `json:"id"`
+			Capabilities s3.Capabilities `json:"capabilities"`
+		}{placeText(config), remote.ID(), can})
+	}
 	fmt.Fprintf(a.stdout, "%s is a team cache, ID %s\n", placeText(config), remote.ID())
-	return nil
+	for _, n := range can.Notes() {
+		fmt.Fprintf(a.stdout, "note: %s\n", n)
+	}
+	return withCode(exitStore, can.Unusable())
 }
 
 func (a *app) cachePush() *cobra.Command {
