@@ -259,13 +259,6 @@ func (t *Team) Flush(ctx context.Context) {
 	}
 }
 
-// Waiting is the number of results that are still to be sent.
-func (t *Team) Waiting() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.queue)
-}
-
 // Report tells what was done so far.
 func (t *Team) Report() Report {
 	t.mu.Lock()

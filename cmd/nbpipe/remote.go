@@ -115,11 +115,12 @@ func (s *session) remoteFolder() string { return filepath.Join(s.store.Dir(), "r
 func (s *session) join(ctx context.Context, events func(run.Event)) error {
 	tell := s.app.tell
 	r := &s.app.settings.Remote
-	if r.Off || s.app.settings.Offline {
+	config, ok := r.config(s.x.Cache)
+	if !ok || r.Off {
 		return nil
 	}
-	config, ok := r.config(s.x.Cache)
-	if !ok {
+	if s.app.settings.Offline {
+		s.apart = true
 		return nil
 	}
 	if r.Bucket == "" && !s.trust.Confirmed(s.folder, s.x.Cache.Digest().String()) {
