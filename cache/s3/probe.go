@@ -105,7 +105,8 @@ func (s *Store) probe(ctx context.Context) (c Capabilities, err error) {
 		}
 	}()
 	first, second := []byte("0123456789"), []byte("abcdefghij")
-	if _, err := s.put(ctx, small, first, condition{absent: true}); err != nil {
+	// Of a request whose answer was lost, the next attempt finds its own object.
+	if _, err := s.put(ctx, small, first, condition{absent: true}); s.exists(err) != nil {
 		return c, err
 	}
 	_, err = s.put(ctx, small, second, condition{absent: true})
@@ -209,7 +210,7 @@ func (s *Store) probeMultipart(ctx context.Context, name string) (bool, error) {
 			return answer(err)
 		})
 	}
-	if err := complete(); err != nil {
+	if err := s.exists(complete()); err != nil && !errors.Is(err, errNotFound) {
 		return false, err
 	}
 	err := complete()

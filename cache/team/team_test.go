@@ -1,0 +1,209 @@
+package team
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/cache/s3test"
+	"github.com/nbpipe/nbpipe/cache/storetest"
+	"github.com/nbpipe/nbpipe/cache/trust"
+)
+
+var removeOptions minio.RemoveObjectOptions
+
+// member is a machine of a team: a local store, a key, and the bucket.
+type member struct {
+	*Team
+	set *trust.Set
+}
+
+func join(t *testing.T, server *s3test.Server, bucket, name string, trusts ...trust.Public) member {
+	t.Helper()
+	dir := t.TempDir()
+	set, err := trust.Load(filepath.Join(dir, "trust.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range trusts {
+		if err := set.Add(p, "", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	local, err := cache.Open(t.Context(), filepath.Join(dir, "cache"), cache.Options{Trust: set.Check})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote, err := s3.Init(t.Context(), s3.Config{
+		Endpoint: server.Endpoint, Insecure: true, Region: server.Region, Bucket: bucket, Style: "path", Dir: filepath.Join(dir, "remote"),
+		Credentials: credentials.NewStaticV4(server.AccessKey, server.SecretKey, ""), Timeout: time.Second, Attempts: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.Pin(remote.Place(), remote.ID()); err != nil {
+		t.Fatal(err)
+	}
+	key := signer(name)
+	team := New(Options{Local: local, Remote: remote, Key: &key, Dir: filepath.Join(dir, "remote")})
+	local.SetUpstream(team)
+	t.Cleanup(func() {
+		_ = team.Close()
+		_ = local.Close()
+	})
+	return member{team, set}
+}
+
+func signer(name string) cache.SigningKey {
+	seed := cache.DigestOf([]byte(name))
+	return cache.SigningKey{Name: name, Private: ed25519.NewKeyFromSeed(seed[:])}
+}
+
+func key(n int) cache.Key { return cache.Key(cache.DigestOf(fmt.Appendf(nil, "key %d", n))) }
+
+// publish makes a result with one blob of the given size.
+func (m member) publish(t *testing.T, n, size int) []byte {
+	t.Helper()
+	b := storetest.Bytes(uint64(2*n), size)
+	o, err := m.Local.IngestBytes(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &cache.Entry{Key: key(n), Kind: "test", Outputs: fmt.Appendf(nil, `{"n":%d}`, n), Objects: []cache.Object{o}, Preimage: []byte("x")}
+	if _, err := m.Local.Publish(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestShare: what one publishes another one finds, and its bytes come when they are read.
+func TestShare(t *testing.T) {
+	server := s3test.Fake(t)
+	bucket := server.Bucket(t)
+	alice := join(t, server, bucket, "alice-1")
+	bob := join(t, server, bucket, "bob-1", trust.PublicOf(signer("alice-1")))
+	stranger := join(t, server, bucket, "carol-1")
+	want := map[int][]byte{}
+	var keys []cache.Key
+	for n := range 20 {
+		want[n] = alice.publish(t, n, 100+n*20_000)
+		keys = append(keys, key(n))
+		alice.Publish(key(n)) // as a run does, one by one
+	}
+	alice.Flush(t.Context())
+	if r := alice.Report(); r.Published != 20 || r.NotSentNum != 0 {
+		t.Fatalf("%+v", r)
+	}
+	alice.Publish(keys...)
+	alice.Flush(t.Context())
+	if r := alice.Report(); r.Published != 20 {
+		t.Errorf("published again: %+v", r)
+	}
+
+	bob.Pull(t.Context(), keys)
+	for n, b := range want {
+		e, err := bob.Local.Lookup(t.Context(), key(n))
+		if err != nil || e == nil {
+			t.Fatalf("result %d: %v, %q", n, err, bob.Local.MissReasons(key(n)))
+		}
+		got, err := bob.Local.ReadAll(t.Context(), e.Objects[0].Digest, -1)
+		if err != nil || !bytes.Equal(got, b) {
+			t.Errorf("result %d: %d bytes, %v", n, len(got), err)
+		}
+	}
+	if r := bob.Report(); r.Pulled != 20 || r.Fetched == 0 || len(r.Misses) != 0 {
+		t.Errorf("%+v", r)
+	}
+	bob.Publish(keys...)
+	bob.Flush(t.Context())
+	if r := bob.Report(); r.Published != 0 {
+		t.Errorf("somebody else's results were published under another name: %+v", r)
+	}
+
+	stranger.Pull(t.Context(), keys)
+	if e, err := stranger.Local.Lookup(t.Context(), key(1)); err != nil || e != nil {
+		t.Errorf("who trusts nobody has a result: %v, %v", e, err)
+	}
+}
+
+// TestI20_AwayCostsTimeOnly: a bucket that cannot be reached is the reason of
+// misses, told once, and of what was not sent.
+func TestI20_AwayCostsTimeOnly(t *testing.T) {
+	direct := s3test.Fake(t)
+	proxy := s3test.NewProxy(t, direct)
+	server := proxy.Direct()
+	server.Endpoint = proxy.Endpoint
+	m := join(t, server, direct.Bucket(t), "alice-1")
+	m.publish(t, 1, 100)
+	proxy.Blackout(true)
+	for range 5 {
+		m.Pull(t.Context(), []cache.Key{key(7)})
+	}
+	m.Publish(key(1))
+	m.Flush(t.Context())
+	r := m.Report()
+	if len(r.Misses) == 0 || len(r.Misses) > 3 || r.NotSentNum != 1 || r.Published != 0 {
+		t.Errorf("%+v", r)
+	}
+	if e, err := m.Local.Lookup(t.Context(), key(1)); err != nil || e == nil {
+		t.Errorf("the local result: %v, %v", e, err)
+	}
+}
+
+// TestFlushEnds: who does not want to wait any longer does not have to.
+func TestFlushEnds(t *testing.T) {
+	direct := s3test.Fake(t)
+	proxy := s3test.NewProxy(t, direct)
+	server := proxy.Direct()
+	server.Endpoint = proxy.Endpoint
+	m := join(t, server, direct.Bucket(t), "alice-1")
+	m.publish(t, 1, 100)
+	proxy.Set(s3test.Faults{Hang: 1})
+	m.Publish(key(1))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	started := time.Now()
+	m.Flush(ctx)
+	if d := time.Since(started); d > 3*time.Second {
+		t.Errorf("Flush took %s after its context ended", d)
+	}
+}
+
+// TestHintsAreNoProof: what the bucket has lost since is published again by Push
+// without hints.
+func TestHintsAreNoProof(t *testing.T) {
+	server := s3test.Fake(t)
+	bucket := server.Bucket(t)
+	m := join(t, server, bucket, "alice-1")
+	m.publish(t, 1, 100)
+	if got, err := m.Push(t.Context(), []cache.Key{key(1)}, true); err != nil || got.Published != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	own, _, _, err := m.Local.Own(t.Context(), key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := m.Key.Seal(own, m.Remote.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := "entries/" + key(1).String() + "/alice-1/" + sealed.Digest.String()
+	if err := server.Client(t).RemoveObject(t.Context(), bucket, name, removeOptions); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.Push(t.Context(), []cache.Key{key(1)}, true); err != nil || got.Published != 0 {
+		t.Errorf("with hints: %+v, %v", got, err)
+	}
+	if got, err := m.Push(t.Context(), []cache.Key{key(1)}, false); err != nil || got.Published != 1 {
+		t.Errorf("without hints: %+v, %v", got, err)
+	}
+}
