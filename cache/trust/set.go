@@ -190,7 +190,7 @@ func (s *Set) Pin(place, id string) (fresh bool, err error) {
 		s.Stores[place] = id
 		return true, nil
 	case known != id:
-		return false, fmt.Errorf("the team cache at %s has the ID %s, and had %s when you first used it: it was made anew, or somebody exchanges it; if you know why, `nbpipe cache accept` takes the new one", place, id, known)
+		return false, fmt.Errorf("the team cache at %s has the ID %s, and had %s when you first used it: it was made anew, or somebody exchanges it; if you know that it was made anew, remove its line under \"stores\" in %s", place, id, known, s.path)
 	}
 	return false, nil
 }
