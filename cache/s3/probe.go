@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -117,7 +118,7 @@ func (s *Store) probe(ctx context.Context) (c Capabilities, err error) {
 	if _, err := s.put(ctx, small, first, always); err != nil {
 		return c, err
 	}
-	b, i, err := s.get(ctx, small, 0, -1)
+	b, i, err := s.get(ctx, small, 0, int64(len(first)))
 	if err != nil && !errors.Is(err, errNotFound) {
 		return c, err
 	}
@@ -155,7 +156,9 @@ func (s *Store) probeRange(ctx context.Context, name string) (b []byte, err erro
 		defer r.Close()
 		var buf bytes.Buffer
 		_, err = buf.ReadFrom(r)
-		b = buf.Bytes()
+		if b = buf.Bytes(); err == nil && len(b) < 4 {
+			return io.ErrUnexpectedEOF // cut off on the way: that says nothing of the server
+		}
 		return err
 	})
 	return b, err
