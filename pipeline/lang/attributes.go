@@ -121,7 +121,7 @@ func (s *State) fit(a *attribute, v cty.Value, i *instance) (cty.Value, *hcl.Dia
 		return v, diagnostic.Error(a.rng, "Null inside a value", "%q of a %s holds null at %s, where a value is needed. Leave the element out, for instance with [for x in ... : x if x != null].", decl.Name, i.tmpl.kind.Name(), at)
 	}
 	if out.Type() == cty.Number && !v.Type().Equals(out.Type()) {
-		if err := functions.Bound(out); err != nil {
+		if _, err := functions.Bound(out); err != nil {
 			return v, diagnostic.Error(at, "Number out of range", "%s", sentence(err))
 		}
 	}

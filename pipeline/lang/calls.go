@@ -18,15 +18,19 @@ import (
 type failedCall struct {
 	call *hclsyntax.FunctionCallExpr
 	err  error // of the function itself; nil: it was not called
+	dear bool  // evaluating its arguments again would take long
 }
+
+// fewSteps is up to how many steps an expression is evaluated again for a message.
+const fewSteps = 20_000
 
 // ofCall notes with the problems of a call, and not with those of its arguments,
 // which call it was. The text is made later, for those that are shown.
-func ofCall(diags hcl.Diagnostics, call *hclsyntax.FunctionCallExpr) hcl.Diagnostics {
+func ofCall(diags hcl.Diagnostics, call *hclsyntax.FunctionCallExpr, steps int) hcl.Diagnostics {
 	for i, d := range diags {
 		if x, ok := d.Extra.(hclsyntax.FunctionCallDiagExtra); ok && x.CalledFunctionName() == call.Name {
 			c := *d
-			c.Extra = &failedCall{call, x.FunctionCallError()}
+			c.Extra = &failedCall{call, x.FunctionCallError(), steps > fewSteps}
 			diags[i] = &c
 		}
 	}
@@ -140,6 +144,9 @@ func explainFailure(d *hcl.Diagnostic, f *failedCall, usage string) {
 	}
 	var args []string
 	for i, e := range f.call.Args {
+		if f.dear {
+			break
+		}
 		if i == maxArguments {
 			args = append(args, "...")
 			break

@@ -140,8 +140,11 @@ func (c *compiler) compound(e hclsyntax.Expression) hclsyntax.Expression {
 		e.Val = c.visit(e.Val)
 	case *hclsyntax.BinaryOpExpr:
 		e.LHS, e.RHS = c.visit(e.LHS), c.visit(e.RHS)
-		if e.Op.Type == cty.Number {
+		switch {
+		case e.Op.Type == cty.Number:
 			return &number{e}
+		case e.Op == hclsyntax.OpEqual || e.Op == hclsyntax.OpNotEqual:
+			e.LHS, e.RHS = &operand{e.LHS, c.l.x.meter}, &operand{e.RHS, c.l.x.meter}
 		}
 	}
 	return e
@@ -204,6 +207,9 @@ func literalKey(e hclsyntax.Expression) (string, bool) {
 	return name, name != ""
 }
 
+// lightFunctions do not go through their arguments, or evaluate them themselves.
+var lightFunctions = []string{"can", "element", "length", "lookup", "sensitive", "try"}
+
 func (c *compiler) call(e *hclsyntax.FunctionCallExpr) {
 	if _, ok := c.ex.mod.functions[e.Name]; !ok {
 		known := slices.Collect(maps.Keys(c.ex.mod.functions))
@@ -227,6 +233,9 @@ func (c *compiler) call(e *hclsyntax.FunctionCallExpr) {
 		if !ok || e.ExpandFinal && i == len(e.Args)-1 {
 			continue
 		}
+		if !slices.Contains(lightFunctions, e.Name) {
+			e.Args[i] = &argument{e.Args[i], c.l.x.meter}
+		}
 		if want, is := functions.Collection(f, i); is {
 			e.Args[i] = &collection{e.Args[i], want}
 		}
@@ -244,9 +253,9 @@ func (c *compiler) conditional(e *hclsyntax.ConditionalExpr) {
 		return append(slices.Clip(before), guard{e.Condition, want})
 	}
 	c.guards = guarded(true)
-	e.TrueResult = &branch{c.visit(e.TrueResult)}
+	e.TrueResult = &branch{c.visit(e.TrueResult), c.l.x.meter}
 	c.guards = guarded(false)
-	e.FalseResult = &branch{c.visit(e.FalseResult)}
+	e.FalseResult = &branch{c.visit(e.FalseResult), c.l.x.meter}
 	c.guards = before
 }
 

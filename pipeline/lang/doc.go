@@ -11,7 +11,9 @@
 //
 // Files may come from a stranger. Nothing here runs a program, opens a network
 // connection, or reads a file outside the experiment's root, and no input may
-// panic, hang or take memory out of proportion: see limits.go.
+// panic, hang or take memory out of proportion: see source/scan.go for the limits of
+// files, wrap.go for those of evaluation and functions/limits.go for those of values.
+// A hostile file takes a few seconds and less than a gigabyte.
 //
 // # After a syntax error
 //

@@ -18,9 +18,9 @@ import (
 
 // The limits that no file may exceed.
 const (
-	fuzzTime   = 10 * time.Second * slowdown // an expression at the step limit takes about 2 s
-	fuzzGrace  = 5 * time.Second             // to stop once cancelled
-	fuzzMemory = 2 << 30                     // bytes of live and not yet collected objects
+	fuzzTime   = 5 * time.Second * slowdown // an expression at the step limit takes about 2 s
+	fuzzGrace  = 5 * time.Second            // to stop once cancelled
+	fuzzMemory = 2 << 30                    // bytes of live and not yet collected objects
 )
 
 // nasties are inputs of the kinds that have broken configuration languages.

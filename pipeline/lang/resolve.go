@@ -266,6 +266,9 @@ func (l *loader) expand(t *template) {
 		return
 	}
 	elems, ok := l.texts(t)
+	if ok && elems == nil {
+		return
+	}
 	if !ok {
 		v, diags := l.x.static.eval(t.forEach, nil)
 		l.diags = append(l.diags, l.x.static.takeProblems()...)
@@ -303,9 +306,13 @@ func printable(key string) bool {
 	return len(key) <= 1000 && !strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
+func (l *loader) tooMany(at hcl.Range, n int) {
+	l.error(at, "Too many nodes", "This for_each makes %d nodes. An experiment may have %d.", n, maxNodes)
+}
+
 // texts is the short way for the usual toset([...]): it takes the elements from
 // the list, since making and sorting a set takes cty half as long as all the rest.
-// Whatever is not plain goes the long way.
+// Whatever is not plain goes the long way. Neither elements nor false: reported.
 func (l *loader) texts(t *template) ([]eachElement, bool) {
 	call, ok := unwrap(t.forEach.expr).(*hclsyntax.FunctionCallExpr)
 	if !ok || call.Name != "toset" || len(call.Args) != 1 || call.ExpandFinal {
@@ -317,7 +324,7 @@ func (l *loader) texts(t *template) ([]eachElement, bool) {
 	if diags.HasErrors() || v.IsMarked() || v.IsNull() || !v.IsKnown() {
 		return nil, false
 	}
-	if ty := v.Type(); !ty.IsTupleType() && !ty.IsListType() || l.nodes+v.LengthInt() > maxNodes {
+	if ty := v.Type(); !ty.IsTupleType() && !ty.IsListType() {
 		return nil, false
 	}
 	elems := v.AsValueSlice()
@@ -328,6 +335,10 @@ func (l *loader) texts(t *template) ([]eachElement, bool) {
 	}
 	slices.SortFunc(elems, func(a, b cty.Value) int { return strings.Compare(a.AsString(), b.AsString()) })
 	elems = slices.CompactFunc(elems, func(a, b cty.Value) bool { return a.AsString() == b.AsString() })
+	if l.nodes+len(elems) > maxNodes {
+		l.tooMany(t.forEach.expr.Range(), len(elems))
+		return nil, true
+	}
 	out := make([]eachElement, len(elems))
 	for i, e := range elems {
 		out[i] = eachElement{e, e}

@@ -66,17 +66,29 @@ func TestHostileFiles(t *testing.T) {
 		{"long chain of locals", longChain(5000), "Chain of values too long"},
 		{"nested splat on errors", "locals {\n x = [[1]]\n a = local.x" + strings.Repeat("[*].b", 60) + "\n}\n", "No such member"},
 		{"conditions of nested for", "locals {\n a = " + strings.Repeat("[for x in [1, 2] : x if length(", 40) + "[1]" + strings.Repeat(") > 0]", 40) + "\n}\n", "Too much work"},
-		{"300,000 nodes", "command \"run\" \"c\" {\n for_each = toset([for i in range(300000) : tostring(i)])\n argv = [\"sh\"]\n}\n", "Too many nodes"},
+		{"250,000 nodes", "command \"run\" \"c\" {\n for_each = toset([for i in range(250000) : tostring(i)])\n argv = [\"sh\"]\n}\n", "Too many nodes"},
 		{"distinct of 100,000", "locals {\n a = length(distinct([for i in range(100000) : tostring(i)]))\n}\n", ""},
 		{"200,000 to a set", "locals {\n a = length(toset([for i in range(200000) : { k = tostring(i) }]))\n}\n", "Function failed"},
 		{"100,000 as arguments", "command \"run\" \"c\" {\n argv = [for i in range(100000) : tostring(i)]\n env = {for i in range(100000) : \"k${i}\" => i}\n}\n", ""},
 		{"branches of 100,000", "locals {\n a = true ? [for i in range(100000) : i] : []\n b = length(local.a)\n}\n", ""},
+		{"8 MB of numbers", "locals {\n a = [" + strings.Repeat("1,", 4_000_000) + "]\n}\n", "The experiment is too large"},
+		{"8 MB of one number", "locals {\n a = " + strings.Repeat("1", 8_000_000) + "\n}\n", "Number out of range"},
+		{"8 MB of dollars", "locals {\n a = " + strings.Repeat("$ ", 4_000_000) + "\n}\n", "The experiment is too large"},
+		{"8 MB of wrong escapes", "locals {\n a = \"" + strings.Repeat("\\q", 4_000_000) + "\"\n}\n", "The experiment is too large"},
+		{"100,000 dollars", "locals {\n a = " + strings.Repeat("$ ", 100_000) + "\n}\n", "Invalid character"},
+		{"50,000 blocks with a syntax error", strings.Repeat("locals {\n a = 1 2\n}\n", 50_000), "Missing newline after argument"},
+		{"50,000 blocks that stay open", strings.Repeat("locals {\n a = [\n", 50_000), "Nested too deeply"},
+		{"50,000 open strings", strings.Repeat("locals {\n a = \"x\n}\n", 50_000), "Invalid multi-line string"},
+		{"searching a long list", "locals {\n a = range(400000)\n b = [for i in range(400000) : contains(local.a, -1)]\n}\n", "Too much work"},
+		{"comparing long lists", "locals {\n a = [for i in range(300000) : i]\n b = [for i in range(300000) : local.a == [for j in local.a : j]]\n}\n", "Too much work"},
+		{"regular expressions over long texts", "locals {\n a = join(\"\", [for i in range(100000) : \"aaaaaaaaaa\"])\n b = [for i in range(200) : regexall(\"(a*)*b\", local.a)]\n}\n", "Too much work"},
+		{"long lists in many blocks", longLists(200), "Value too large"},
 		{"list of many types", "locals {\n a = tolist([for i in range(100000) : { \"k${i}\" = 1 }])\n}\n", "Function failed"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := writeFiles(t, map[string]string{"x.hcl": tc.src})
-			within(t, 60*time.Second, func() {
+			within(t, 15*time.Second*slowdown, func() {
 				x, diags := lang.Load(context.Background(), dir, options())
 				if !diags.HasErrors() {
 					diags = x.Check(x.NewState())
@@ -109,6 +121,14 @@ func bomb(n int) string {
 		b.WriteString(" a" + itoa(i+1) + " = [" + a + ", " + a + "]\n")
 	}
 	b.WriteString("}\n")
+	return b.String()
+}
+
+func longLists(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString("command \"run\" \"c" + itoa(i) + "\" {\n argv = range(990000)\n}\n")
+	}
 	return b.String()
 }
 

@@ -35,6 +35,7 @@ type memo struct {
 
 // NewState makes a state in which no node has run.
 func (x *Experiment) NewState() *State {
+	x.meter.total, x.meter.nodes = 0, len(x.Nodes)
 	return &State{x: x, values: make([]cty.Value, len(x.Nodes))}
 }
 
@@ -394,8 +395,12 @@ func (s *State) evaluate(ex *expression, ctx *hcl.EvalContext) (cty.Value, hcl.D
 		return cty.DynamicVal, diags
 	}
 	if _, lit := ex.expr.(*hclsyntax.LiteralValueExpr); !lit {
-		if err := functions.Bound(v); err != nil {
-			return cty.DynamicVal, append(diags, diagnostic.Error(ex.expr.Range(), "Value too large", sentence(err)))
+		size, err := functions.Bound(v)
+		if err == nil && (s.nothing || ex.constant && small(v)) { // it is kept
+			err = s.x.meter.hold(size)
+		}
+		if err != nil {
+			return cty.DynamicVal, append(diags, diagnostic.Error(ex.expr.Range(), "Value too large", "%s", sentence(err)))
 		}
 	}
 	return v, diags

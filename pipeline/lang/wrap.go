@@ -18,9 +18,12 @@ import (
 // The limits of evaluation. One step is one pass of a `for`, a splat or a part
 // of a string.
 const (
-	maxSteps      = 1_000_000   // of one expression: about two seconds
-	maxTotalSteps = 100_000_000 // of all evaluations for one experiment
-	maxTextBytes  = 64 << 20    // of one expression's strings
+	maxSteps      = 800_000   // of one expression: one to two seconds
+	maxTotalSteps = 4_000_000 // of all evaluations of one State, or of loading
+	stepsPerNode  = 300       // on top of that for each node
+	maxTextBytes  = 64 << 20  // of one expression's strings
+	maxHeld       = 2_000_000 // elements of all local values and constants together
+	maxHeldBytes  = 128 << 20 // of their strings
 )
 
 // meter bounds evaluation, which HCL itself cannot be told to stop. The wrappers
@@ -28,7 +31,22 @@ const (
 // tooMuch, which evaluate catches.
 type meter struct {
 	steps, bytes, total int
+	nodes               int
+	ticks               int // calls of step
+	held                functions.Size
 	cancelled           func() error
+}
+
+func (m *meter) full() bool { return m.held.Elements > maxHeld || m.held.Bytes > maxHeldBytes }
+
+// hold counts a value that is kept as long as the experiment is.
+func (m *meter) hold(size functions.Size) error {
+	m.held.Elements += size.Elements
+	m.held.Bytes += size.Bytes
+	if m.full() {
+		return fmt.Errorf("the values of this experiment hold more than %d elements or %d MiB of text together; read large data in a stage, from a file given with path()", maxHeld, maxHeldBytes>>20)
+	}
+	return nil
 }
 
 type tooMuch struct{ detail string }
@@ -36,15 +54,39 @@ type tooMuch struct{ detail string }
 func (m *meter) reset() { m.steps, m.bytes = 0, 0 }
 
 func (m *meter) step() {
-	m.steps++
-	m.total++
+	m.charge(1)
+	m.ticks++
 	switch {
 	case m.steps > maxSteps:
 		panic(tooMuch{fmt.Sprintf("It takes more than %d steps. Nested `for` expressions multiply: compute the inner ones once, in locals.", maxSteps)})
-	case m.total > maxTotalSteps:
-		panic(tooMuch{fmt.Sprintf("The expressions of this experiment take more than %d steps together.", maxTotalSteps)})
-	case m.steps&0xfff == 0 && m.cancelled() != nil:
+	case m.total > maxTotalSteps+stepsPerNode*m.nodes:
+		panic(tooMuch{fmt.Sprintf("The expressions of this experiment take more than %d steps together. Compute what several of them need once, in locals.", maxTotalSteps+stepsPerNode*m.nodes)})
+	case m.full():
+		panic(tooMuch{"The values before it are too large already, all together."})
+	case m.ticks&0xff == 0 && m.cancelled() != nil:
 		panic(tooMuch{"Loading was cancelled."})
+	}
+}
+
+func (m *meter) charge(n int) {
+	m.steps += n
+	m.total += n
+}
+
+// walk counts that something goes through the elements of a value, or the
+// characters of a text.
+func (m *meter) walk(v cty.Value) {
+	v, _ = v.Unmark()
+	if v.IsNull() || !v.IsKnown() {
+		return
+	}
+	switch t := v.Type(); {
+	case t == cty.String:
+		m.charge(len(v.AsString()) / bytesPerStep)
+	case t.IsObjectType():
+		m.charge(len(t.AttributeTypes()) / elementsPerStep)
+	case v.CanIterateElements():
+		m.charge(v.LengthInt() / elementsPerStep)
 	}
 }
 
@@ -248,7 +290,10 @@ func (w *collection) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 }
 
 // branch is a branch of a conditional, whose types cty brings together.
-type branch struct{ hclsyntax.Expression }
+type branch struct {
+	hclsyntax.Expression
+	meter *meter
+}
 
 // Inner implements diagnostic.Wrapper.
 func (w *branch) Inner() hclsyntax.Expression { return w.Expression }
@@ -256,6 +301,8 @@ func (w *branch) Inner() hclsyntax.Expression { return w.Expression }
 // Value implements hcl.Expression.
 func (w *branch) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	v, diags := w.Expression.Value(ctx)
+	w.meter.walk(v)
+	w.meter.step()
 	if out, err := functions.Homogeneous(v); err == nil {
 		return out, diags
 	}
@@ -272,18 +319,57 @@ type result struct {
 // Inner implements diagnostic.Wrapper.
 func (w *result) Inner() hclsyntax.Expression { return w.FunctionCallExpr }
 
-// elementsPerStep weighs elements of results against passes of loops.
-const elementsPerStep = 16
+// These weigh elements and characters against passes of loops.
+const (
+	elementsPerStep = 2
+	bytesPerStep    = 16 // for a regular expression
+)
+
+// argument is an argument of a function: the function goes through it, and a loop
+// may call it often.
+type argument struct {
+	hclsyntax.Expression
+	meter *meter
+}
+
+// Inner implements diagnostic.Wrapper.
+func (w *argument) Inner() hclsyntax.Expression { return w.Expression }
+
+// Value implements hcl.Expression.
+func (w *argument) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := w.Expression.Value(ctx)
+	w.meter.walk(v)
+	return v, diags
+}
+
+// operand is one side of == or !=, which compare all of two values.
+type operand struct {
+	hclsyntax.Expression
+	meter *meter
+}
+
+// Inner implements diagnostic.Wrapper.
+func (w *operand) Inner() hclsyntax.Expression { return w.Expression }
+
+// Value implements hcl.Expression.
+func (w *operand) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := w.Expression.Value(ctx)
+	if !v.Type().IsPrimitiveType() {
+		w.meter.charge(functions.Measure(v).Elements / elementsPerStep)
+		w.meter.step()
+	}
+	return v, diags
+}
 
 // Value implements hcl.Expression.
 func (w *result) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	w.meter.step()
 	v, diags := w.FunctionCallExpr.Value(ctx)
 	if len(diags) > 0 {
-		diags = ofCall(diags, w.FunctionCallExpr)
+		diags = ofCall(diags, w.FunctionCallExpr, w.meter.steps)
 	}
 	size := functions.Measure(v)
-	w.meter.steps += size.Elements / elementsPerStep
-	w.meter.step()
+	w.meter.charge(size.Elements / elementsPerStep)
 	w.meter.text(size.Bytes)
 	return v, diags
 }

@@ -60,6 +60,9 @@ func Homogeneous(v cty.Value) (cty.Value, error) {
 // Toward makes the parts of a value Homogeneous that a conversion to type t
 // would turn into collections.
 func Toward(v cty.Value, t cty.Type) (cty.Value, error) {
+	if err := setSize(v, t); err != nil {
+		return v, err
+	}
 	if !long(v.Type()) || v.IsMarked() || v.IsNull() || !v.IsKnown() {
 		return v, nil
 	}
@@ -199,6 +202,20 @@ func Collection(f function.Function, i int) (cty.Type, bool) {
 		t = p.Type
 	}
 	return t, t.IsCollectionType()
+}
+
+// setSize refuses a large set of values that are not plain before it is made.
+func setSize(v cty.Value, want cty.Type) error {
+	t := v.Type()
+	if !want.IsSetType() || v.IsMarked() || v.IsNull() || !v.IsKnown() || !t.IsTupleType() && !t.IsListType() || v.LengthInt() <= maxSetOfObjects {
+		return nil
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		if _, e := it.Element(); !e.Type().IsPrimitiveType() && e.Type() != cty.DynamicPseudoType {
+			return errLargeSet
+		}
+	}
+	return nil
 }
 
 // toFunc is tolist, toset and tomap: conversions whose parameter takes any type.

@@ -22,8 +22,9 @@ const (
 	maxJSON     = 200  // levels of jsondecode()
 	maxDigits   = 4096 // of parseint()
 
-	// Such sets are sorted by the text of their elements, which takes 10 µs each.
-	maxSetOfObjects = 20_000
+	// Such sets are sorted by the text of their elements, which takes 10 µs each,
+	// and functions of sets do so several times.
+	maxSetOfObjects = 5_000
 )
 
 // Size measures a value; it stops when a limit is passed.
@@ -33,9 +34,10 @@ type Size struct {
 
 // Bound checks that a value is within the limits. Parts that stand in several
 // places count each time, since that is what walking them costs.
-func Bound(v cty.Value) error {
+func Bound(v cty.Value) (Size, error) {
 	var s Size
-	return s.add(v)
+	err := s.add(v)
+	return s, err
 }
 
 // Measure is the size of a value that is within the limits.
@@ -67,7 +69,7 @@ func (s *Size) add(v cty.Value) error {
 		// the list that it was made of.
 		s.Elements += v.LengthInt()
 	case t.IsSetType() && v.LengthInt() > maxSetOfObjects:
-		return fmt.Errorf("a set of values that are not plain texts or numbers has at most %d elements; use a map", maxSetOfObjects)
+		return errLargeSet
 	case v.CanIterateElements():
 		for it := v.ElementIterator(); it.Next(); {
 			_, e := it.Element()
@@ -89,6 +91,8 @@ func BoundNumber(n *big.Float) error {
 	}
 	return nil
 }
+
+var errLargeSet = fmt.Errorf("a set of values that are not plain texts or numbers has at most %d elements; use a map", maxSetOfObjects)
 
 // Infinite finds an infinite number in a value that is within the limits. cty has
 // no NaN.
@@ -158,7 +162,7 @@ func guard(f function.Function, noFiles bool, pre func(args []cty.Value) error) 
 		}
 		v, err := f.Call(args)
 		if err == nil {
-			err = Bound(v)
+			_, err = Bound(v)
 		}
 		return v, err
 	}

@@ -14,6 +14,13 @@ const (
 	MaxFileSize  = 8 << 20
 	MaxDepth     = 200  // brackets, strings and templates within each other
 	MaxOperators = 1000 // operators of one expression
+
+	// MaxTokens bounds the words, signs, brackets and lines of all files of an
+	// experiment. The parser keeps 120 bytes for each, and the blocks and
+	// expressions made of them take several times as much.
+	MaxTokens = 1_000_000
+
+	maxDigits = 10_000 // reading a number takes time with the square of its digits
 )
 
 // position is a place in a file.
@@ -27,17 +34,17 @@ type scanError struct {
 }
 
 // check looks for what the parser must not see, and for places between blocks
-// at which a large file may be cut.
-func check(src []byte) ([]int, *scanError) {
+// at which a large file may be cut. It counts tokens; room is how many may be left.
+func check(src []byte, room int) (cuts []int, tokens int, err *scanError) {
 	if i := bytes.IndexByte(src, 0); i >= 0 {
-		return nil, &scanError{place(src, i), "NUL byte in the file",
+		return nil, 0, &scanError{place(src, i), "NUL byte in the file",
 			"An experiment is a text file in UTF-8. This one holds a zero byte; perhaps it is a binary file, or was saved as UTF-16. Save it as UTF-8."}
 	}
 	if i := invalidUTF8(src); i >= 0 {
-		return nil, &scanError{place(src, i), "The file is not UTF-8",
+		return nil, 0, &scanError{place(src, i), "The file is not UTF-8",
 			fmt.Sprintf("Byte 0x%02x does not belong to a UTF-8 character. Save the file as UTF-8.", src[i])}
 	}
-	return depth(src)
+	return depth(src, room)
 }
 
 func invalidUTF8(src []byte) int {
@@ -74,6 +81,8 @@ type scanner struct {
 	i      int
 	levels []level
 	ops    int // sum over levels
+	tokens int
+	long   bool // the last token is a number of too many digits
 
 	braces    int // as in hclsyntax: decides which brace ends a template sequence
 	returns   []int
@@ -95,20 +104,28 @@ type mode struct {
 }
 
 // depth bounds nesting and chains of operators.
-func depth(src []byte) ([]int, *scanError) {
+func depth(src []byte, room int) ([]int, int, *scanError) {
 	s := &scanner{src: src, levels: []level{{what: '{'}}}
 	for s.i < len(s.src) {
 		s.next()
 		if len(s.levels) > MaxDepth {
-			return nil, &scanError{place(src, s.lastStart), "Nested too deeply",
+			return nil, 0, &scanError{place(src, s.lastStart), "Nested too deeply",
 				fmt.Sprintf("More than %d brackets, strings or templates stand within each other here. Move inner parts into locals.", MaxDepth)}
 		}
+		if s.tokens > room {
+			return nil, 0, &scanError{place(src, s.lastStart), "The experiment is too large",
+				fmt.Sprintf("Its files hold more than %d words, signs, brackets and lines together. Use for_each instead of repeated blocks, or read long lists with file() and csvdecode() or jsondecode().", MaxTokens)}
+		}
+		if s.long {
+			return nil, 0, &scanError{place(src, s.lastStart), "Number out of range",
+				fmt.Sprintf("A number has at most %d digits. Write it with an exponent, such as 1.5e300; for text, put it in quotes.", maxDigits)}
+		}
 		if s.ops > MaxOperators {
-			return nil, &scanError{place(src, s.lastStart), "Expression with too many operators",
+			return nil, 0, &scanError{place(src, s.lastStart), "Expression with too many operators",
 				fmt.Sprintf("One expression may have at most %d operators. Split it with locals, or use a function such as sum().", MaxOperators)}
 		}
 	}
-	return s.cuts, nil
+	return s.cuts, s.tokens, nil
 }
 
 // next reads one token, or a part of one.
@@ -161,7 +178,11 @@ func (s *scanner) operand() {
 }
 
 func (s *scanner) code() {
-	switch c := s.src[s.i]; c {
+	c := s.src[s.i]
+	if c != ' ' && c != '\t' && c != '\r' {
+		s.tokens++
+	}
+	switch c {
 	case ' ', '\t', '\r':
 		s.i++
 	case '\n':
@@ -218,8 +239,12 @@ func (s *scanner) word(c byte) {
 		return
 	}
 	s.operand()
+	start := s.i
 	for s.i < len(s.src) && (isWord(s.src[s.i]) || s.src[s.i] == '-' && !isDigit(c)) {
 		s.i++
+	}
+	if isDigit(c) && s.i-start > maxDigits {
+		s.long = true
 	}
 }
 
@@ -356,7 +381,11 @@ func (s *scanner) directive(c byte) {
 }
 
 func (s *scanner) quoted() {
-	switch c := s.src[s.i]; c {
+	c := s.src[s.i]
+	if c == '\\' || c == '\n' || c == '$' || c == '%' { // of which the parser makes tokens or problems
+		s.tokens++
+	}
+	switch c {
 	case '"':
 		s.modes = s.modes[:len(s.modes)-1]
 		s.pop('"')
@@ -376,6 +405,7 @@ func (s *scanner) quoted() {
 }
 
 func (s *scanner) heredoc() {
+	s.tokens++ // at most a line
 	m := &s.modes[len(s.modes)-1]
 	if c := s.src[s.i]; c == '$' || c == '%' {
 		m.startOfLine = false

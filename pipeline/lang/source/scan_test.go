@@ -76,7 +76,7 @@ func FuzzScanner(f *testing.F) {
 func TestPieces(t *testing.T) {
 	block := "locals {\n  a = <<EOT\n}\n\n(\nEOT\n  b = { c = \"x\ty\" }\n}\n\n/* }\n\n*/\n"
 	src := []byte("\xef\xbb\xbf" + strings.Repeat(block, 5000))
-	cuts, bad := check(src)
+	cuts, _, bad := check(src, 1<<30)
 	if bad != nil || len(cuts) < 3 {
 		t.Fatalf("%d cuts, %+v", len(cuts), bad)
 	}

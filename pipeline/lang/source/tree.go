@@ -47,6 +47,7 @@ type Tree struct {
 	objects map[string]cache.Object
 	sources map[string][]byte
 	total   int64
+	tokens  int
 }
 
 type readKey struct {
@@ -229,7 +230,13 @@ func (t *Tree) parseAs(path, name string, variables bool) (*File, hcl.Diagnostic
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	cuts, e := check(src)
+	t.mu.Lock()
+	room := MaxTokens - t.tokens
+	t.mu.Unlock()
+	cuts, tokens, e := check(src, room)
+	t.mu.Lock()
+	t.tokens += tokens
+	t.mu.Unlock()
 	if e != nil {
 		pos := hcl.Pos{Line: e.at.line, Column: e.at.column, Byte: e.at.offset}
 		end := hcl.Pos{Line: e.at.line, Column: e.at.column + 1, Byte: e.at.offset + 1}
@@ -249,35 +256,36 @@ func (t *Tree) parseAs(path, name string, variables bool) (*File, hcl.Diagnostic
 	return t.recovered(src, name, variables)
 }
 
+// maxOfPart is how many problems of one block's syntax are kept.
+const maxOfPart = 100
+
 // withoutCascade drops what follows from another problem at the same place, and
 // from a string that was not closed: from there on the parser takes text for
 // code and code for text.
 func withoutCascade(diags hcl.Diagnostics) hcl.Diagnostics {
+	diags = diags[:min(len(diags), maxOfPart):min(len(diags), maxOfPart)]
+	badCharacter := map[int]bool{}
+	open := -1 // where the first string begins that is not closed
 	for _, d := range diags {
-		if d.Summary == "Invalid character" {
-			diags = slices.DeleteFunc(slices.Clone(diags), func(o *hcl.Diagnostic) bool {
-				return o.Summary == "Invalid expression" && o.Subject != nil && d.Subject != nil && o.Subject.Start == d.Subject.Start
-			})
+		switch {
+		case d.Subject == nil:
+		case d.Summary == "Invalid character":
+			badCharacter[d.Subject.Start.Byte] = true
+		case d.Summary == "Invalid multi-line string" && (open < 0 || d.Subject.Start.Byte < open):
+			open = d.Subject.Start.Byte
 		}
-		if d.Summary == "Missing item separator" {
+		switch d.Summary {
+		case "Missing item separator":
 			d.Detail += " If the list ends before this, its closing bracket is missing."
-		}
-		if d.Summary == "Invalid number literal" {
+		case "Invalid number literal":
 			d.Detail = "The number is too large, or not written as HCL wants it: digits, a point with digits, an exponent, such as 1.5e-3."
 		}
 	}
-	open := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary == "Invalid multi-line string" })
-	if open < 0 {
-		return diags
-	}
-	at := diags[open].Subject.Start.Byte
-	for _, d := range diags {
-		if d.Summary == diags[open].Summary && d.Subject.Start.Byte < at {
-			at = d.Subject.Start.Byte
+	return slices.DeleteFunc(slices.Clone(diags), func(d *hcl.Diagnostic) bool {
+		if d.Subject != nil && d.Summary == "Invalid expression" && badCharacter[d.Subject.Start.Byte] {
+			return true
 		}
-	}
-	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
-		return d.Subject != nil && d.Subject.Start.Byte > at || d.Summary == "Invalid string literal" || d.Summary == "Unterminated template string"
+		return open >= 0 && (d.Subject != nil && d.Subject.Start.Byte > open || d.Summary == "Invalid string literal" || d.Summary == "Unterminated template string")
 	})
 }
 
@@ -413,7 +421,7 @@ func (t *Tree) Parse(text, name string) (hclsyntax.Expression, hcl.Diagnostics) 
 	t.mu.Lock()
 	t.sources[name] = src
 	t.mu.Unlock()
-	if _, e := check(src); e != nil {
+	if _, _, e := check(src, MaxTokens); e != nil {
 		return nil, problem(name, e.summary, e.detail)
 	}
 	return hclsyntax.ParseExpression(src, name, hcl.InitialPos)
