@@ -13,7 +13,7 @@
 // connection, or reads a file outside the experiment's root, and no input may
 // panic, hang or take memory out of proportion: see source/scan.go for the limits of
 // files, wrap.go for those of evaluation and functions/limits.go for those of values.
-// A hostile file takes a few seconds and less than a gigabyte.
+// A hostile file takes a few seconds and about a gigabyte at most.
 //
 // # After a syntax error
 //
