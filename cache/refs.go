@@ -179,3 +179,28 @@ func (l *Local) State(name string) ([]byte, error) {
 	}
 	return rest[sha256.Size:], nil
 }
+
+// ReplaceFile gives a file new content in one step: who reads it sees the old or
+// the new one. With durable, the content survives a power cut. It is for files
+// outside of a store; its folder must be there.
+func ReplaceFile(path string, data []byte, mode fs.FileMode, durable bool) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil && durable {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return nil
+}

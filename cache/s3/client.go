@@ -394,7 +394,7 @@ func explain(err error) error {
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch":
 		return fmt.Errorf("%w; check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials)", err)
 	case "AccessDenied":
-		return fmt.Errorf("%w; the credentials do not allow it: `nbpipe cache init` prints the policies that roles need", err)
+		return fmt.Errorf("%w; the credentials do not allow it: `nbpipe cache init --policies` prints what each role needs", err)
 	case "RequestTimeTooSkewed":
 		return fmt.Errorf("%w; this machine's clock is wrong", err)
 	}

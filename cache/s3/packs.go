@@ -335,16 +335,8 @@ func (c *catalogue) learn(d cache.Digest, tail []byte, size int64) error {
 	}
 	// A copy that cannot be kept costs a request the next time.
 	path := c.file(d)
-	if os.MkdirAll(filepath.Dir(path), 0o755) != nil {
-		return nil
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "new-")
-	if err != nil {
-		return nil
-	}
-	_, err = f.Write(tail)
-	if errors.Join(err, f.Close()) != nil || os.Rename(f.Name(), path) != nil {
-		_ = os.Remove(f.Name())
+	if os.MkdirAll(filepath.Dir(path), 0o755) == nil {
+		_ = cache.ReplaceFile(path, tail, 0o644, false)
 	}
 	return nil
 }

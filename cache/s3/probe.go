@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"github.com/nbpipe/nbpipe/cache"
 )
 
 // Capabilities are what a server was seen to do right (invariant I18). What it
@@ -87,7 +89,7 @@ func (s *Store) Probe(ctx context.Context, again bool) (Capabilities, error) {
 		return c, fmt.Errorf("probing what the server can do: %w", err)
 	}
 	if b, err := json.Marshal(c); err == nil && s.Dir != "" && os.MkdirAll(filepath.Dir(path), 0o755) == nil {
-		_ = os.WriteFile(path, b, 0o644) // else it is probed again
+		_ = cache.ReplaceFile(path, b, 0o644, false) // else it is probed again
 	}
 	return c, nil
 }

@@ -24,8 +24,6 @@ type Options struct {
 	Key *cache.SigningKey
 	// Dir is a folder for the record of what was published; "" keeps none.
 	Dir string
-	// Event is told what a user should know, once each; may be nil.
-	Event func(message string)
 	// Progress is told about transfers of content; may be nil.
 	Progress func(what string, done, total int64)
 }
@@ -143,12 +141,11 @@ func (t *Team) work() {
 			return
 		}
 		t.mu.Unlock()
-		_, err := t.Push(t.ctx, keys, true)
-		t.mu.Lock()
-		if err != nil && t.ctx.Err() == nil {
-			t.notSent(len(keys), err)
+		if _, err := t.Push(t.ctx, keys, true); err != nil {
+			t.mu.Lock()
+			t.notSent(len(keys), err) // also where it was interrupted: the next run sends them
+			t.mu.Unlock()
 		}
-		t.mu.Unlock()
 	}
 }
 
@@ -240,18 +237,13 @@ func (t *Team) knows(d cache.Digest) bool {
 	return t.published[d]
 }
 
-// Flush waits until everything queued is in the bucket, or cannot be.
+// Flush waits until everything queued is in the bucket, or cannot be. When ctx
+// ends, what is on its way is given up, and counts as not sent.
 func (t *Team) Flush(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() {
-		t.cancel()
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.idle.Broadcast()
-	})
-	defer stop()
+	defer context.AfterFunc(ctx, t.cancel)()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for t.working && ctx.Err() == nil {
+	for t.working {
 		t.idle.Wait()
 	}
 	if left := len(t.queue); left > 0 {
@@ -318,15 +310,7 @@ func (t *Team) save() {
 	for _, d := range all {
 		b = append(b, d[:]...)
 	}
-	if os.MkdirAll(filepath.Dir(t.file()), 0o755) != nil {
-		return
-	}
-	f, err := os.CreateTemp(filepath.Dir(t.file()), "new-")
-	if err != nil {
-		return
-	}
-	_, err = f.Write(b)
-	if errors.Join(err, f.Close()) != nil || os.Rename(f.Name(), t.file()) != nil {
-		_ = os.Remove(f.Name())
+	if os.MkdirAll(filepath.Dir(t.file()), 0o755) == nil {
+		_ = cache.ReplaceFile(t.file(), b, 0o644, false)
 	}
 }

@@ -176,6 +176,9 @@ func TestFlushEnds(t *testing.T) {
 	if d := time.Since(started); d > 3*time.Second {
 		t.Errorf("Flush took %s after its context ended", d)
 	}
+	if r := m.Report(); r.NotSentNum != 1 {
+		t.Errorf("what was on its way does not count as not sent: %+v", r)
+	}
 }
 
 // TestHintsAreNoProof: what the bucket has lost since is published again by Push

@@ -95,19 +95,7 @@ func (s *Set) Save() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".trust-")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("writing %s: %w", s.path, err)
-	}
-	return nil
+	return cache.ReplaceFile(s.path, append(b, '\n'), 0o600, true)
 }
 
 // Add trusts a key. A name is bound to one key for ever: another one under it

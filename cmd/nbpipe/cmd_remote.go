@@ -16,7 +16,7 @@ import (
 var errNoRemote = errors.New(`no team cache is set: name one in the experiment's settings (cache "s3" "NAME" { bucket = ... }) or in your own (remote.bucket, NBPIPE_REMOTE_BUCKET)`)
 
 // withTeam opens an experiment with its team cache, which must be there.
-func (a *app) withTeam(ctx context.Context, args []string, plan bool, f func(*session, *view) error) error {
+func (a *app) withTeam(ctx context.Context, args []string, f func(*session, *view) error) error {
 	s, err := a.open(ctx, args, false)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (a *app) withTeam(ctx context.Context, args []string, plan bool, f func(*se
 	if !ok || a.settings.Remote.Off {
 		return withCode(exitUsage, errNoRemote)
 	}
-	if a.settings.Remote.Bucket == "" && !s.trust.Confirmed(s.folder, s.x.Cache.Digest().String()) {
+	if !s.agreed() {
 		return withCode(exitUsage, fmt.Errorf("you have not agreed to the team cache of this experiment: nbpipe trust %s", s.target.experiment))
 	}
 	t, err := a.openTeam(ctx, s, config, a.tell)
@@ -40,10 +40,8 @@ func (a *app) withTeam(ctx context.Context, args []string, plan bool, f func(*se
 		return withCode(exitStore, err)
 	}
 	s.use(t, v.event)
-	if plan {
-		if err := s.plan(ctx, v.event); err != nil {
-			return err
-		}
+	if err := s.plan(ctx, v.event); err != nil {
+		return err
 	}
 	return f(s, v)
 }
@@ -132,7 +130,7 @@ func (a *app) cachePush() *cobra.Command {
 	return &cobra.Command{
 		Use: "push [EXPERIMENT] [NODE...]", Short: "Publish this machine's results of an experiment to the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withTeam(cmd.Context(), args, true, func(s *session, v *view) error { return s.push(cmd.Context(), v) })
+			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.push(cmd.Context(), v) })
 		},
 	}
 }
@@ -176,7 +174,7 @@ func (a *app) cachePull() *cobra.Command {
 	return &cobra.Command{
 		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, with their content, from the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withTeam(cmd.Context(), args, true, func(s *session, v *view) error { return s.pull(cmd.Context(), v) })
+			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.pull(cmd.Context(), v) })
 		},
 	}
 }
@@ -184,24 +182,16 @@ func (a *app) cachePull() *cobra.Command {
 // pull fetches the content of what the plan found; run would do so when it is needed.
 func (s *session) pull(ctx context.Context, v *view) error {
 	v.phase("fetching from the team cache")
-	results, missing := 0, 0
-	var want []cache.Digest
+	results := 0
 	for _, n := range s.engine.Members() {
-		if n.Status != run.Cached {
-			missing++
-			continue
+		if n.Status == run.Cached {
+			results++
 		}
-		results++
-		lacking, err := s.store.Missing(ctx, n.Entry)
-		if err != nil {
-			return withCode(exitStore, err)
-		}
-		want = append(want, lacking...)
 	}
 	var err error
-	if len(want) > 0 {
-		if err = s.team.Fetch(ctx, s.store, want); err == nil {
-			err = s.fetchMembers(ctx)
+	for range 2 { // manifests of folders first, then what they list
+		if err == nil {
+			err = s.fetchLacking(ctx)
 		}
 	}
 	v.close()
@@ -215,15 +205,15 @@ func (s *session) pull(ctx context.Context, v *view) error {
 		s.app.note("%s", line)
 	}
 	fmt.Fprintf(s.app.stdout, "%s here with their content", count(results, "result"))
-	if missing > 0 {
-		fmt.Fprintf(s.app.stdout, "; %s have none yet", count(missing, "node"))
+	if missing := len(s.engine.Members()) - results; missing > 0 {
+		fmt.Fprintf(s.app.stdout, "; %s without one yet", count(missing, "node"))
 	}
 	fmt.Fprintln(s.app.stdout)
 	return nil
 }
 
-// fetchMembers fetches what trees hold, now that their manifests are here.
-func (s *session) fetchMembers(ctx context.Context) error {
+// fetchLacking fetches what results need and this machine is seen to lack.
+func (s *session) fetchLacking(ctx context.Context) error {
 	var want []cache.Digest
 	for _, n := range s.engine.Members() {
 		if n.Status != run.Cached {

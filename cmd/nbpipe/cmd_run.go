@@ -74,16 +74,22 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	if complete(sum) && !s.unshared() {
+	if complete(sum) && !s.unshared(ctx) {
 		s.remember(outcome, name)
 	}
-	return s.conclude(outcome, sum, time.Since(started), o)
+	if err := s.conclude(outcome, sum, time.Since(started), o); err != nil {
+		return err
+	}
+	if ctx.Err() != nil { // while publishing
+		return silently(exitInterrupted)
+	}
+	return nil
 }
 
 // unshared reports whether something is still to be published: then the next run
 // is not one with nothing to do.
-func (s *session) unshared() bool {
-	return s.apart || s.team != nil && s.team.Report().NotSentNum > 0
+func (s *session) unshared(ctx context.Context) bool {
+	return s.apart || s.team != nil && (ctx.Err() != nil || s.team.Report().NotSentNum > 0)
 }
 
 func complete(sum run.Summary) bool {

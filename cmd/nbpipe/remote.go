@@ -123,7 +123,7 @@ func (s *session) join(ctx context.Context, events func(run.Event)) error {
 		s.apart = true
 		return nil
 	}
-	if r.Bucket == "" && !s.trust.Confirmed(s.folder, s.x.Cache.Digest().String()) {
+	if !s.agreed() {
 		tell(fmt.Sprintf("this experiment shares results in %s, which you have not agreed to: nothing is sent or taken; `nbpipe trust %s` shows it and asks", placeText(config), s.target.experiment))
 		return nil
 	}
@@ -149,6 +149,11 @@ func (s *session) use(t *team.Team, events func(run.Event)) {
 	}
 	s.team = t
 	s.store.SetUpstream(t)
+}
+
+// agreed reports whether the bucket to use is the user's own choice, or was agreed to.
+func (s *session) agreed() bool {
+	return s.app.settings.Remote.Bucket != "" || s.trust.Confirmed(s.folder, s.x.Cache.Digest().String())
 }
 
 func placeText(c s3.Config) string {
@@ -189,7 +194,7 @@ func (a *app) openTeam(ctx context.Context, s *session, config s3.Config, tell f
 			return nil, err
 		}
 	}
-	o := team.Options{Local: s.store, Remote: remote, Dir: s.remoteFolder(), Event: tell}
+	o := team.Options{Local: s.store, Remote: remote, Dir: s.remoteFolder()}
 	if a.settings.Remote.Mode != "read" {
 		switch key, err := s.keys.Load(a.settings.Remote.Key); {
 		case errors.Is(err, trust.ErrNoKey):

@@ -144,35 +144,9 @@ func (l *Lock) Pin(address, source, value string) error {
 		b.SetAttributeValue("sha256", cty.StringVal(entries[a].Value))
 	}
 	out := append([]byte(lockHeader), f.Bytes()...)
-	if err := writeFile(l.Path(), out); err != nil {
+	if err := cache.ReplaceFile(l.Path(), out, 0o644, true); err != nil {
 		return err
 	}
 	l.seen = contentDigest(out)
 	return nil
-}
-
-// writeFile replaces a file atomically.
-func writeFile(path string, data []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if _, err = tmp.Write(data); err == nil {
-		err = tmp.Sync()
-	}
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(tmp.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	return err
 }
