@@ -121,7 +121,7 @@ func (l *Local) attach(ctx context.Context, exclusive bool) error {
 	case notExist(err) && l.opt.ReadOnly:
 		return fmt.Errorf("there is no store: %w", ErrNotFound)
 	case notExist(err):
-		if meta, err = l.create(); err != nil {
+		if meta, err = l.create(ctx); err != nil {
 			return err
 		}
 	case err != nil:
@@ -157,23 +157,30 @@ func readStoreFile(dir string) (m storeFile, err error) {
 var storeFolders = []string{"blobs", "packs", "refs", "plans", "memo", "quarantine", "tmp", "used"}
 
 // create makes the folders, then store.json: it is what makes a folder a store.
-// Of two processes that create at once, one wins and both use its ID.
-func (l *Local) create() (storeFile, error) {
+// Of two processes that create at once, one wins and both use its ID. The winner
+// may collect while the other is still here, so both hold the shared lock.
+func (l *Local) create(ctx context.Context) (storeFile, error) {
 	for _, name := range storeFolders {
 		if err := os.MkdirAll(filepath.Join(l.dir, name), 0o755); err != nil {
 			return storeFile{}, err
 		}
 	}
+	lock, err := os.OpenFile(filepath.Join(l.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return storeFile{}, err
+	}
+	defer lock.Close()
+	if err := waitLock(ctx, lock, false, l.opt.OnWait); err != nil {
+		return storeFile{}, err
+	}
 	if err := probeLocks(filepath.Join(l.dir, "tmp")); err != nil {
 		return storeFile{}, err
 	}
-	for _, name := range []string{"lock", "generation"} {
-		f, err := os.OpenFile(filepath.Join(l.dir, name), os.O_CREATE|os.O_RDWR, 0o644)
-		if err != nil {
-			return storeFile{}, err
-		}
-		_ = f.Close()
+	generation, err := os.OpenFile(filepath.Join(l.dir, "generation"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return storeFile{}, err
 	}
+	_ = generation.Close()
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return storeFile{}, err
