@@ -45,24 +45,8 @@ func (l *Local) HasBlob(ctx context.Context, d Digest) (bool, error) {
 }
 
 func (l *Local) has(d Digest) (bool, error) {
-	var have bool
-	if err := l.withIndex(func(x *index) error {
-		_, have = x.blobs[d]
-		return nil
-	}); err != nil || have {
-		return have, err
-	}
-	if l.hasFile(d) {
-		return true, nil
-	}
-	err := l.withIndex(func(x *index) error {
-		changed, err := l.refresh()
-		if changed {
-			_, have = l.idx.blobs[d]
-		}
-		return err
-	})
-	return have, err
+	_, _, have, err := l.findPacked(d)
+	return have || err == nil && l.hasFile(d), err
 }
 
 func (l *Local) hasFile(d Digest) bool {
@@ -76,13 +60,10 @@ func (l *Local) findPacked(d Digest) (p *pack, ref blobRef, ok bool, err error) 
 	err = l.withIndex(func(x *index) error {
 		loc, have := x.blobs[d]
 		if !have && !l.hasFile(d) {
-			changed, err := l.refresh()
-			if err != nil {
+			if _, err := l.refresh(); err != nil {
 				return err
 			}
-			if changed {
-				loc, have = l.idx.blobs[d]
-			}
+			loc, have = l.idx.blobs[d]
 		}
 		if have {
 			p, ref, ok = loc.p, *loc.ref(), true

@@ -195,23 +195,30 @@ func (l *Local) refresh() (bool, error) {
 		return true, err
 	}
 	x := l.idx
-	info, err := os.Stat(packsDir(l.dir))
-	if err != nil {
-		return false, fmt.Errorf("looking for new packs: %w", err)
-	}
-	if !x.settled || !info.ModTime().Equal(x.listed) {
-		before := len(x.packs)
-		names := packNames(x)
-		if err := l.list(x); err != nil {
-			return false, err
+	var changed bool
+	for {
+		info, err := os.Stat(packsDir(l.dir))
+		if err != nil {
+			return changed, fmt.Errorf("looking for new packs: %w", err)
 		}
-		if len(x.packs) != before || !slices.Equal(names, packNames(x)) {
-			x.rebuild()
-			clear(l.trees) // there may be notes on bad blobs among what is new
-			return true, nil
+		if !x.settled || !info.ModTime().Equal(x.listed) {
+			names := packNames(x)
+			if err := l.list(x); err != nil {
+				return changed, err
+			}
+			if !slices.Equal(names, packNames(x)) {
+				x.rebuild()
+				clear(l.trees) // there may be notes on bad blobs among what is new
+				changed = true
+			}
 		}
+		grew, renamed, err := l.growOpen(x)
+		changed = changed || grew
+		if err != nil || !renamed {
+			return changed, err
+		}
+		x.settled = false
 	}
-	return l.growOpen(x)
 }
 
 func packNames(x *index) []string {
@@ -223,22 +230,26 @@ func packNames(x *index) []string {
 	return names
 }
 
-// growOpen follows the packs that other processes append to.
-func (l *Local) growOpen(x *index) (changed bool, err error) {
+// growOpen follows the packs that other processes append to. It reports too
+// whether one was given another name since the listing.
+func (l *Local) growOpen(x *index) (changed, renamed bool, err error) {
 	for _, p := range x.packs {
 		if p.sealed || (l.own != nil && p == l.own.p) {
 			continue
 		}
 		f, err := p.open()
-		if err != nil {
-			continue // renamed this instant: the next listing tells
+		if isGone(err) {
+			renamed = true
+			continue
+		} else if err != nil {
+			return changed, renamed, err
 		}
 		if info, err := f.Stat(); err != nil || info.Size() <= p.size {
 			continue
 		}
 		blobs, entries, kills := len(p.blobs), len(p.entries), len(p.kills)
 		if err := p.grow(); err != nil {
-			return changed, err
+			return changed, renamed, err
 		}
 		if x.kill(p, kills) {
 			x.rebuild()
@@ -248,7 +259,7 @@ func (l *Local) growOpen(x *index) (changed bool, err error) {
 		}
 		changed = changed || len(p.blobs) > blobs || len(p.entries) > entries || len(p.kills) > kills
 	}
-	return changed, nil
+	return changed, renamed, nil
 }
 
 // reload forgets what was read and lists again: a pack vanished (invariant I22).
@@ -270,32 +281,51 @@ func (l *Local) reload() error {
 const settleTime = 100 * time.Millisecond
 
 // list brings x.packs in line with the folder. Packs whose writers died are
-// taken over on the way.
+// taken over on the way. A pack that is renamed while a folder is being read may
+// be seen under neither name, or be gone when it is opened, so the folder is read
+// until it reads the same twice.
 func (l *Local) list(x *index) error {
 	dir := packsDir(l.dir)
-	info, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("listing the packs: %w", err)
-	}
 	names, err := l.packFiles()
 	if err != nil {
 		return err
 	}
-	if l.adoptDead(names) {
-		if info, err = os.Stat(dir); err == nil {
-			names, err = l.packFiles()
-		}
+	l.adoptDead(names)
+	for range maxListings {
+		info, err := os.Stat(dir)
 		if err != nil {
 			return fmt.Errorf("listing the packs: %w", err)
 		}
+		if names, err = l.packFiles(); err != nil {
+			return err
+		}
+		x.listed, x.settled = info.ModTime(), l.opt.Now().Sub(info.ModTime()) > settleTime
+		if l.follow(x, names) {
+			again, err := l.packFiles()
+			if err != nil {
+				return err
+			}
+			if slices.Equal(names, again) {
+				return nil
+			}
+		}
+		x.settled = false
 	}
-	now := l.opt.Now()
-	x.listed, x.settled = info.ModTime(), now.Sub(info.ModTime()) > settleTime
+	return nil
+}
+
+// maxListings bounds how long list runs after others that seal packs without a pause.
+const maxListings = 100
+
+// follow loads the packs of a listing that are new, and drops what is not in it.
+// It returns false if one of them was gone.
+func (l *Local) follow(x *index, names []string) bool {
+	all := true
 	present := make(map[string]bool, len(names))
 	for _, name := range names {
 		present[name] = true
-		if x.packs[name] == nil {
-			l.loadInto(x, name)
+		if x.packs[name] == nil && !l.loadInto(x, name) {
+			all = false
 		}
 	}
 	for name, p := range x.packs {
@@ -304,19 +334,22 @@ func (l *Local) list(x *index) error {
 			l.retired = append(l.retired, p)
 		}
 	}
-	return nil
+	return all
 }
 
-func (l *Local) loadInto(x *index, name string) {
+// loadInto returns false if there is no such pack anymore.
+func (l *Local) loadInto(x *index, name string) bool {
 	p, err := loadPack(filepath.Join(packsDir(l.dir), name), name, strings.HasSuffix(name, sealedSuffix))
-	if err != nil {
-		if !isGone(err) {
-			x.broken[name] = err
-		}
-		return
+	switch {
+	case isGone(err):
+		return false
+	case err != nil:
+		x.broken[name] = err
+	default:
+		delete(x.broken, name)
+		x.packs[name] = p
 	}
-	delete(x.broken, name)
-	x.packs[name] = p
+	return true
 }
 
 // packFiles lists the names of packs.
@@ -346,19 +379,16 @@ func isPackName(name string) bool {
 
 // adoptDead seals the open packs whose writers are dead; failing to is no
 // error, since they can be read as they are.
-func (l *Local) adoptDead(names []string) (adopted bool) {
+func (l *Local) adoptDead(names []string) {
 	if l.readOnly {
-		return false
+		return
 	}
 	for _, name := range names {
 		if !strings.HasSuffix(name, openSuffix) || (l.own != nil && l.own.p.name == name) {
 			continue
 		}
-		if ok, _ := adopt(l.dir, name, l.at); ok {
-			adopted = true
-		}
+		_ = adopt(l.dir, name, l.at)
 	}
-	return adopted
 }
 
 // withIndex runs f under the lock, with the index loaded.

@@ -171,33 +171,33 @@ func (w *packWriter) seal() error {
 }
 
 // adopt takes over an open pack whose writer is dead: what is valid is sealed,
-// the rest cut off. It returns false if the writer lives, or another process
-// was quicker.
-func adopt(dir, name string, at func(string)) (bool, error) {
+// the rest cut off. If the writer lives, or another process was quicker, nothing
+// is done.
+func adopt(dir, name string, at func(string)) error {
 	path := filepath.Join(packsDir(dir), name)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if isGone(err) {
-		return false, nil
+		return nil
 	} else if err != nil {
 		// A writer that died while sealing leaves its pack read-only.
 		if f, err = reopenWritable(path); err != nil {
-			return false, err
+			return err
 		}
 	}
 	defer f.Close()
 	if err := flock(f, true, false); err != nil {
-		return false, nil
+		return nil
 	}
 	if mine, err := f.Stat(); err != nil {
-		return false, err
+		return err
 	} else if named, err := os.Stat(path); err != nil || !os.SameFile(mine, named) {
-		return false, nil
+		return nil
 	}
 	w := &packWriter{dir: dir, f: f, sum: sha256.New(), at: at, p: &pack{name: name, path: path}}
 	if err := w.resume(); err != nil {
-		return false, fmt.Errorf("adopting the pack %s: %w", name, err)
+		return fmt.Errorf("adopting the pack %s: %w", name, err)
 	}
-	return true, w.seal()
+	return w.seal()
 }
 
 func reopenWritable(path string) (*os.File, error) {
