@@ -24,7 +24,7 @@ func (l *Local) markBad(d Digest, reason string) error {
 	}
 	return l.deleting(func() error {
 		err := l.withIndex(func(x *index) error {
-			if _, err := l.refresh(); err != nil {
+			if err := l.refresh(); err != nil {
 				return err
 			}
 			clear(l.trees)
@@ -60,7 +60,7 @@ func (l *Local) Forget(ctx context.Context, k Key) (n int, err error) {
 	}
 	err = l.deleting(func() error {
 		err := l.withIndex(func(x *index) error {
-			if _, err := l.refresh(); err != nil {
+			if err := l.refresh(); err != nil {
 				return err
 			}
 			if n = len(l.idx.of(k)); n == 0 {

@@ -60,7 +60,7 @@ func (l *Local) findPacked(d Digest) (p *pack, ref blobRef, ok bool, err error) 
 	err = l.withIndex(func(x *index) error {
 		loc, have := x.blobs[d]
 		if !have && !l.hasFile(d) {
-			if _, err := l.refresh(); err != nil {
+			if err := l.refresh(); err != nil {
 				return err
 			}
 			loc, have = l.idx.blobs[d]

@@ -169,13 +169,10 @@ func (l *Local) entryLocs(k Key) (out []foundEntry, err error) {
 	err = l.withIndex(func(x *index) error {
 		locs := x.of(k)
 		if len(locs) == 0 {
-			changed, err := l.refresh()
-			if err != nil {
+			if err := l.refresh(); err != nil {
 				return err
 			}
-			if changed {
-				locs = l.idx.of(k)
-			}
+			locs = l.idx.of(k)
 		}
 		for _, loc := range locs {
 			out = append(out, foundEntry{loc.p, *loc.ref()})

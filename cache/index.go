@@ -187,38 +187,36 @@ func (l *Local) ensureIndex() (*index, error) {
 }
 
 // refresh looks for what other processes have written since. It costs one stat,
-// and one for each open pack of another live process, when nothing happened. It
-// reports whether anything was new. The caller holds l.mu.
-func (l *Local) refresh() (bool, error) {
+// and one for each open pack of another live process, when nothing happened. The
+// index may be another one afterwards. The caller holds l.mu.
+func (l *Local) refresh() error {
 	if l.idx == nil {
 		_, err := l.ensureIndex()
-		return true, err
+		return err
 	}
 	x := l.idx
-	var changed bool
-	for {
+	for range maxListings {
 		info, err := os.Stat(packsDir(l.dir))
 		if err != nil {
-			return changed, fmt.Errorf("looking for new packs: %w", err)
+			return fmt.Errorf("looking for new packs: %w", err)
 		}
 		if !x.settled || !info.ModTime().Equal(x.listed) {
 			names := packNames(x)
 			if err := l.list(x); err != nil {
-				return changed, err
+				return err
 			}
 			if !slices.Equal(names, packNames(x)) {
 				x.rebuild()
 				clear(l.trees) // there may be notes on bad blobs among what is new
-				changed = true
 			}
 		}
-		grew, renamed, err := l.growOpen(x)
-		changed = changed || grew
+		renamed, err := l.growOpen(x)
 		if err != nil || !renamed {
-			return changed, err
+			return err
 		}
 		x.settled = false
 	}
+	return nil
 }
 
 func packNames(x *index) []string {
@@ -230,9 +228,9 @@ func packNames(x *index) []string {
 	return names
 }
 
-// growOpen follows the packs that other processes append to. It reports too
-// whether one was given another name since the listing.
-func (l *Local) growOpen(x *index) (changed, renamed bool, err error) {
+// growOpen follows the packs that other processes append to. It reports whether
+// one was sealed, and so renamed, since the listing.
+func (l *Local) growOpen(x *index) (renamed bool, err error) {
 	for _, p := range x.packs {
 		if p.sealed || (l.own != nil && p == l.own.p) {
 			continue
@@ -242,14 +240,14 @@ func (l *Local) growOpen(x *index) (changed, renamed bool, err error) {
 			renamed = true
 			continue
 		} else if err != nil {
-			return changed, renamed, err
+			return renamed, fmt.Errorf("reading another process's pack: %w", err)
 		}
 		if info, err := f.Stat(); err != nil || info.Size() <= p.size {
 			continue
 		}
 		blobs, entries, kills := len(p.blobs), len(p.entries), len(p.kills)
 		if err := p.grow(); err != nil {
-			return changed, renamed, err
+			return renamed, err
 		}
 		if x.kill(p, kills) {
 			x.rebuild()
@@ -257,9 +255,8 @@ func (l *Local) growOpen(x *index) (changed, renamed bool, err error) {
 		} else {
 			x.include(p, blobs, entries)
 		}
-		changed = changed || len(p.blobs) > blobs || len(p.entries) > entries || len(p.kills) > kills
 	}
-	return changed, renamed, nil
+	return renamed, nil
 }
 
 // reload forgets what was read and lists again: a pack vanished (invariant I22).
@@ -280,42 +277,36 @@ func (l *Local) reload() error {
 // before an equal time means an unchanged folder: file systems stamp in ticks of up to 10 ms.
 const settleTime = 100 * time.Millisecond
 
+// maxListings bounds how often the folder is read again because others seal packs
+// meanwhile; what they do after that, the next refresh sees.
+const maxListings = 100
+
 // list brings x.packs in line with the folder. Packs whose writers died are
-// taken over on the way. A pack that is renamed while a folder is being read may
+// taken over on the way. A pack that is renamed while the folder is being read may
 // be seen under neither name, or be gone when it is opened, so the folder is read
 // until it reads the same twice.
 func (l *Local) list(x *index) error {
-	dir := packsDir(l.dir)
-	names, err := l.packFiles()
-	if err != nil {
-		return err
-	}
-	l.adoptDead(names)
 	for range maxListings {
-		info, err := os.Stat(dir)
+		info, err := os.Stat(packsDir(l.dir))
 		if err != nil {
 			return fmt.Errorf("listing the packs: %w", err)
 		}
-		if names, err = l.packFiles(); err != nil {
+		names, err := l.packFiles()
+		if err != nil {
 			return err
 		}
 		x.listed, x.settled = info.ModTime(), l.opt.Now().Sub(info.ModTime()) > settleTime
+		l.adoptDead(names)
 		if l.follow(x, names) {
 			again, err := l.packFiles()
-			if err != nil {
+			if err != nil || slices.Equal(names, again) {
 				return err
-			}
-			if slices.Equal(names, again) {
-				return nil
 			}
 		}
 		x.settled = false
 	}
 	return nil
 }
-
-// maxListings bounds how long list runs after others that seal packs without a pause.
-const maxListings = 100
 
 // follow loads the packs of a listing that are new, and drops what is not in it.
 // It returns false if one of them was gone.
@@ -352,7 +343,7 @@ func (l *Local) loadInto(x *index, name string) bool {
 	return true
 }
 
-// packFiles lists the names of packs.
+// packFiles lists the names of packs, sorted. Links are none.
 func (l *Local) packFiles() ([]string, error) {
 	all, err := os.ReadDir(packsDir(l.dir))
 	if err != nil {
@@ -360,7 +351,7 @@ func (l *Local) packFiles() ([]string, error) {
 	}
 	names := make([]string, 0, len(all))
 	for _, e := range all {
-		if isPackName(e.Name()) {
+		if e.Type().IsRegular() && isPackName(e.Name()) {
 			names = append(names, e.Name())
 		}
 	}

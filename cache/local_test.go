@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -285,5 +286,31 @@ func TestClosed(t *testing.T) {
 	}
 	if err := l.Close(); !errors.Is(err, ErrClosed) {
 		t.Errorf("Close: %v", err)
+	}
+}
+
+// A link among the packs is no pack: it neither counts nor makes listings go on
+// in the hope that its target comes back.
+func TestLinksAreNoPacks(t *testing.T) {
+	dir := t.TempDir()
+	writer := openTest(t, dir, Options{})
+	publish(t, writer, testKey(1), []byte("1"))
+	closeTest(t, writer)
+	for _, name := range []string{DigestOf(nil).String() + sealedSuffix, strings.Repeat("00", 16) + openSuffix} {
+		if err := os.Symlink("nowhere", filepath.Join(packsDir(dir), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(packsDir(dir), old, old); err != nil {
+		t.Fatal(err)
+	}
+	l := openTest(t, dir, Options{})
+	wantHit(t, l, testKey(1))
+	wantMiss(t, l, testKey(2))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.idx.settled || len(l.idx.broken) > 0 {
+		t.Errorf("settled: %v, broken: %v", l.idx.settled, l.idx.broken)
 	}
 }

@@ -39,7 +39,7 @@ func (l *Local) Status(ctx context.Context) (Status, error) {
 	}
 	s := Status{ID: l.id, Dir: l.dir, Created: meta.Created, ReadOnly: l.readOnly}
 	err = l.withIndex(func(x *index) error {
-		if _, err := l.refresh(); err != nil {
+		if err := l.refresh(); err != nil {
 			return err
 		}
 		l.countPacks(l.idx, &s)

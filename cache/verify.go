@@ -33,7 +33,7 @@ func (l *Local) Verify(ctx context.Context, o VerifyOptions, progress func(done,
 	var digests []Digest
 	var entries []foundEntry
 	err := l.withIndex(func(x *index) error {
-		if _, err := l.refresh(); err != nil {
+		if err := l.refresh(); err != nil {
 			return err
 		}
 		for d := range l.idx.blobs {
