@@ -30,6 +30,9 @@ func checkName(name string, folders bool) error {
 	return nil
 }
 
+// CheckRefName accepts what may be the name of a ref, in every store.
+func CheckRefName(name string) error { return checkName(name, true) }
+
 const nameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 // replaceFile publishes a small file in one step.
