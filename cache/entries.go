@@ -237,7 +237,7 @@ func (l *Local) Publish(ctx context.Context, e *Entry) (StoredEntry, error) {
 // members of trees, and the log.
 func (l *Local) Missing(ctx context.Context, e *Entry) ([]Digest, error) {
 	var out []Digest
-	for _, o := range entryObjects(e) {
+	for _, o := range e.Content() {
 		missing, err := l.missingOf(ctx, o)
 		if err != nil {
 			return nil, err
@@ -245,13 +245,6 @@ func (l *Local) Missing(ctx context.Context, e *Entry) ([]Digest, error) {
 		out = append(out, missing...)
 	}
 	return out, nil
-}
-
-func entryObjects(e *Entry) []Object {
-	if e.Record.Log == nil {
-		return e.Objects
-	}
-	return append(slices.Clone(e.Objects), *e.Record.Log)
 }
 
 func (l *Local) missingOf(ctx context.Context, o Object) ([]Digest, error) {

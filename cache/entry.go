@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -47,6 +48,14 @@ type Record struct {
 // OutputDigest identifies the declared outputs: entries of one key whose
 // OutputDigest differs diverge (invariant I11).
 func (e *Entry) OutputDigest() Digest { return DigestOf(WithoutNames(e.Outputs)) }
+
+// Content lists everything that the entry needs: what its outputs name, and the log.
+func (e *Entry) Content() []Object {
+	if e.Record.Log == nil {
+		return e.Objects
+	}
+	return append(slices.Clone(e.Objects), *e.Record.Log)
+}
 
 // WithoutNames leaves out what files are called: a name is for people, is part
 // of no key, and makes no other result.

@@ -211,7 +211,7 @@ func (c *collection) readEntries(ctx context.Context) error {
 			continue
 		}
 		e.kind = entry.Kind
-		for _, o := range entryObjects(entry) {
+		for _, o := range entry.Content() {
 			needs, err := c.expand(ctx, o)
 			if err != nil {
 				return err

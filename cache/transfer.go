@@ -267,7 +267,7 @@ func (l *Local) Own(ctx context.Context, k Key) (s StoredEntry, e *Entry, ok boo
 // and of its log. Trees are read.
 func (l *Local) Needs(ctx context.Context, e *Entry) ([]Digest, error) {
 	var out []Digest
-	for _, o := range entryObjects(e) {
+	for _, o := range e.Content() {
 		out = append(out, o.Digest)
 		if !o.Tree {
 			continue

@@ -77,6 +77,7 @@ type client struct {
 	base *watched
 
 	requests, bytesIn, bytesOut atomic.Int64
+	clock                       serverClock
 
 	mu       sync.Mutex
 	failures int // in a row
@@ -216,7 +217,9 @@ func (w *watched) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Body = &watchedBody{req.Body, func(n int) { moved(n); w.c.bytesOut.Add(int64(n)) }, func() {}, nil}
 	}
 	resp, err := w.base.RoundTrip(req)
-	if err != nil {
+	if err == nil {
+		w.c.clock.set(resp.Header.Get("Date"), w.c.Now())
+	} else {
 		timer.Stop()
 		if cause := context.Cause(ctx); cause != nil && req.Context().Err() != nil {
 			err = cause

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"path"
 	"path/filepath"
 	"sync"
 	"time"
@@ -78,9 +79,8 @@ func (p *packBuilder) finish() (object, tail []byte) {
 
 // location is where a blob lies.
 type location struct {
-	pack    cache.Digest
-	off, n  int64
-	packLen int64
+	pack   cache.Digest
+	off, n int64
 }
 
 // indexSize reads the trailer at the end of b and says how long index and
@@ -96,8 +96,14 @@ func indexSize(b []byte) (int64, error) {
 	return n*indexRecord + trailerSize, nil
 }
 
+// packed is a blob of a pack, as its index names it.
+type packed struct {
+	digest cache.Digest
+	off, n int64
+}
+
 // parseIndex reads index and trailer of a pack that is size bytes long.
-func parseIndex(pack cache.Digest, tail []byte, size int64) (map[cache.Digest]location, error) {
+func parseIndex(tail []byte, size int64) ([]packed, error) {
 	n, err := indexSize(tail)
 	if err != nil {
 		return nil, err
@@ -109,13 +115,13 @@ func parseIndex(pack cache.Digest, tail []byte, size int64) (map[cache.Digest]lo
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(tail[n-trailerSize+4:]) {
 		return nil, errors.New("the index's checksum is wrong")
 	}
-	out := make(map[cache.Digest]location, len(body)/indexRecord)
+	out := make([]packed, 0, len(body)/indexRecord)
 	for ; len(body) > 0; body = body[indexRecord:] {
-		at := location{pack: pack, off: int64(binary.LittleEndian.Uint32(body[32:])), n: int64(binary.LittleEndian.Uint32(body[36:])), packLen: size}
-		if at.n <= 0 || at.n > cache.MaxPacked || at.off < int64(len(packMagic)) || at.off+at.n > size-n {
+		b := packed{cache.Digest(body[:32]), int64(binary.LittleEndian.Uint32(body[32:])), int64(binary.LittleEndian.Uint32(body[36:]))}
+		if b.n <= 0 || b.n > cache.MaxPacked || b.off < int64(len(packMagic)) || b.off+b.n > size-n {
 			return nil, errors.New("the index names bytes that the pack has not")
 		}
-		out[cache.Digest(body[:32])] = at
+		out = append(out, b)
 	}
 	return out, nil
 }
@@ -170,7 +176,7 @@ func (s *Store) putPack(ctx context.Context, p *packBuilder) error {
 		delete(s.bad, blob)
 	}
 	s.mu.Unlock()
-	return s.catalogue.learn(d, tail, int64(len(object)))
+	return s.catalogue.learn(d, tail, info{size: int64(len(object)), modified: s.serverNow()})
 }
 
 // readPacked reads one blob of a pack.
@@ -203,10 +209,20 @@ type catalogue struct {
 	s  *Store
 	mu sync.Mutex
 
-	blobs  map[cache.Digest]location
-	packs  map[cache.Digest]bool // whose index was read
+	packs  map[cache.Digest]*packInfo // whose index was read
+	blobs  map[cache.Digest]location  // of each blob, one
 	broken map[cache.Digest]error
+	wrong  map[copyOf]bool // copies whose bytes were seen to be wrong
 	listed time.Time
+}
+
+type copyOf struct{ pack, blob cache.Digest }
+
+// packInfo is what is known of a pack.
+type packInfo struct {
+	size     int64
+	modified time.Time // by the server's clock
+	blobs    []packed
 }
 
 // relist is how long a listing of packs is good enough for a blob that is not
@@ -214,7 +230,8 @@ type catalogue struct {
 const relist = 2 * time.Second
 
 func (c *catalogue) init(s *Store) {
-	c.s, c.blobs, c.packs, c.broken = s, map[cache.Digest]location{}, map[cache.Digest]bool{}, map[cache.Digest]error{}
+	c.s, c.blobs, c.packs, c.broken = s, map[cache.Digest]location{}, map[cache.Digest]*packInfo{}, map[cache.Digest]error{}
+	c.wrong = map[copyOf]bool{}
 }
 
 // find returns where a blob lies; it lists the packs if that is not known.
@@ -235,23 +252,36 @@ func (c *catalogue) find(ctx context.Context, d cache.Digest) (location, bool, e
 	return at, ok, nil
 }
 
+const packsPrefix = "packs/"
+
 // refresh lists the packs and reads the indexes that are new.
 func (c *catalogue) refresh(ctx context.Context) error {
 	started := time.Now()
-	all, err := c.s.list(ctx, "packs/")
+	all, err := c.s.list(ctx, packsPrefix)
 	if err != nil {
 		return err
 	}
+	return c.take(ctx, all, started)
+}
+
+// parsePackName reads what packName wrote.
+func parsePackName(name string) (cache.Digest, bool) {
+	d, err := cache.ParseDigest(path.Base(name))
+	return d, err == nil && name == packName(d)
+}
+
+// take takes in a listing of all packs that was begun at a time.
+func (c *catalogue) take(ctx context.Context, all []info, started time.Time) error {
 	there := make(map[cache.Digest]bool, len(all))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency / 2)
 	for _, i := range all {
-		d, err := cache.ParseDigest(filepath.Base(i.name))
-		if err != nil || i.name != packName(d) || i.size > maxPack {
+		d, ok := parsePackName(i.name)
+		if !ok || i.size > maxPack {
 			continue
 		}
 		there[d] = true
-		if !c.knows(d) {
+		if !c.knows(d, i.modified) {
 			g.Go(func() error { return c.read(gctx, d, i) })
 		}
 	}
@@ -281,16 +311,21 @@ func (s *Store) serverKnows(ctx context.Context, name string) bool {
 	return err == nil
 }
 
-func (c *catalogue) knows(d cache.Digest) bool {
+// knows reports whether a pack need not be read, and takes in its time.
+func (c *catalogue) knows(d cache.Digest, modified time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.packs[d] || c.broken[d] != nil
+	if p := c.packs[d]; p != nil {
+		p.modified = modified
+		return true
+	}
+	return c.broken[d] != nil
 }
 
 // read reads the index of one pack, from this machine's copy if there is one.
 func (c *catalogue) read(ctx context.Context, d cache.Digest, i info) error {
 	if b, err := os.ReadFile(c.file(d)); err == nil && c.s.Dir != "" {
-		if c.learnFrom(d, b, i.size) == nil {
+		if c.learnFrom(d, b, i) == nil {
 			return nil
 		}
 	}
@@ -307,7 +342,7 @@ func (c *catalogue) read(ctx context.Context, d cache.Digest, i info) error {
 			return c.skip(d, err)
 		}
 	}
-	if err := c.learn(d, tail[int64(len(tail))-n:], i.size); err != nil {
+	if err := c.learn(d, tail[int64(len(tail))-n:], i); err != nil {
 		return c.skip(d, &cache.CorruptError{Digest: d, Detail: "pack: " + err.Error()})
 	}
 	return nil
@@ -329,8 +364,8 @@ func (c *catalogue) file(d cache.Digest) string {
 }
 
 // learn takes an index in and keeps a copy on this machine.
-func (c *catalogue) learn(d cache.Digest, tail []byte, size int64) error {
-	if err := c.learnFrom(d, tail, size); err != nil || c.s.Dir == "" {
+func (c *catalogue) learn(d cache.Digest, tail []byte, i info) error {
+	if err := c.learnFrom(d, tail, i); err != nil || c.s.Dir == "" {
 		return err
 	}
 	// A copy that cannot be kept costs a request the next time.
@@ -341,43 +376,63 @@ func (c *catalogue) learn(d cache.Digest, tail []byte, size int64) error {
 	return nil
 }
 
-func (c *catalogue) learnFrom(d cache.Digest, tail []byte, size int64) error {
-	blobs, err := parseIndex(d, tail, size)
+func (c *catalogue) learnFrom(d cache.Digest, tail []byte, i info) error {
+	blobs, err := parseIndex(tail, i.size)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for blob, at := range blobs {
-		if _, have := c.blobs[blob]; !have {
-			c.blobs[blob] = at
-		}
-	}
-	c.packs[d] = true
+	c.packs[d] = &packInfo{size: i.size, modified: i.modified, blobs: blobs}
+	c.include(d)
 	delete(c.broken, d)
 	return nil
 }
 
+// include makes the blobs of a pack findable. The caller holds c.mu.
+func (c *catalogue) include(d cache.Digest) {
+	for _, b := range c.packs[d].blobs {
+		if _, have := c.blobs[b.digest]; !have && !c.wrong[copyOf{d, b.digest}] {
+			c.blobs[b.digest] = location{pack: d, off: b.off, n: b.n}
+		}
+	}
+}
+
+// forget drops a blob: the copy that is known of it is wrong.
 func (c *catalogue) forget(d cache.Digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.blobs, d)
+	if at, ok := c.blobs[d]; ok {
+		c.wrong[copyOf{at.pack, d}] = true
+		delete(c.blobs, d)
+	}
 }
 
-// forgetPack drops a pack that is no longer there. Its blobs may be in other
-// packs: their indexes are read again.
+// forgetPack drops a pack that is no longer there. Its blobs may be in others.
 func (c *catalogue) forgetPack(d cache.Digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.s.Dir != "" {
+		_ = os.Remove(c.file(d))
+	}
 	delete(c.packs, d)
 	for blob, at := range c.blobs {
 		if at.pack == d {
 			delete(c.blobs, blob)
 		}
 	}
-	if c.s.Dir != "" {
-		_ = os.Remove(c.file(d))
+	for other := range c.packs {
+		c.include(other)
 	}
-	clear(c.packs)
 	c.listed = time.Time{}
+}
+
+// contents lists what a pack holds, as its index says.
+func (c *catalogue) contents(d cache.Digest) []packed {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.packs[d]; p != nil {
+		return p.blobs
+	}
+	return nil
 }

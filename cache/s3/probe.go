@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +32,8 @@ type Capabilities struct {
 	Skew                 time.Duration `json:"skew"`    // the server's clock minus this machine's
 	Probed               time.Time     `json:"probed"`
 }
+
+const probePrefix = "probe/"
 
 // maxSkew is how far clocks may be apart before ages mean nothing (invariant I14).
 const maxSkew = 5 * time.Minute
@@ -99,7 +100,7 @@ func (s *Store) probe(ctx context.Context) (c Capabilities, err error) {
 	if _, err := rand.Read(id[:]); err != nil {
 		return c, err
 	}
-	corner := "probe/" + hex.EncodeToString(id[:]) + "/"
+	corner := probePrefix + hex.EncodeToString(id[:]) + "/"
 	small, large := corner+"small", corner+"large"
 	// A writer may not delete; then a few bytes stay there.
 	defer func() {
@@ -141,9 +142,7 @@ func (s *Store) probe(ctx context.Context) (c Capabilities, err error) {
 	if c.ConditionalMultipart, err = s.probeMultipart(ctx, large); err != nil {
 		return c, err
 	}
-	if c.Skew, err = s.serverSkew(ctx); err != nil {
-		return c, err
-	}
+	c.Skew, _ = s.serverSkew()
 	c.Probed = s.Now().UTC().Truncate(time.Second)
 	return c, nil
 }
@@ -223,23 +222,4 @@ func (s *Store) probeMultipart(ctx context.Context, name string) (bool, error) {
 		return true, nil
 	}
 	return false, err
-}
-
-// serverSkew compares clocks by the Date of an answer.
-func (s *Store) serverSkew(ctx context.Context) (skew time.Duration, err error) {
-	err = s.do(ctx, "asking for the time", func(ctx context.Context) error {
-		r, _, header, err := s.core.GetObject(ctx, s.Bucket, s.Prefix+storeName, minio.GetObjectOptions{})
-		if err != nil {
-			return answer(err)
-		}
-		defer r.Close()
-		t, err := http.ParseTime(header.Get("Date"))
-		if err != nil {
-			return nil // it does not say; nothing is known then
-		}
-		// The header has whole seconds: the middle of the second errs least.
-		skew = t.Add(500 * time.Millisecond).Sub(s.Now())
-		return nil
-	})
-	return skew, err
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +28,33 @@ type storeFile struct {
 	Format  int       `json:"format"`
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
+	// Grace is how long garbage lies before it is deleted: longer than any publishing
+	// takes, from its first upload to its last entry. Writers and collectors must
+	// agree on it, so it stands here. DefaultGrace if it is missing.
+	Grace seconds `json:"grace_seconds,omitempty"`
+}
+
+// DefaultGrace is the grace of stores for which no other was chosen (invariant I13).
+const DefaultGrace = 48 * time.Hour
+
+// minGrace: ages are compared by clocks that tick in seconds.
+const minGrace = 4 * time.Second
+
+// seconds is a duration as a number of seconds.
+type seconds time.Duration
+
+func (s seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+
+func (s *seconds) UnmarshalJSON(b []byte) error {
+	var n float64
+	if err := json.Unmarshal(b, &n); err != nil {
+		return err
+	}
+	if n <= 0 || n > 1e9 {
+		return fmt.Errorf("%g seconds are out of range", n)
+	}
+	*s = seconds(n * float64(time.Second))
+	return nil
 }
 
 // ErrNoStore says that there is no store at the place.
@@ -35,7 +63,9 @@ var ErrNoStore = errors.New("there is no team cache there")
 // Store is a store in a bucket. It is safe for concurrent use.
 type Store struct {
 	*client
-	id string
+	id      string
+	created time.Time
+	grace   time.Duration
 
 	flushing sync.Mutex // held while a pack is uploaded
 
@@ -65,7 +95,13 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if m.Format != FormatVersion {
 		return nil, fmt.Errorf("the team cache has format %d, this build knows %d", m.Format, FormatVersion)
 	}
-	s := &Store{client: cl, id: m.ID, bad: map[cache.Digest]bool{}}
+	s := &Store{client: cl, id: m.ID, created: m.Created, grace: time.Duration(m.Grace), bad: map[cache.Digest]bool{}}
+	if s.grace == 0 {
+		s.grace = DefaultGrace
+	}
+	if s.grace < minGrace {
+		return nil, fmt.Errorf("%s says a grace of %s; at least %s are needed", storeName, s.grace, minGrace)
+	}
 	s.catalogue.init(s)
 	return s, nil
 }
@@ -86,8 +122,12 @@ func (c *client) readStoreFile(ctx context.Context) (m storeFile, err error) {
 }
 
 // Init makes a store, and the bucket if there is none, or opens the one that is
-// there. Of two that make it at once, one wins and both use its ID.
-func Init(ctx context.Context, c Config) (*Store, error) {
+// there. Of two that make it at once, one wins and both use its ID. A grace of
+// zero is DefaultGrace; a store that is there keeps its own.
+func Init(ctx context.Context, c Config, grace time.Duration) (*Store, error) {
+	if grace != 0 && grace < minGrace {
+		return nil, fmt.Errorf("a grace of %s is too short: at least %s, and longer than the longest publishing takes", grace, minGrace)
+	}
 	cl, err := newClient(c)
 	if err != nil {
 		return nil, err
@@ -99,7 +139,7 @@ func Init(ctx context.Context, c Config) (*Store, error) {
 	if _, err := rand.Read(id[:]); err != nil {
 		return nil, err
 	}
-	b, err := json.MarshalIndent(storeFile{FormatVersion, hex.EncodeToString(id[:]), cl.Now().UTC()}, "", "  ")
+	b, err := json.MarshalIndent(storeFile{FormatVersion, hex.EncodeToString(id[:]), cl.Now().UTC(), seconds(grace)}, "", "  ")
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +151,9 @@ func Init(ctx context.Context, c Config) (*Store, error) {
 
 // ID is the store's random name: the scope of signatures.
 func (s *Store) ID() string { return s.id }
+
+// Grace is how long garbage lies before it is deleted.
+func (s *Store) Grace() time.Duration { return s.grace }
 
 // Place names the store for people.
 func (s *Store) Place() string {
@@ -143,14 +186,22 @@ func (s *Store) begin(ctx context.Context) error {
 	return nil
 }
 
+const blobsPrefix = "blobs/"
+
 func blobName(d cache.Digest) string {
 	h := d.String()
-	return "blobs/" + h[:2] + "/" + h
+	return blobsPrefix + h[:2] + "/" + h
+}
+
+// parseBlobName reads what blobName wrote.
+func parseBlobName(name string) (cache.Digest, bool) {
+	d, err := cache.ParseDigest(path.Base(name))
+	return d, err == nil && name == blobName(d)
 }
 
 func packName(d cache.Digest) string {
 	h := d.String()
-	return "packs/" + h[:2] + "/" + h
+	return packsPrefix + h[:2] + "/" + h
 }
 
 // unsigned stands for no signer: readers take no entry from there.
@@ -164,11 +215,13 @@ func entryName(e cache.StoredEntry) string {
 	return keyPrefix(e.Key) + signer + "/" + e.Digest.String()
 }
 
-func keyPrefix(k cache.Key) string { return "entries/" + k.String() + "/" }
+const entriesPrefix = "entries/"
+
+func keyPrefix(k cache.Key) string { return entriesPrefix + k.String() + "/" }
 
 // parseEntryName reads what entryName wrote.
 func parseEntryName(name string) (e cache.StoredEntry, ok bool) {
-	rest, found := strings.CutPrefix(name, "entries/")
+	rest, found := strings.CutPrefix(name, entriesPrefix)
 	parts := strings.Split(rest, "/")
 	if !found || len(parts) != 3 {
 		return e, false
@@ -183,7 +236,7 @@ func parseEntryName(name string) (e cache.StoredEntry, ok bool) {
 }
 
 // PutBlob implements cache.Store. A small blob is readable at once, and durable
-// after Sync or the next entry.
+// after Sync or the next entry. Beside a collection of garbage, only Push is safe.
 func (s *Store) PutBlob(ctx context.Context, d cache.Digest, size int64, src io.Reader) error {
 	if have, err := s.HasBlob(ctx, d); err != nil || have {
 		return err

@@ -24,7 +24,7 @@ func config(t testing.TB, server *s3test.Server) Config {
 
 func initTest(t testing.TB, c Config) *Store {
 	t.Helper()
-	s, err := Init(t.Context(), c)
+	s, err := Init(t.Context(), c, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

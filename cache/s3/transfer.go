@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,58 +43,27 @@ type Failure struct {
 // few listings, small content goes in packs, and entries come last (invariant
 // I2). An entry whose content the local store has lost is left out; so err is nil
 // where the server did its part.
+//
+// It is safe beside a collection of garbage (invariant I13). Content younger than
+// half the grace cannot be deleted before the other half has passed. Older content
+// is refreshed before it is relied upon, and if a collection was deleting before
+// or meanwhile, everything is looked at again.
 func (s *Store) Push(ctx context.Context, from *cache.Local, items []Item, progress Progress) (Pushed, error) {
 	var out Pushed
 	if err := s.begin(ctx); err != nil {
 		return out, err
 	}
-	items, err := s.missingEntries(ctx, items)
-	if err != nil {
-		return out, err
-	}
-	out.Present = cap(items) - len(items)
-	if len(items) == 0 {
-		return out, nil
-	}
-	can, err := s.Probe(ctx, false)
-	if err == nil {
-		err = can.Unusable()
-	}
-	if err != nil {
-		return out, err
-	}
-	p := &push{Store: s, from: from, progress: progress, lost: map[cache.Digest]error{}}
-	if err := p.content(ctx, items); err != nil {
-		return out, err
-	}
+	p := &push{Store: s, from: from, progress: progress, items: items, lost: map[cache.Digest]error{}}
+	err := p.settle(ctx)
 	out.Blobs, out.Bytes = p.blobs, p.done.Load()
+	if err != nil {
+		return out, err
+	}
+	out.Present = len(items) - len(p.missing)
 	var published atomic.Int64
-	err = p.entries(ctx, items, &published, &out)
+	err = p.entries(ctx, &published, &out)
 	out.Published = int(published.Load())
 	return out, err
-}
-
-// missingEntries leaves out what is published; the capacity stays the number of all.
-func (s *Store) missingEntries(ctx context.Context, items []Item) ([]Item, error) {
-	prefixes := make([]string, len(items))
-	for i, it := range items {
-		prefixes[i] = keyPrefix(it.Entry.Key)
-	}
-	found, err := s.scan(ctx, prefixes)
-	if err != nil {
-		return nil, err
-	}
-	there := map[string]bool{}
-	for _, i := range found {
-		there[i.name] = true
-	}
-	out := make([]Item, 0, len(items))
-	for _, it := range items {
-		if !there[entryName(it.Entry)] {
-			out = append(out, it)
-		}
-	}
-	return out, nil
 }
 
 // push is one Push.
@@ -101,20 +71,139 @@ type push struct {
 	*Store
 	from     *cache.Local
 	progress Progress
+	items    []Item
+	missing  []Item // items whose entries are not there yet
 	total    int64
 	done     atomic.Int64
 	blobs    int
+
+	began time.Time       // when what is there was last looked at
+	old   map[string]bool // names of objects that are relied upon, and might be deleted soon
 
 	mu   sync.Mutex
 	lost map[cache.Digest]error // content that the local store does not have, or has wrong
 }
 
+// settle uploads content until all that is needed is there, and safe from a
+// collection for as long as the entries take.
+func (p *push) settle(ctx context.Context) error {
+	const rounds = 8
+	careful := false
+	for range rounds {
+		var before trashState
+		if careful {
+			var err error
+			if before, err = p.awaitCollection(ctx); err != nil {
+				return err
+			}
+		}
+		if err := p.look(ctx); err != nil {
+			return err
+		}
+		switch {
+		case !careful && len(p.old) > 0:
+			careful = true // look again, now that a collection would be noticed
+			continue
+		case careful:
+			kept, err := p.keep(ctx, before)
+			if err != nil {
+				return err
+			} else if !kept {
+				continue
+			}
+		}
+		if time.Since(p.began) < p.grace/2 {
+			return nil
+		}
+	}
+	return fmt.Errorf("after %d attempts, what is to be published was not all there at one time: either a collection of garbage keeps deleting, or the server is too slow for the team cache's grace of %s", rounds, p.grace)
+}
+
+// look finds what is not there yet and uploads its content.
+func (p *push) look(ctx context.Context) error {
+	p.began, p.old = time.Now(), map[string]bool{}
+	if err := p.missingEntries(ctx); err != nil || len(p.missing) == 0 {
+		return err
+	}
+	can, err := p.Probe(ctx, false)
+	if err == nil {
+		err = can.Unusable()
+	}
+	if err != nil {
+		return err
+	}
+	return p.content(ctx)
+}
+
+// relies notes that an object that is there is relied upon. Old ones may be in a
+// tombstone that is due.
+func (p *push) relies(name string, modified time.Time) {
+	if p.serverNow().Sub(modified) > p.grace/2 {
+		p.old[name] = true
+	}
+}
+
+// keep refreshes the old objects that are relied upon. It is false if one of them
+// is gone, or a collection was at work since before: then all must be looked at again.
+func (p *push) keep(ctx context.Context, before trashState) (bool, error) {
+	gone := false
+	var mu sync.Mutex
+	err := each(ctx, sortedNames(p.old), func(ctx context.Context, _ int, name string) error {
+		if strings.HasPrefix(name, entriesPrefix) {
+			return nil // its time must not change: what it is worth depends on it
+		}
+		err := p.refresh(ctx, name)
+		if !errors.Is(err, errNotFound) {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		gone = true
+		if d, ok := parsePackName(name); ok {
+			p.catalogue.forgetPack(d)
+		}
+		return nil
+	})
+	if err != nil || gone {
+		return false, err
+	}
+	after, err := p.trashNow(ctx)
+	return err == nil && after.names == before.names, err
+}
+
+// missingEntries finds which entries are not published yet.
+func (p *push) missingEntries(ctx context.Context) error {
+	prefixes := make([]string, len(p.items))
+	for i, it := range p.items {
+		prefixes[i] = keyPrefix(it.Entry.Key)
+	}
+	found, err := p.scan(ctx, prefixes)
+	if err != nil {
+		return err
+	}
+	there := map[string]time.Time{}
+	for _, i := range found {
+		there[i.name] = i.modified
+	}
+	p.missing = p.missing[:0]
+	for _, it := range p.items {
+		name := entryName(it.Entry)
+		modified, ok := there[name]
+		if !ok {
+			p.missing = append(p.missing, it)
+			continue
+		}
+		p.relies(name, modified)
+	}
+	return nil
+}
+
 // content uploads all blobs that items need and the store lacks.
-func (p *push) content(ctx context.Context, items []Item) error {
+func (p *push) content(ctx context.Context) error {
 	if err := p.catalogue.refresh(ctx); err != nil {
 		return err
 	}
-	small, large, err := p.absent(ctx, items)
+	small, large, err := p.absent(ctx)
 	if err != nil {
 		return err
 	}
@@ -123,13 +212,14 @@ func (p *push) content(ctx context.Context, items []Item) error {
 			_ = b.Close()
 		}
 	}()
+	p.total = p.done.Load()
 	for _, b := range small {
 		p.total += int64(b.Len())
 	}
 	for _, b := range large {
 		p.total += b.Length
 	}
-	p.blobs = len(small) + len(large)
+	p.blobs += len(small) + len(large)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for len(small) > 0 {
@@ -174,22 +264,23 @@ func (p *push) lose(d cache.Digest, err error) {
 }
 
 // absent finds what the store lacks, in the form in which it is sent.
-func (p *push) absent(ctx context.Context, items []Item) (small []cache.Packed, large []*cache.BlobFile, err error) {
+func (p *push) absent(ctx context.Context) (small []cache.Packed, large []*cache.BlobFile, err error) {
 	seen := map[cache.Digest]bool{}
 	var names []string
-	for _, it := range items {
+	for _, it := range p.missing {
 		for _, d := range it.Needs {
 			if seen[d] {
 				continue
 			}
 			seen[d] = true
-			if p.catalogue.has(d) {
+			if at, modified, ok := p.catalogue.where(d); ok {
+				p.relies(packName(at.pack), modified)
 				continue
 			}
 			packed, file, err := p.from.Stored(ctx, d)
 			switch {
 			case cache.IsMissing(err):
-				p.lost[d] = err
+				p.lose(d, err)
 			case err != nil:
 				return nil, large, err
 			case packed != nil:
@@ -204,29 +295,34 @@ func (p *push) absent(ctx context.Context, items []Item) (small []cache.Packed, 
 	if err != nil {
 		return nil, large, err
 	}
-	have := map[string]bool{}
+	have := map[string]time.Time{}
 	for _, i := range there {
-		have[i.name] = true
+		have[i.name] = i.modified
 	}
 	large = slices.DeleteFunc(large, func(b *cache.BlobFile) bool {
-		present := have[blobName(b.Digest)] && !p.isBad(b.Digest)
-		if present {
-			_ = b.Close()
+		modified, present := have[blobName(b.Digest)]
+		if !present || p.isBad(b.Digest) {
+			return false
 		}
-		return present
+		p.relies(blobName(b.Digest), modified)
+		_ = b.Close()
+		return true
 	})
 	return small, large, nil
 }
 
-func (p *push) entries(ctx context.Context, items []Item, published *atomic.Int64, out *Pushed) error {
+func (p *push) entries(ctx context.Context, published *atomic.Int64, out *Pushed) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
-	for _, it := range items {
+	for _, it := range p.missing {
 		if err := p.lossOf(it); err != nil {
 			out.Failed = append(out.Failed, Failure{it.Entry.Key, err})
 			continue
 		}
 		g.Go(func() error {
+			if time.Since(p.began) > p.grace*3/4 {
+				return fmt.Errorf("publishing takes longer than the team cache's grace of %s allows; what is published stays, the rest is published by the next run", p.grace)
+			}
 			if err := p.putEntry(gctx, it.Entry); err != nil {
 				return err
 			}
@@ -246,6 +342,17 @@ func (p *push) lossOf(it Item) error {
 		}
 	}
 	return nil
+}
+
+// where returns a pack that holds a blob, and when that was made or refreshed.
+func (c *catalogue) where(d cache.Digest) (location, time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.blobs[d]
+	if !ok {
+		return at, time.Time{}, false
+	}
+	return at, c.packs[at.pack].modified, true
 }
 
 func (c *catalogue) has(d cache.Digest) bool {

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"testing"
@@ -39,15 +40,24 @@ func artifacts(t testing.TB, l *cache.Local, n, size int, seed uint64) []Item {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, Item{
-			Entry: cache.StoredEntry{Key: key, Signer: "alice-1", Digest: cache.DigestOf(data), Data: data},
-			Needs: []cache.Digest{o.Digest},
-		})
+		out = append(out, Item{Entry: sealed(t, "alice-1", key, data), Needs: []cache.Digest{o.Digest}})
 	}
 	if err := l.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// sealed signs the bytes of an entry with a key that depends on its name alone.
+func sealed(t testing.TB, signer string, key cache.Key, data []byte) cache.StoredEntry {
+	t.Helper()
+	seed := cache.DigestOf([]byte(signer))
+	k := cache.SigningKey{Name: signer, Private: ed25519.NewKeyFromSeed(seed[:])}
+	e, err := k.Seal(cache.StoredEntry{Key: key, Digest: cache.DigestOf(data), Data: data}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 func keysOf(items []Item) []cache.Key {

@@ -46,7 +46,7 @@ func join(t *testing.T, server *s3test.Server, bucket, name string, trusts ...tr
 	remote, err := s3.Init(t.Context(), s3.Config{
 		Endpoint: server.Endpoint, Insecure: true, Region: server.Region, Bucket: bucket, Style: "path", Dir: filepath.Join(dir, "remote"),
 		Credentials: credentials.NewStaticV4(server.AccessKey, server.SecretKey, ""), Timeout: time.Second, Attempts: 2,
-	})
+	}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool) erro
 		return nil
 	}
 	config.Event = a.tell
-	remote, err := s3.Init(ctx, config)
+	remote, err := s3.Init(ctx, config, 0)
 	if err != nil {
 		return withCode(exitStore, err)
 	}
