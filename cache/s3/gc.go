@@ -253,7 +253,7 @@ func (c *collection) unmark(ctx context.Context) error {
 // look surveys the bucket and decides what is garbage.
 func (c *collection) look(ctx context.Context) (err error) {
 	c.o.Progress("looking at what is there", 0, 0)
-	c.view, err = c.survey(ctx, func(done, total int) { c.o.Progress("reading results", done, total) })
+	c.view, err = c.survey(ctx, nil, func(done, total int) { c.o.Progress("reading results", done, total) })
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -398,14 +399,23 @@ func (c *catalogue) include(d cache.Digest) {
 	}
 }
 
-// forget drops a blob: the copy that is known of it is wrong.
-func (c *catalogue) forget(d cache.Digest) {
+// forget drops a blob whose known copy is wrong; other says that there is another copy.
+func (c *catalogue) forget(d cache.Digest) (other bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at, ok := c.blobs[d]; ok {
-		c.wrong[copyOf{at.pack, d}] = true
-		delete(c.blobs, d)
+	at, ok := c.blobs[d]
+	if !ok {
+		return false
 	}
+	c.wrong[copyOf{at.pack, d}] = true
+	delete(c.blobs, d)
+	for pack, p := range c.packs {
+		if slices.ContainsFunc(p.blobs, func(b packed) bool { return b.digest == d }) {
+			c.include(pack)
+		}
+	}
+	_, other = c.blobs[d]
+	return other
 }
 
 // forgetPack drops a pack that is no longer there. Its blobs may be in others.

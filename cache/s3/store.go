@@ -351,8 +351,9 @@ func (s *Store) noteBad(d cache.Digest, err error) error {
 	if errors.As(err, &corrupt) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.bad[d] = true
-		s.catalogue.forget(d)
+		if !s.catalogue.forget(d) {
+			s.bad[d] = true
+		}
 	}
 	return err
 }

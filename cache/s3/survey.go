@@ -23,43 +23,40 @@ type survey struct {
 	trash   []info
 	probes  []info
 	strays  []info // names that nothing of a store has
+	mu      sync.Mutex
 
-	// Progress is told how many of how many entries are read; may be nil.
-	progress func(done, total int)
+	trust    func(cache.StoredEntry) error // whom the user believes; nil for everybody
+	progress func(done, total int)         // of entries; may be nil
 	trees    treeMembers
 }
 
 // surveyed is an entry in the bucket.
 type surveyed struct {
 	info
-	stored  cache.StoredEntry // without its bytes
-	kind    string
-	outputs cache.Digest
-	needs   []cache.Digest
-	trouble string // why nobody can use it: damaged, or of no known form
-}
-
-// surveyPrefixes are listed side by side: a listing gives 1,000 names at a time.
-func surveyPrefixes() []string {
-	out := []string{refsPrefix, trashPrefix, probePrefix}
-	for _, folder := range []string{entriesPrefix, packsPrefix, blobsPrefix} {
-		for _, digit := range "0123456789abcdef" {
-			out = append(out, folder+string(digit))
-		}
-	}
-	return out
+	stored   cache.StoredEntry // without its bytes
+	kind     string
+	outputs  cache.Digest
+	needs    []cache.Digest
+	trouble  string // why nobody can use it: damaged, or of no known form
+	distrust error  // why this user does not believe it
 }
 
 // survey looks at everything.
-func (s *Store) survey(ctx context.Context, progress func(done, total int)) (*survey, error) {
-	v := &survey{Store: s, packs: map[cache.Digest]info{}, blobs: map[cache.Digest]info{}, progress: progress}
+func (s *Store) survey(ctx context.Context, trust func(cache.StoredEntry) error, progress func(done, total int)) (*survey, error) {
+	v := &survey{Store: s, packs: map[cache.Digest]info{}, blobs: map[cache.Digest]info{}, trust: trust, progress: progress}
 	v.trees.known = map[cache.Digest][]cache.Digest{}
+	// Entries first: the content of one that is published meanwhile is there before it.
+	if err := v.listAll(ctx, entriesPrefix); err != nil {
+		return nil, err
+	}
 	started := time.Now()
-	all, err := v.listAll(ctx)
+	if err := v.listAll(ctx, packsPrefix, blobsPrefix); err != nil {
+		return nil, err
+	}
+	err := each(ctx, []string{trashPrefix, probePrefix}, func(ctx context.Context, _ int, prefix string) error { return v.listOne(ctx, prefix) })
 	if err != nil {
 		return nil, err
 	}
-	v.sort(all)
 	packs := make([]info, 0, len(v.packs))
 	for _, i := range v.packs {
 		packs = append(packs, i)
@@ -73,17 +70,24 @@ func (s *Store) survey(ctx context.Context, progress func(done, total int)) (*su
 	return v, v.readEntries(ctx)
 }
 
-func (v *survey) listAll(ctx context.Context) ([]info, error) {
-	var mu sync.Mutex
-	var all []info
-	err := each(ctx, surveyPrefixes(), func(ctx context.Context, _ int, prefix string) error {
-		found, err := v.list(ctx, prefix)
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, found...)
-		return err
-	})
-	return all, err
+// listAll lists folders with many names: sixteen parts of each side by side, since
+// a listing gives 1,000 names at a time.
+func (v *survey) listAll(ctx context.Context, folders ...string) error {
+	var parts []string
+	for _, folder := range folders {
+		for _, digit := range "0123456789abcdef" {
+			parts = append(parts, folder+string(digit))
+		}
+	}
+	return each(ctx, parts, func(ctx context.Context, _ int, prefix string) error { return v.listOne(ctx, prefix) })
+}
+
+func (v *survey) listOne(ctx context.Context, prefix string) error {
+	found, err := v.list(ctx, prefix)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sort(found)
+	return err
 }
 
 // sort puts names where they belong.
@@ -106,8 +110,6 @@ func (v *survey) sort(all []info) {
 				v.blobs[d] = i
 				continue
 			}
-		case refsPrefix:
-			continue // read by Refs
 		case trashPrefix:
 			v.trash = append(v.trash, i)
 			continue
@@ -155,6 +157,9 @@ func (v *survey) read(ctx context.Context, e *surveyed) error {
 	if err != nil {
 		e.trouble = err.Error()
 		return nil
+	}
+	if v.trust != nil {
+		e.distrust = v.trust(stored)
 	}
 	e.kind, e.outputs = entry.Kind, entry.OutputDigest()
 	seen := map[cache.Digest]bool{}

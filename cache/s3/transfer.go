@@ -449,7 +449,7 @@ func (s *Store) FetchAll(ctx context.Context, into *cache.Local, want []cache.Di
 		return err
 	}
 	f := &fetch{Store: s, into: into, progress: progress}
-	const rounds = 2 // a collection may have moved blobs to other packs meanwhile
+	const rounds = 3 // a collection may have moved blobs to other packs meanwhile, or a copy is damaged
 	for round := range rounds {
 		if len(want) == 0 {
 			break
@@ -623,13 +623,20 @@ func (f *fetch) report(n int64) {
 	}
 }
 
-// verdict keeps the errors of one blob from ending the others.
+// verdict keeps the errors of one blob from ending the others. Of a blob with a
+// wrong copy, another one is tried.
 func (f *fetch) verdict(d cache.Digest, err error) error {
-	if errors.As(err, new(*cache.CorruptError)) {
-		f.fail(fmt.Errorf("from the team cache: %w", f.noteBad(d, err)))
+	if !errors.As(err, new(*cache.CorruptError)) {
+		return err
+	}
+	if err = f.noteBad(d, err); f.catalogue.has(d) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.again = append(f.again, d)
 		return nil
 	}
-	return err
+	f.fail(fmt.Errorf("from the team cache: %w", err))
+	return nil
 }
 
 func (f *fetch) largeBlob(ctx context.Context, w wanted) error {
