@@ -26,6 +26,8 @@ type Options struct {
 	Dir string
 	// Progress is told about transfers of content; may be nil.
 	Progress func(what string, done, total int64)
+	// Root, where set, names the ref that keeps what is published from collections.
+	Root *Root
 }
 
 // Team is a local store with a shared one behind it. It is safe for concurrent use.
@@ -39,6 +41,7 @@ type Team struct {
 	published map[cache.Digest]bool // names of signed entries that were seen in the bucket: hints
 	changed   bool
 	began     time.Time // when the record was begun
+	root      rootState
 	report    Report
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -166,6 +169,9 @@ func (t *Team) Push(ctx context.Context, keys []cache.Key, hints bool) (s3.Pushe
 	}
 	items, failed, err := t.items(ctx, keys, hints)
 	if err != nil || len(items)+len(failed) == 0 {
+		return s3.Pushed{}, err
+	}
+	if err := t.protect(ctx, items); err != nil {
 		return s3.Pushed{}, err
 	}
 	got, err := t.Remote.Push(ctx, t.Local, items, func(done, total int64) {

@@ -33,9 +33,13 @@ func (a *app) withStore(ctx context.Context, f func(*cache.Local) error) error {
 }
 
 func (a *app) cacheStatus() *cobra.Command {
-	return &cobra.Command{
-		Use: "status", Short: "Say what the cache holds", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	var remote bool
+	cmd := &cobra.Command{
+		Use: "status", Short: "Say what the cache holds; with --remote [EXPERIMENT], the team cache", Args: remoteArgs(&remote),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if remote {
+				return a.remoteStatus(cmd.Context(), args)
+			}
 			return a.withStore(cmd.Context(), func(store *cache.Local) error {
 				s, err := store.Status(cmd.Context())
 				if err != nil {
@@ -49,6 +53,8 @@ func (a *app) cacheStatus() *cobra.Command {
 			})
 		},
 	}
+	remoteFlag(cmd, &remote)
+	return cmd
 }
 
 func (a *app) printStatus(s cache.Status) {
@@ -65,12 +71,19 @@ func (a *app) printStatus(s cache.Status) {
 }
 
 func (a *app) cacheVerify() *cobra.Command {
-	return &cobra.Command{
-		Use: "verify", Short: "Read everything again and set aside what is not what its digest says", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	var remote, repair bool
+	cmd := &cobra.Command{
+		Use: "verify", Short: "Read everything again and set aside what is not what its digest says", Args: remoteArgs(&remote),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if remote {
+				return a.remoteVerify(cmd.Context(), args, repair)
+			}
 			return a.withStore(cmd.Context(), func(store *cache.Local) error { return a.verifyStore(cmd.Context(), store) })
 		},
 	}
+	remoteFlag(cmd, &remote)
+	cmd.Flags().BoolVar(&repair, "repair", false, "with --remote: replace what is wrong there by what this machine has")
+	return cmd
 }
 
 func (a *app) verifyStore(ctx context.Context, store *cache.Local) error {
@@ -107,36 +120,54 @@ func (a *app) verifyStore(ctx context.Context, store *cache.Local) error {
 
 type gcOptions struct {
 	maxSize, olderThan string
-	dryRun             bool
+	dryRun, remote     bool
 }
 
 func (a *app) cacheGC() *cobra.Command {
 	var o gcOptions
 	cmd := &cobra.Command{
-		Use: "gc", Short: "Delete results that are no longer wanted", Args: cobra.NoArgs,
+		Use: "gc", Short: "Delete results that are no longer wanted", Args: remoteArgs(&o.remote),
 		Long: `Delete results that are no longer wanted, the longest unused first.
 
 What the last run of an experiment that is still on this machine needs is kept.
 Without --older-than and --max-size, only left-overs and content that no result
-needs are deleted.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.gc(cmd.Context(), o) },
+needs are deleted.
+
+With --remote, garbage of the team cache is collected: what an experiment used
+when it last ran on any machine (within --older-than), and what has a tag, is
+kept. What is found to be garbage is condemned, and deleted by a collection that
+comes after the grace (` + "`nbpipe cache init --grace`" + `), if it is garbage still. Others
+may go on working meanwhile.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.remote {
+				return a.remoteGC(cmd.Context(), args, o)
+			}
+			return a.gc(cmd.Context(), o)
+		},
 	}
+	remoteFlag(cmd, &o.remote)
 	cmd.Flags().StringVar(&o.maxSize, "max-size", "", "delete until the cache is this small, such as 20GiB")
 	cmd.Flags().StringVar(&o.olderThan, "older-than", "", "delete what was not used for so long, such as 30d or 12h")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be deleted, and delete nothing")
 	return cmd
 }
 
+// limits reads the flags of a collection.
+func (o gcOptions) limits() (olderThan time.Duration, maxSize int64, err error) {
+	if o.maxSize != "" {
+		if maxSize, err = stages.ParseBytes(o.maxSize); err != nil {
+			return 0, 0, withCode(exitUsage, fmt.Errorf("--max-size: %w", err))
+		}
+	}
+	olderThan, err = parseAge("--older-than", o.olderThan)
+	return olderThan, maxSize, withCode(exitUsage, err)
+}
+
 func (a *app) gc(ctx context.Context, o gcOptions) error {
 	opt := cache.GCOptions{Now: time.Now(), DryRun: o.dryRun, OnWait: func(m string) { fmt.Fprintln(a.stderr, m) }}
 	var err error
-	if o.maxSize != "" {
-		if opt.MaxSize, err = stages.ParseBytes(o.maxSize); err != nil {
-			return withCode(exitUsage, fmt.Errorf("--max-size: %w", err))
-		}
-	}
-	if opt.OlderThan, err = parseAge(o.olderThan); err != nil {
-		return withCode(exitUsage, err)
+	if opt.OlderThan, opt.MaxSize, err = o.limits(); err != nil {
+		return err
 	}
 	opt.Roots = func(store *cache.Local) ([]cache.Key, error) {
 		return plan.Roots(store, func(experiment string) bool {
@@ -176,28 +207,44 @@ func (a *app) printCollected(r cache.GCReport) {
 
 var agePattern = regexp.MustCompile(`^(\d+(?:\.\d+)?)(m|h|d|w)$`)
 
-// parseAge reads an age such as 90m, 12h, 30d or 2w; "" is 0.
-func parseAge(s string) (time.Duration, error) {
+// ageText says an age in the units of parseAge.
+func ageText(d time.Duration) string {
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d >= u.unit && d%u.unit == 0 {
+			return strconv.FormatInt(int64(d/u.unit), 10) + u.name
+		}
+	}
+	return d.Round(time.Second).String()
+}
+
+// parseAge reads the age that a flag gives, such as 90m, 12h, 30d or 2w; "" is 0.
+func parseAge(flag, s string) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
 	}
 	m := agePattern.FindStringSubmatch(s)
 	if m == nil {
-		return 0, fmt.Errorf("--older-than takes a number with m, h, d or w, such as 30d; not %q", s)
+		return 0, fmt.Errorf("%s takes a number with m, h, d or w, such as 30d; not %q", flag, s)
 	}
 	n, err := strconv.ParseFloat(m[1], 64)
 	unit := map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[2]]
 	if d := n * float64(unit); err == nil && d >= 1 && d < float64(100*365*24*time.Hour) {
 		return time.Duration(d), nil
 	}
-	return 0, fmt.Errorf("--older-than %s is out of range", s)
+	return 0, fmt.Errorf("%s %s is out of range", flag, s)
 }
 
 func (a *app) cacheDoctor() *cobra.Command {
-	var repair bool
+	var remote, repair bool
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Find dangling results, left-overs and divergence", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "doctor", Short: "Find dangling results, left-overs and divergence", Args: remoteArgs(&remote),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if remote {
+				return a.remoteDoctor(cmd.Context(), args, repair)
+			}
 			return a.withStore(cmd.Context(), func(store *cache.Local) error {
 				r, err := store.Doctor(cmd.Context(), repair)
 				if err != nil {
@@ -207,6 +254,7 @@ func (a *app) cacheDoctor() *cobra.Command {
 			})
 		},
 	}
+	remoteFlag(cmd, &remote)
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what can be mended")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,7 @@ func (a *app) withTeam(ctx context.Context, args []string, f func(*session, *vie
 		return withCode(exitUsage, errNoRemote)
 	}
 	if !s.agreed() {
-		return withCode(exitUsage, fmt.Errorf("you have not agreed to the team cache of this experiment: nbpipe trust %s", s.target.experiment))
+		return s.notAgreed()
 	}
 	t, err := a.openTeam(ctx, s, config, a.tell)
 	if err != nil {
@@ -46,18 +47,33 @@ func (a *app) withTeam(ctx context.Context, args []string, f func(*session, *vie
 	return f(s, v)
 }
 
+func (s *session) notAgreed() error {
+	return withCode(exitUsage, fmt.Errorf("you have not agreed to the team cache of this experiment: nbpipe trust %s", s.target.experiment))
+}
+
 func (a *app) cacheInit() *cobra.Command {
 	var policies bool
+	var grace string
 	cmd := &cobra.Command{
 		Use: "init [EXPERIMENT]", Short: "Make the team cache, or check the one that is there", Args: cobra.MaximumNArgs(1),
 		Long: `Make the team cache that the experiment's settings, or yours, name: the bucket, if
 it is not there, and the store's ID in it. One that is there is left as it is.
 
+The grace is how long garbage lies before it is deleted; publishing a run's
+results must take less than half of it.
+
 With --policies, print what the administrator of the bucket needs: a policy for
 each role (reader, writer, collector), and the lifecycle rule that removes
 uploads that were never finished.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.initRemote(cmd.Context(), args, policies) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			age, err := parseAge("--grace", grace)
+			if err != nil {
+				return withCode(exitUsage, err)
+			}
+			return a.initRemote(cmd.Context(), args, policies, age)
+		},
 	}
+	cmd.Flags().StringVar(&grace, "grace", "", "grace of a new team cache, such as 12h (default 48h)")
 	cmd.Flags().BoolVar(&policies, "policies", false, "print policies for the bucket, and ask the server for nothing")
 	return cmd
 }
@@ -69,35 +85,24 @@ func (a *app) printPolicies(c s3.Config) {
 	fmt.Fprintf(a.stdout, "# lifecycle rule of the bucket\n%s\n", s3.Lifecycle(c.Prefix))
 }
 
-func (a *app) initRemote(ctx context.Context, args []string, policies bool) error {
-	var config s3.Config
-	var ok bool
-	if a.settings.Remote.Bucket != "" {
-		config, ok = a.settings.Remote.config(nil)
-	} else {
-		s, err := a.open(ctx, args, false)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		if err := s.parse(ctx); err != nil {
-			return err
-		}
-		config, ok = a.settings.Remote.config(s.x.Cache)
-	}
-	if !ok {
-		return withCode(exitUsage, errNoRemote)
+func (a *app) initRemote(ctx context.Context, args []string, policies bool, grace time.Duration) error {
+	config, err := a.remoteConfig(ctx, args, !policies)
+	if err != nil {
+		return err
 	}
 	if policies {
 		a.printPolicies(config)
 		return nil
 	}
 	config.Event = a.tell
-	remote, err := s3.Init(ctx, config, 0)
+	remote, err := s3.Init(ctx, config, grace)
 	if err != nil {
 		return withCode(exitStore, err)
 	}
 	defer func() { _ = remote.Close() }()
+	if grace != 0 && grace != remote.Grace() {
+		a.note("the team cache was there already, with a grace of %s, which stays: its members rely on it", ageText(remote.Grace()))
+	}
 	set, _, err := a.trusted()
 	if err != nil {
 		return err
@@ -119,7 +124,7 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool) erro
 			Capabilities s3.Capabilities `json:"capabilities"`
 		}{placeText(config), remote.ID(), can})
 	}
-	fmt.Fprintf(a.stdout, "%s is a team cache, ID %s\n", placeText(config), remote.ID())
+	fmt.Fprintf(a.stdout, "%s is a team cache, ID %s; garbage lies for %s\n", placeText(config), remote.ID(), ageText(remote.Grace()))
 	for _, n := range can.Notes() {
 		fmt.Fprintf(a.stdout, "note: %s\n", n)
 	}
@@ -144,6 +149,9 @@ func (s *session) push(ctx context.Context, v *view) error {
 	}
 	v.phase("publishing to the team cache")
 	got, err := s.team.Push(ctx, keys, false)
+	if err == nil {
+		s.keep(ctx)
+	}
 	v.close()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
