@@ -102,7 +102,7 @@ func (d *driveFile) answered(res *http.Response) error {
 	page := kind == "text/html" || kind == "application/xhtml+xml"
 	file := strings.HasPrefix(strings.ToLower(res.Header.Get("Content-Disposition")), "attachment")
 	switch code := res.StatusCode; {
-	case mayPass(code) || !page && (code < 300 || code == http.StatusRequestedRangeNotSatisfiable):
+	case mayPass(code) || code == http.StatusRequestedRangeNotSatisfiable || !page && code < 300:
 		return nil
 	case page && file && d.pinned && code < 300:
 		return nil

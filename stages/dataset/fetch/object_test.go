@@ -43,7 +43,7 @@ func put(t *testing.T, s *s3test.Server, bucket, key, content string) minio.Uplo
 
 // servers are those that S3 downloads are tested on.
 func servers(t *testing.T, f func(t *testing.T, s *s3test.Server)) {
-	for name, start := range map[string]func(testing.TB) *s3test.Server{"fake": s3test.Fake, "minio": s3test.MinIO} {
+	for name, start := range map[string]func(testing.TB) *s3test.Server{"fake": s3test.Fake, "minio": s3test.MinIO, "versitygw": s3test.VersityGW} {
 		t.Run(name, func(t *testing.T) { f(t, start(t)) })
 	}
 }
