@@ -205,7 +205,7 @@ func (a *app) printCollected(r cache.GCReport) {
 		r.EntriesDeleted, r.Entries, r.BlobsDeleted, r.Blobs, verb, byteText(r.BytesFreed), byteText(r.Bytes))
 }
 
-var agePattern = regexp.MustCompile(`^(\d+(?:\.\d+)?)(m|h|d|w)$`)
+var agePattern = regexp.MustCompile(`^(\d+(?:\.\d+)?)(s|m|h|d|w)$`)
 
 // ageText says an age in the units of parseAge.
 func ageText(d time.Duration) string {
@@ -227,10 +227,10 @@ func parseAge(flag, s string) (time.Duration, error) {
 	}
 	m := agePattern.FindStringSubmatch(s)
 	if m == nil {
-		return 0, fmt.Errorf("%s takes a number with m, h, d or w, such as 30d; not %q", flag, s)
+		return 0, fmt.Errorf("%s takes a number with s, m, h, d or w, such as 30d; not %q", flag, s)
 	}
 	n, err := strconv.ParseFloat(m[1], 64)
-	unit := map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[2]]
+	unit := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[2]]
 	if d := n * float64(unit); err == nil && d >= 1 && d < float64(100*365*24*time.Hour) {
 		return time.Duration(d), nil
 	}

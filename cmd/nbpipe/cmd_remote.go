@@ -67,6 +67,9 @@ each role (reader, writer, collector), and the lifecycle rule that removes
 uploads that were never finished.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			age, err := parseAge("--grace", grace)
+			if err == nil && age != 0 && age < s3.MinGrace {
+				err = fmt.Errorf("--grace %s is too short: at least %s, and more than twice as long as publishing a run's results takes", grace, s3.MinGrace)
+			}
 			if err != nil {
 				return withCode(exitUsage, err)
 			}
