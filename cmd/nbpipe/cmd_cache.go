@@ -55,7 +55,7 @@ func (a *app) printStatus(s cache.Status) {
 	fmt.Fprintf(a.stdout, "folder    %s\n", s.Dir)
 	fmt.Fprintf(a.stdout, "results   %d for %d keys\n", s.Entries, s.Keys)
 	fmt.Fprintf(a.stdout, "content   %d blobs, %s, stored in %s (%d packs)\n", s.Blobs, byteText(s.LogicalBytes), byteText(s.StoredBytes), s.Packs+s.OpenPacks)
-	fmt.Fprintf(a.stdout, "roots     %d experiments\n", s.Refs)
+	fmt.Fprintf(a.stdout, "roots     %d experiments and tags\n", s.Refs)
 	if s.Entries > 0 {
 		fmt.Fprintf(a.stdout, "age       from %s to %s\n", s.Oldest.Local().Format(time.DateTime), s.Newest.Local().Format(time.DateTime))
 	}
