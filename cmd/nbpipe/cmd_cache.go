@@ -18,7 +18,7 @@ import (
 func (a *app) cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "cache", Short: "Look after the cache"}
 	cmd.AddCommand(a.cacheStatus(), a.cacheVerify(), a.cacheGC(), a.cacheDoctor(), a.cacheForget(),
-		a.cacheInit(), a.cachePush(), a.cachePull())
+		a.cacheInit(), a.cachePush(), a.cachePull(), a.cacheTag())
 	return cmd
 }
 
