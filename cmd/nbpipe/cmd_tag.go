@@ -337,13 +337,14 @@ func (a *app) deleteTag(ctx context.Context, name string, args []string) error {
 		return withCode(exitStore, err)
 	}
 	if slices.Contains(known, name) {
-		if err := s.team.Remote.DeleteRef(ctx, cache.TagRefs+name); err != nil {
-			return withCode(exitStore, fmt.Errorf("the tag is gone from this machine, and stays in the team cache: %w; a collector's rights are needed", err))
+		if listErr = s.team.Remote.DeleteRef(ctx, cache.TagRefs+name); listErr == nil {
+			doc.Team = true
 		}
-		doc.Team = true
+	} else if s.apart && !a.settings.Offline {
+		listErr = errors.New("it could not be reached")
 	}
 	if listErr != nil {
-		return withCode(exitStore, fmt.Errorf("the tag is gone from this machine; what the team cache has is not known: %w", listErr))
+		return withCode(exitStore, fmt.Errorf("the tag is not on this machine any more; in the team cache it may be: %w (deleting takes a collector's rights)", listErr))
 	}
 	if doc.Here == 0 && !doc.Team {
 		return withCode(exitUsage, fmt.Errorf("there is no tag %q.%s", name, diagnostic.Hint(name, append(known, here...), "tags")))
