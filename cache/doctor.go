@@ -262,7 +262,7 @@ func (d *doctor) key(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	var outputs []Digest
+	var evidence []Candidate
 	for _, loc := range locs {
 		stored, err := d.l.readEntry(k, loc)
 		var e *Entry
@@ -273,14 +273,12 @@ func (d *doctor) key(ctx context.Context, k Key) error {
 			d.found(Finding{Kind: FindingBadEntry, Subject: k.String(), Detail: err.Error(), Repaired: d.dropEntry(loc)})
 			continue
 		}
-		if o := e.OutputDigest(); !slices.Contains(outputs, o) {
-			outputs = append(outputs, o)
-		}
+		evidence = append(evidence, Candidate{Stored: stored, Entry: e})
 		if err := d.dangling(ctx, k, loc, e); err != nil {
 			return err
 		}
 	}
-	if len(outputs) > 1 {
+	if outputs := Divergence(evidence); len(outputs) > 1 {
 		d.found(Finding{Kind: FindingDivergence, Subject: k.String(), Detail: fmt.Sprintf("%d entries have %d different outputs", len(locs), len(outputs)), Harmless: true})
 	}
 	return nil

@@ -203,27 +203,9 @@ func (l *Local) Publish(ctx context.Context, e *Entry) (StoredEntry, error) {
 	if e.Key.IsZero() || len(e.Outputs) == 0 {
 		return StoredEntry{}, errors.New("an entry without key or outputs is not published")
 	}
-	e.Objects = slices.Clone(e.Objects)
-	slices.SortFunc(e.Objects, func(a, b Object) int {
-		if c := bytes.Compare(a.Digest[:], b.Digest[:]); c != 0 || a.Exec == b.Exec {
-			return c
-		} else if b.Exec {
-			return -1
-		}
-		return 1
-	})
-	e.Objects = slices.Compact(e.Objects)
-	missing, err := l.Missing(ctx, e)
-	if err == nil && len(missing) > 0 && l.opt.Upstream != nil {
-		// An input that a stage hands on may never have been read here.
-		if err = l.opt.Upstream.Fetch(ctx, l, missing); err == nil {
-			missing, err = l.Missing(ctx, e)
-		}
-	}
-	if err != nil {
-		return StoredEntry{}, err
-	} else if len(missing) > 0 {
-		return StoredEntry{}, fmt.Errorf("publishing an entry of key %s: %w", e.Key.Short(), &MissingError{Digest: missing[0]})
+	e.Objects = sortObjects(slices.Clone(e.Objects))
+	if err := l.Complete(ctx, e); err != nil {
+		return StoredEntry{}, fmt.Errorf("publishing an entry of key %s: %w", e.Key.Short(), err)
 	}
 	data, err := e.Encode()
 	if err != nil {
@@ -231,6 +213,39 @@ func (l *Local) Publish(ctx context.Context, e *Entry) (StoredEntry, error) {
 	}
 	s := StoredEntry{Key: e.Key, Digest: DigestOf(data), Data: data, Time: l.opt.Now()}
 	return s, l.PutEntry(ctx, s)
+}
+
+// sortObjects gives objects, in place, the order that they have in an entry.
+func sortObjects(all []Object) []Object {
+	slices.SortFunc(all, func(a, b Object) int {
+		if c := bytes.Compare(a.Digest[:], b.Digest[:]); c != 0 || a.Exec == b.Exec {
+			return c
+		} else if b.Exec {
+			return -1
+		}
+		return 1
+	})
+	return slices.Compact(all)
+}
+
+// Complete fetches from upstream what e needs and the store lacks: an input that
+// a stage hands on may never have been read here. The error is a *MissingError
+// if that is not to be had.
+func (l *Local) Complete(ctx context.Context, e *Entry) error {
+	const passes = 2 // manifests of folders, then what they list
+	var cause error
+	for pass := 0; ; pass++ {
+		missing, err := l.Missing(ctx, e)
+		switch {
+		case err != nil || len(missing) == 0:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case pass == passes || l.opt.Upstream == nil || cause != nil:
+			return &MissingError{Digest: missing[0], Cause: cause}
+		}
+		cause = l.opt.Upstream.Fetch(ctx, l, missing)
+	}
 }
 
 // Missing lists the blobs that e needs and the store does not hold: objects,
@@ -440,10 +455,11 @@ func (l *Local) MissReasons(k Key) []string {
 
 // Divergence lists the different outputs among entries of one key, if there is
 // more than one (invariant I11): the stage is not deterministic, or a machine is broken.
+// A tag's change on purpose.
 func Divergence(all []Candidate) []Digest {
 	var out []Digest
 	for _, c := range all {
-		if c.Entry == nil {
+		if c.Entry == nil || c.Entry.Kind == TagKind {
 			continue
 		}
 		if d := c.Entry.OutputDigest(); !slices.Contains(out, d) {

@@ -148,6 +148,7 @@ type collection struct {
 type use struct {
 	at  time.Time
 	who string
+	tag bool
 }
 
 // grave is a tombstone that is there.
@@ -331,7 +332,7 @@ func (c *collection) roots() error {
 		}
 		for _, k := range keys {
 			if u, ok := c.used[k]; !ok || r.Time.After(u.at) {
-				c.used[k] = use{r.Time, who}
+				c.used[k] = use{r.Time, who, strings.HasPrefix(r.Name, cache.TagRefs)}
 			}
 		}
 	}
@@ -341,7 +342,7 @@ func (c *collection) roots() error {
 // rooted reports whether a key is named by a ref that is young enough to count.
 func (c *collection) rooted(k cache.Key) (use, bool) {
 	u, ok := c.used[k]
-	if strings.HasPrefix(u.who, "tag ") || c.o.OlderThan == 0 {
+	if u.tag || c.o.OlderThan == 0 {
 		return u, ok
 	}
 	return u, ok && c.serverNow().Sub(u.at) <= c.o.OlderThan
@@ -363,7 +364,7 @@ func (c *collection) judgeEntries() {
 			continue
 		}
 		id := e.stored.Key.String() + e.stored.Signer
-		if old := latest[id]; old == nil || e.modified.After(old.modified) {
+		if old := latest[id]; old == nil || e.started.After(old.started) {
 			latest[id] = e
 		}
 	}

@@ -388,6 +388,8 @@ func (s *Store) PullEntries(ctx context.Context, into *cache.Local, keys []cache
 	if err != nil {
 		return out, err
 	}
+	// Of too many the newest are taken: the value of a tag is among them.
+	slices.SortStableFunc(found, func(a, b info) int { return b.modified.Compare(a.modified) })
 	var mu sync.Mutex
 	perKey := map[cache.Key]int{}
 	g, gctx := errgroup.WithContext(ctx)

@@ -18,7 +18,7 @@ import (
 func (a *app) cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "cache", Short: "Look after the cache"}
 	cmd.AddCommand(a.cacheStatus(), a.cacheVerify(), a.cacheGC(), a.cacheDoctor(), a.cacheForget(),
-		a.cacheInit(), a.cachePush(), a.cachePull())
+		a.cacheInit(), a.cachePush(), a.cachePull(), a.cacheTag())
 	return cmd
 }
 
@@ -61,7 +61,7 @@ func (a *app) printStatus(s cache.Status) {
 	fmt.Fprintf(a.stdout, "folder    %s\n", s.Dir)
 	fmt.Fprintf(a.stdout, "results   %d for %d keys\n", s.Entries, s.Keys)
 	fmt.Fprintf(a.stdout, "content   %d blobs, %s, stored in %s (%d packs)\n", s.Blobs, byteText(s.LogicalBytes), byteText(s.StoredBytes), s.Packs+s.OpenPacks)
-	fmt.Fprintf(a.stdout, "roots     %d experiments\n", s.Refs)
+	fmt.Fprintf(a.stdout, "roots     %d experiments and tags\n", s.Refs)
 	if s.Entries > 0 {
 		fmt.Fprintf(a.stdout, "age       from %s to %s\n", s.Oldest.Local().Format(time.DateTime), s.Newest.Local().Format(time.DateTime))
 	}
