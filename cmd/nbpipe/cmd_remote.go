@@ -28,12 +28,9 @@ func (a *app) withTeam(ctx context.Context, args []string, f func(*session, *vie
 	if err := s.parse(ctx); err != nil {
 		return err
 	}
-	config, ok := a.settings.Remote.config(s.x.Cache)
-	if !ok || a.settings.Remote.Off {
-		return withCode(exitUsage, errNoRemote)
-	}
-	if !s.agreed() {
-		return withCode(exitUsage, fmt.Errorf("you have not agreed to the team cache of this experiment: nbpipe trust %s", s.target.experiment))
+	config, err := s.bucket()
+	if err != nil {
+		return err
 	}
 	t, err := a.openTeam(ctx, s, config, a.tell)
 	if err != nil {
@@ -127,12 +124,18 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool) erro
 }
 
 func (a *app) cachePush() *cobra.Command {
-	return &cobra.Command{
-		Use: "push [EXPERIMENT] [NODE...]", Short: "Publish this machine's results of an experiment to the team cache",
+	var all bool
+	cmd := &cobra.Command{
+		Use: "push [EXPERIMENT] [NODE...]", Short: "Publish this machine's results of an experiment, or all of them, to the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if all {
+				return a.withBucket(cmd.Context(), args, func(s *session, v *view) error { return s.pushAll(cmd.Context(), v) })
+			}
 			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.push(cmd.Context(), v) })
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "all results that this machine made; the experiment only says which team cache")
+	return cmd
 }
 
 func (s *session) push(ctx context.Context, v *view) error {
@@ -171,12 +174,18 @@ func (s *session) push(ctx context.Context, v *view) error {
 }
 
 func (a *app) cachePull() *cobra.Command {
-	return &cobra.Command{
-		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, with their content, from the team cache",
+	var all bool
+	cmd := &cobra.Command{
+		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, or all there are, with their content, from the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if all {
+				return a.withBucket(cmd.Context(), args, func(s *session, v *view) error { return s.pullAll(cmd.Context(), v) })
+			}
 			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.pull(cmd.Context(), v) })
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "all results there that somebody whom you trust signed; the experiment only says which team cache")
+	return cmd
 }
 
 // pull fetches the content of what the plan found; run would do so when it is needed.
