@@ -19,6 +19,9 @@ import (
 // large is a size from which on a blob is an object of its own.
 const large = 2 << 20
 
+// patience is for servers that list thousands of objects on a busy machine.
+const patience = 30 * time.Second
+
 func nothing[T any](T) {}
 
 func (m member) pushAll(t *testing.T) AllPushed {
@@ -82,14 +85,14 @@ func TestAll(t *testing.T) {
 			server := start(t)
 			bucket := server.Bucket(t)
 			const small = 1100 // more than one page, and more than one batch
-			alice := join(t, server, bucket, "alice-1")
+			alice := joinWithin(t, patience, server, bucket, "alice-1")
 			for n := range small {
 				alice.publish(t, n, 50)
 			}
 			for n := small; n < small+3; n++ {
 				alice.publish(t, n, large)
 			}
-			mallory := join(t, server, bucket, "mallory-1")
+			mallory := joinWithin(t, patience, server, bucket, "mallory-1")
 			secret := mallory.publish(t, 5000, large)
 
 			if got := alice.pushAll(t); got.Total != small+3 || got.Published != small+3 || got.Blobs != small+3 || got.Failed != 0 || len(got.Unusable) != 0 {
@@ -101,7 +104,7 @@ func TestAll(t *testing.T) {
 			mallory.pushAll(t)
 			alice.spoil(t, server, bucket, small)
 
-			bob := join(t, server, bucket, "bob-1", trust.PublicOf(signer("alice-1")))
+			bob := joinWithin(t, patience, server, bucket, "bob-1", trust.PublicOf(signer("alice-1")))
 			got := bob.pullAll(t)
 			want := AllPulled{Seen: small + 3 + 1 + 2, Taken: small + 1, Unsigned: 1, Damaged: 1, Incomplete: 1}
 			wantPulled(t, got, want, map[string]int{
@@ -190,8 +193,8 @@ func equalPulled(a, b AllPulled) bool {
 func TestAllGoesOn(t *testing.T) {
 	server := s3test.Fake(t)
 	bucket := server.Bucket(t)
-	alice := join(t, server, bucket, "alice-1")
-	const n = 2300
+	alice := joinWithin(t, patience, server, bucket, "alice-1")
+	const n = 1200
 	for i := range n {
 		alice.publish(t, i, 50)
 	}
@@ -204,7 +207,7 @@ func TestAllGoesOn(t *testing.T) {
 		t.Errorf("push goes on: %+v", got)
 	}
 
-	bob := join(t, server, bucket, "bob-1", trust.PublicOf(signer("alice-1")))
+	bob := joinWithin(t, patience, server, bucket, "bob-1", trust.PublicOf(signer("alice-1")))
 	ctx, cancel = context.WithCancel(t.Context())
 	taken := 0
 	_, err = bob.PullAll(ctx, bob.set, func(p AllPulled) { taken = p.Taken; cancel() })
