@@ -65,12 +65,26 @@ func (a *app) printStatus(s cache.Status) {
 }
 
 func (a *app) cacheVerify() *cobra.Command {
-	return &cobra.Command{
-		Use: "verify", Short: "Read everything again and set aside what is not what its digest says", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+	var again rerunOptions
+	cmd := &cobra.Command{
+		Use: "verify [EXPERIMENT]", Short: "Read everything again and set aside what is not what its digest says", Args: cobra.MaximumNArgs(1),
+		Long: `Read everything in the cache again, and set aside what is not what its digest says.
+
+With --rerun N, run N of the results again that others gave an experiment, drawn
+at random, and compare: a digest says that bytes are those that were signed, but
+not that they are right.`,
+		Example: "  nbpipe cache verify --rerun 5 experiments/nb360 --signer alice-1",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asked, err := again.asked(cmd, args); err != nil {
+				return err
+			} else if asked {
+				return a.rerunSample(cmd.Context(), args, again)
+			}
 			return a.withStore(cmd.Context(), func(store *cache.Local) error { return a.verifyStore(cmd.Context(), store) })
 		},
 	}
+	rerunFlags(cmd, &again)
+	return cmd
 }
 
 func (a *app) verifyStore(ctx context.Context, store *cache.Local) error {
