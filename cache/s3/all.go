@@ -85,3 +85,12 @@ func (s *Store) ReadEntries(ctx context.Context, listed []Listed) (out []cache.S
 	}
 	return out, damaged, nil
 }
+
+// Absent returns those of items whose entries are not in the store, found by few
+// listings; of an entry, only what its name is made of has to be there.
+func (s *Store) Absent(ctx context.Context, items []Item) ([]Item, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	return s.missingEntries(ctx, items)
+}

@@ -15,6 +15,7 @@ import (
 // What is in memory, or open, at a time when everything is moved. A small blob
 // takes up to 64 KiB, a large one a file descriptor.
 const (
+	askKeys      = 10_000 // whose names are looked for at once: the more, the fewer listings
 	batchKeys    = 1000
 	batchBlobs   = 1000
 	batchEntries = 64 << 20 // bytes of entries
@@ -61,51 +62,104 @@ type AllPushed struct {
 // batch at a time; step is told how far it is. What was sent before an error, or
 // the end of ctx, stays, and is found there the next time.
 func (t *Team) PushAll(ctx context.Context, step func(AllPushed)) (AllPushed, error) {
-	var out AllPushed
 	if t.Key == nil {
-		return out, errNoKey
+		return AllPushed{}, errNoKey
 	}
 	keys, err := t.Local.OwnKeys(ctx)
-	if err != nil {
-		return out, err
-	}
-	out.Total = len(keys)
-	var items []s3.Item
-	var failed []s3.Failure
-	blobs, size := 0, 0
-	send := func(upTo int) error {
-		if len(items)+len(failed) > 0 {
-			got, err := t.send(ctx, items, failed)
-			out.add(got)
-			if err != nil {
-				return err
-			}
+	p := &pushAll{Team: t, step: step, out: AllPushed{Total: len(keys)}}
+	for some := range slices.Chunk(keys, askKeys) {
+		if err == nil {
+			err = p.some(ctx, some)
 		}
-		out.Done = upTo
-		items, failed, blobs, size = nil, nil, 0, 0
-		step(out)
+	}
+	return p.out, err
+}
+
+type pushAll struct {
+	*Team
+	step func(AllPushed)
+	out  AllPushed
+
+	// The batch to send next.
+	items  []s3.Item
+	failed []s3.Failure
+	blobs  int
+	size   int // bytes of entries
+}
+
+// some sends those of the own results of keys that the bucket lacks.
+func (p *pushAll) some(ctx context.Context, keys []cache.Key) error {
+	var names []s3.Item
+	for _, k := range keys {
+		sealed, _, ok, err := p.sealOwn(ctx, k)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			p.passOver(k)
+		default:
+			sealed.Data = nil // its name is enough to ask for it
+			names = append(names, s3.Item{Entry: sealed})
+		}
+	}
+	absent, err := p.Remote.Absent(ctx, names)
+	if err != nil {
+		return err
+	}
+	present := len(names) - len(absent)
+	p.out.Present, p.out.Done = p.out.Present+present, p.out.Done+present
+	p.step(p.out)
+	for _, i := range absent {
+		if err := p.one(ctx, i.Entry.Key); err != nil {
+			return err
+		}
+	}
+	return p.sendBatch(ctx)
+}
+
+func (p *pushAll) one(ctx context.Context, k cache.Key) error {
+	item, ok, err := p.item(ctx, k, false)
+	switch {
+	case cache.IsMissing(err):
+		p.failed = append(p.failed, s3.Failure{Key: k, Err: err})
+	case err != nil:
+		return err
+	case !ok:
+		p.passOver(k)
+	default:
+		p.items = append(p.items, item)
+		p.blobs, p.size = p.blobs+len(item.Needs), p.size+len(item.Entry.Data)
+	}
+	if len(p.items)+len(p.failed) >= batchKeys || p.blobs >= batchBlobs || p.size >= batchEntries {
+		return p.sendBatch(ctx)
+	}
+	return nil
+}
+
+// passOver counts an own result that cannot be used.
+func (p *pushAll) passOver(k cache.Key) {
+	reason := "it is gone" // meanwhile
+	if all := p.Local.MissReasons(k); len(all) > 0 {
+		reason = all[0]
+	}
+	p.out.Unusable.add(reason)
+	p.out.Done++
+}
+
+func (p *pushAll) sendBatch(ctx context.Context) error {
+	n := len(p.items) + len(p.failed)
+	if n == 0 {
 		return nil
 	}
-	for i, k := range keys {
-		item, ok, err := t.item(ctx, k, false)
-		switch {
-		case cache.IsMissing(err):
-			failed = append(failed, s3.Failure{Key: k, Err: err})
-		case err != nil:
-			return out, err
-		case !ok:
-			out.Unusable.add(unusable(t.Local.MissReasons(k)))
-		default:
-			items = append(items, item)
-			blobs, size = blobs+len(item.Needs), size+len(item.Entry.Data)
-		}
-		if (i+1)%batchKeys == 0 || blobs >= batchBlobs || size >= batchEntries {
-			if err := send(i + 1); err != nil {
-				return out, err
-			}
-		}
+	got, err := p.send(ctx, p.items, p.failed)
+	p.out.add(got)
+	if err != nil {
+		return err
 	}
-	return out, send(len(keys))
+	p.items, p.failed, p.blobs, p.size = nil, nil, 0, 0
+	p.out.Done += n
+	p.step(p.out)
+	return nil
 }
 
 func (a *AllPushed) add(p s3.Pushed) {
@@ -115,13 +169,6 @@ func (a *AllPushed) add(p s3.Pushed) {
 	a.Bytes += p.Bytes
 	a.Failed += len(p.Failed)
 	a.Failures = append(a.Failures, p.Failed[:min(len(p.Failed), mostFailures-len(a.Failures))]...)
-}
-
-func unusable(reasons []string) string {
-	if len(reasons) == 0 {
-		return "it is gone" // meanwhile
-	}
-	return reasons[0]
 }
 
 // AllPulled is what PullAll has done so far, in results.

@@ -199,7 +199,11 @@ func TestAllGoesOn(t *testing.T) {
 		alice.publish(t, i, 50)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	first, err := alice.PushAll(ctx, func(AllPushed) { cancel() })
+	first, err := alice.PushAll(ctx, func(p AllPushed) {
+		if p.Published > 0 {
+			cancel()
+		}
+	})
 	if !errors.Is(err, context.Canceled) || first.Published != batchKeys || first.Done != batchKeys {
 		t.Fatalf("push: %+v, %v", first, err)
 	}

@@ -227,16 +227,22 @@ func (t *Team) items(ctx context.Context, keys []cache.Key, hints bool) (out []s
 // item signs the own result of a key and lists what it needs. It is not ok if
 // there is none here, or only somebody else's, or it is remembered to be published.
 func (t *Team) item(ctx context.Context, k cache.Key, hints bool) (i s3.Item, ok bool, err error) {
-	own, entry, ok, err := t.Local.Own(ctx, k)
-	if err != nil || !ok {
-		return i, false, err
-	}
-	sealed, err := t.Key.Seal(own, t.Remote.ID())
-	if err != nil || hints && t.knows(sealed.Digest) {
+	sealed, entry, ok, err := t.sealOwn(ctx, k)
+	if err != nil || !ok || hints && t.knows(sealed.Digest) {
 		return i, false, err
 	}
 	needs, err := t.Local.Needs(ctx, entry)
 	return s3.Item{Entry: sealed, Needs: needs}, err == nil, err
+}
+
+// sealOwn signs the own result of a key, if there is one.
+func (t *Team) sealOwn(ctx context.Context, k cache.Key) (sealed cache.StoredEntry, e *cache.Entry, ok bool, err error) {
+	own, e, ok, err := t.Local.Own(ctx, k)
+	if err != nil || !ok {
+		return own, nil, false, err
+	}
+	sealed, err = t.Key.Seal(own, t.Remote.ID())
+	return sealed, e, err == nil, err
 }
 
 func (t *Team) knows(d cache.Digest) bool {

@@ -179,6 +179,7 @@ func (a *app) cachePull() *cobra.Command {
 		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, or all there are, with their content, from the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all {
+				a.settings.Remote.Mode = "read" // no key is needed
 				return a.withBucket(cmd.Context(), args, func(s *session, v *view) error { return s.pullAll(cmd.Context(), v) })
 			}
 			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.pull(cmd.Context(), v) })
