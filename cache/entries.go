@@ -12,7 +12,7 @@ import (
 // Candidate is one entry of a key, with the reason if it cannot be used.
 type Candidate struct {
 	Stored StoredEntry
-	Entry  *Entry // nil if it cannot be decoded
+	Entry  *Entry // nil if it is not trusted or cannot be decoded
 	Reason string // "" if usable
 }
 
@@ -373,15 +373,24 @@ func (l *Local) rank(signer string) int {
 	}
 }
 
+// distrust says why a signed entry is not trusted, if so; this machine's own always is.
+func (l *Local) distrust(s StoredEntry) string {
+	if s.Signer == "" {
+		return ""
+	}
+	if l.opt.Trust == nil {
+		return "signed by " + s.Signer + ", and no signer is trusted"
+	}
+	if err := l.opt.Trust(s); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // judge decodes an entry and says why it cannot be used, if so.
 func (l *Local) judge(ctx context.Context, s StoredEntry) (*Entry, string, error) {
-	if s.Signer != "" {
-		if l.opt.Trust == nil {
-			return nil, "signed by " + s.Signer + ", and no signer is trusted", nil
-		}
-		if err := l.opt.Trust(s); err != nil {
-			return nil, err.Error(), nil
-		}
+	if reason := l.distrust(s); reason != "" {
+		return nil, reason, nil
 	}
 	e, err := s.Decode()
 	if err != nil {
@@ -451,23 +460,4 @@ func (l *Local) MissReasons(k Key) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.reasons[k])
-}
-
-// Divergence lists the different outputs among entries of one key, if there is
-// more than one (invariant I11): the stage is not deterministic, or a machine is broken.
-// A tag's change on purpose.
-func Divergence(all []Candidate) []Digest {
-	var out []Digest
-	for _, c := range all {
-		if c.Entry == nil || c.Entry.Kind == TagKind {
-			continue
-		}
-		if d := c.Entry.OutputDigest(); !slices.Contains(out, d) {
-			out = append(out, d)
-		}
-	}
-	if len(out) < 2 {
-		return nil
-	}
-	return out
 }

@@ -173,17 +173,9 @@ func (p *push) keep(ctx context.Context, before trashState) (bool, error) {
 
 // missingEntries finds which entries are not published yet.
 func (p *push) missingEntries(ctx context.Context) error {
-	prefixes := make([]string, len(p.items))
-	for i, it := range p.items {
-		prefixes[i] = keyPrefix(it.Entry.Key)
-	}
-	found, err := p.scan(ctx, prefixes)
+	there, err := p.published(ctx, p.items)
 	if err != nil {
 		return err
-	}
-	there := map[string]time.Time{}
-	for _, i := range found {
-		there[i.name] = i.modified
 	}
 	p.missing = p.missing[:0]
 	for _, it := range p.items {
@@ -196,6 +188,23 @@ func (p *push) missingEntries(ctx context.Context) error {
 		p.relies(name, modified)
 	}
 	return nil
+}
+
+// published finds which of some entries are there, by name, and since when.
+func (s *Store) published(ctx context.Context, items []Item) (map[string]time.Time, error) {
+	prefixes := make([]string, len(items))
+	for i, it := range items {
+		prefixes[i] = keyPrefix(it.Entry.Key)
+	}
+	found, err := s.scan(ctx, prefixes)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[string]time.Time, len(found))
+	for _, i := range found {
+		there[i.name] = i.modified
+	}
+	return there, nil
 }
 
 // content uploads all blobs that items need and the store lacks.

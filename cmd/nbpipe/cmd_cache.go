@@ -72,9 +72,21 @@ func (a *app) printStatus(s cache.Status) {
 
 func (a *app) cacheVerify() *cobra.Command {
 	var remote, repair bool
+	var again rerunOptions
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Read everything again and set aside what is not what its digest says", Args: remoteArgs(&remote),
+		Use: "verify", Short: "Read everything again and set aside what is not what its digest says", Args: cobra.MaximumNArgs(1),
+		Long: `Read everything in the cache again, and set aside what is not what its digest says.
+
+With --rerun N, run N of the results again that others gave an experiment, drawn
+at random, and compare: a digest says that bytes are those that were signed, but
+not that they are right.`,
+		Example: "  nbpipe cache verify --rerun 5 experiments/nb360 --signer alice-1",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asked, err := again.asked(cmd, args, remote); err != nil {
+				return err
+			} else if asked {
+				return a.rerunSample(cmd.Context(), args, again)
+			}
 			if remote {
 				return a.remoteVerify(cmd.Context(), args, repair)
 			}
@@ -83,6 +95,7 @@ func (a *app) cacheVerify() *cobra.Command {
 	}
 	remoteFlag(cmd, &remote)
 	cmd.Flags().BoolVar(&repair, "repair", false, "with --remote: replace what is wrong there by what this machine has")
+	rerunFlags(cmd, &again)
 	return cmd
 }
 

@@ -29,12 +29,9 @@ func (a *app) withTeam(ctx context.Context, args []string, f func(*session, *vie
 	if err := s.parse(ctx); err != nil {
 		return err
 	}
-	config, ok := a.settings.Remote.config(s.x.Cache)
-	if !ok || a.settings.Remote.Off {
-		return withCode(exitUsage, errNoRemote)
-	}
-	if !s.agreed() {
-		return s.notAgreed()
+	config, err := s.bucket()
+	if err != nil {
+		return err
 	}
 	t, err := a.openTeam(ctx, s, config, a.tell)
 	if err != nil {
@@ -89,7 +86,15 @@ func (a *app) printPolicies(c s3.Config) {
 }
 
 func (a *app) initRemote(ctx context.Context, args []string, policies bool, grace time.Duration) error {
-	config, err := a.remoteConfig(ctx, args, !policies)
+	s, err := a.openMeant(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	config, err := s.bucket()
+	if policies { // nothing is sent
+		config, err = s.meant()
+	}
 	if err != nil {
 		return err
 	}
@@ -106,14 +111,10 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool, grac
 	if grace != 0 && grace != remote.Grace() {
 		a.note("the team cache was there already, with a grace of %s, which stays: its members rely on it", ageText(remote.Grace()))
 	}
-	set, _, err := a.trusted()
-	if err != nil {
-		return err
-	}
-	if _, err := set.Pin(remote.Place(), remote.ID()); err != nil {
+	if _, err := s.trust.Pin(remote.Place(), remote.ID()); err != nil {
 		return withCode(exitStore, err)
 	}
-	if err := set.Save(); err != nil {
+	if err := s.trust.Save(); err != nil {
 		return err
 	}
 	can, err := remote.Probe(ctx, true)
@@ -135,12 +136,18 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool, grac
 }
 
 func (a *app) cachePush() *cobra.Command {
-	return &cobra.Command{
-		Use: "push [EXPERIMENT] [NODE...]", Short: "Publish this machine's results of an experiment to the team cache",
+	var all bool
+	cmd := &cobra.Command{
+		Use: "push [EXPERIMENT] [NODE...]", Short: "Publish this machine's results of an experiment, or all of them, to the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if all {
+				return a.withBucket(cmd.Context(), args, func(s *session, v *view) error { return s.pushAll(cmd.Context(), v) })
+			}
 			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.push(cmd.Context(), v) })
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "all results that this machine made; the experiment only says which team cache")
+	return cmd
 }
 
 func (s *session) push(ctx context.Context, v *view) error {
@@ -182,12 +189,19 @@ func (s *session) push(ctx context.Context, v *view) error {
 }
 
 func (a *app) cachePull() *cobra.Command {
-	return &cobra.Command{
-		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, with their content, from the team cache",
+	var all bool
+	cmd := &cobra.Command{
+		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, or all there are, with their content, from the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if all {
+				a.settings.Remote.Mode = "read" // no key is needed
+				return a.withBucket(cmd.Context(), args, func(s *session, v *view) error { return s.pullAll(cmd.Context(), v) })
+			}
 			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.pull(cmd.Context(), v) })
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "all results there that somebody whom you trust signed; the experiment only says which team cache")
+	return cmd
 }
 
 // pull fetches the content of what the plan found; run would do so when it is needed.

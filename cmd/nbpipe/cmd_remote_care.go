@@ -33,31 +33,6 @@ func remoteArgs(remote *bool) cobra.PositionalArgs {
 	}
 }
 
-// remoteConfig is the team cache that the user's own settings name, or else the
-// experiment's. A server is asked for nothing before the user has agreed to it:
-// the experiment may come from a stranger.
-func (a *app) remoteConfig(ctx context.Context, args []string, ask bool) (s3.Config, error) {
-	if config, ok := a.settings.Remote.config(nil); ok {
-		return config, nil
-	}
-	s, err := a.open(ctx, args, false)
-	if err != nil {
-		return s3.Config{}, err
-	}
-	defer s.close()
-	if err := s.parse(ctx); err != nil {
-		return s3.Config{}, err
-	}
-	config, ok := a.settings.Remote.config(s.x.Cache)
-	if !ok {
-		return config, withCode(exitUsage, errNoRemote)
-	}
-	if ask && !s.agreed() {
-		return config, s.notAgreed()
-	}
-	return config, nil
-}
-
 // caretaker is what a command that looks after a team cache works with.
 type caretaker struct {
 	remote *s3.Store
@@ -68,34 +43,33 @@ type caretaker struct {
 
 // withRemote opens a team cache to look after it.
 func (a *app) withRemote(ctx context.Context, args []string, f func(caretaker) error) error {
-	config, err := a.remoteConfig(ctx, args, true)
+	s, err := a.openMeant(ctx, args)
 	if err != nil {
 		return err
 	}
-	return a.withStore(ctx, func(store *cache.Local) error {
-		v := a.newView()
-		defer v.close()
-		set, _, err := a.trusted()
-		if err != nil {
-			return err
-		}
-		config.Event = a.tell
-		config.Dir = filepath.Join(store.Dir(), "remote")
-		config.Temp = filepath.Join(store.Dir(), "tmp")
-		remote, err := s3.Open(ctx, config)
-		if err != nil {
-			return withCode(exitStore, err)
-		}
-		defer func() { _ = remote.Close() }()
-		if _, err := set.Pin(remote.Place(), remote.ID()); err != nil {
-			return withCode(exitStore, err)
-		}
-		err = f(caretaker{remote, store, set, v})
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+	defer s.close()
+	config, err := s.bucket()
+	if err != nil {
+		return err
+	}
+	v := a.newView()
+	defer v.close()
+	config.Event = a.tell
+	config.Dir = s.remoteFolder()
+	config.Temp = filepath.Join(s.store.Dir(), "tmp")
+	remote, err := s3.Open(ctx, config)
+	if err != nil {
 		return withCode(exitStore, err)
-	})
+	}
+	defer func() { _ = remote.Close() }()
+	if _, err := s.trust.Pin(remote.Place(), remote.ID()); err != nil {
+		return withCode(exitStore, err)
+	}
+	err = f(caretaker{remote, s.store, s.trust, v})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return withCode(exitStore, err)
 }
 
 // reading shows how many entries are read.
