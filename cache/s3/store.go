@@ -219,7 +219,8 @@ const entriesPrefix = "entries/"
 
 func keyPrefix(k cache.Key) string { return entriesPrefix + k.String() + "/" }
 
-// parseEntryName reads what entryName wrote.
+// parseEntryName reads what entryName wrote. What no key can be called is no
+// signer: who writes to the bucket can make folders of any name.
 func parseEntryName(name string) (e cache.StoredEntry, ok bool) {
 	rest, found := strings.CutPrefix(name, entriesPrefix)
 	parts := strings.Split(rest, "/")
@@ -229,10 +230,11 @@ func parseEntryName(name string) (e cache.StoredEntry, ok bool) {
 	key, err1 := cache.ParseKey(parts[0])
 	digest, err2 := cache.ParseDigest(parts[2])
 	e = cache.StoredEntry{Key: key, Signer: parts[1], Digest: digest}
+	named := cache.CheckKeyName(e.Signer) == nil
 	if e.Signer == unsigned {
-		e.Signer = ""
+		e.Signer, named = "", true
 	}
-	return e, err1 == nil && err2 == nil && parts[1] != "" && name == entryName(e)
+	return e, err1 == nil && err2 == nil && named && name == entryName(e)
 }
 
 // PutBlob implements cache.Store. A small blob is readable at once, and durable
