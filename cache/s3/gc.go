@@ -77,7 +77,8 @@ func (s *Store) GC(ctx context.Context, o GCOptions) (GCReport, error) {
 		return c.report, err
 	}
 	if o.DryRun {
-		return c.report, c.dryRun(ctx)
+		err := c.dryRun(ctx)
+		return c.report, err
 	}
 	if err := s.collectable(ctx); err != nil {
 		return c.report, err
@@ -92,7 +93,8 @@ func (s *Store) GC(ctx context.Context, o GCOptions) (GCReport, error) {
 	}
 	defer l.release(ctx)
 	c.lease = l
-	return c.report, c.run(ctx)
+	err = c.run(ctx)
+	return c.report, err
 }
 
 // collectable refuses servers on which a collection would not be safe.
@@ -136,6 +138,7 @@ type collection struct {
 	garbage map[string]string  // why an object goes, by name
 	dead    map[*surveyed]bool // entries among it
 	used    map[cache.Key]use  // by refs
+	due     map[string]bool    // tombstones to work off
 	graves  []grave
 	buried  map[string]bool // what the graves name
 	seen    map[string]info // every object that can be garbage
@@ -159,6 +162,9 @@ type grave struct {
 }
 
 func (c *collection) dryRun(ctx context.Context) error {
+	if err := c.findDue(ctx); err != nil {
+		return err
+	}
 	if err := c.look(ctx); err != nil {
 		return err
 	}
@@ -178,14 +184,13 @@ func (c *collection) dryRun(ctx context.Context) error {
 }
 
 func (c *collection) run(ctx context.Context) error {
-	due, err := c.anyDue(ctx)
-	if err != nil {
+	if err := c.findDue(ctx); err != nil {
 		return err
 	}
-	if err := c.mark(ctx, due); err != nil {
+	if err := c.mark(ctx); err != nil {
 		return err
 	}
-	err = c.look(ctx)
+	err := c.look(ctx)
 	if err == nil {
 		c.account()
 		err = c.sweep(ctx)
@@ -204,30 +209,27 @@ func (c *collection) run(ctx context.Context) error {
 	return c.condemn(ctx)
 }
 
-// anyDue reports whether there is a tombstone that is as old as the grace.
-func (c *collection) anyDue(ctx context.Context) (bool, error) {
+// findDue finds the tombstones that are as old as the grace. What falls due later
+// is for the next collection: nobody has been told of it.
+func (c *collection) findDue(ctx context.Context) error {
 	found, err := c.list(ctx, tombPrefix)
+	c.due = map[string]bool{}
 	for _, i := range found {
-		if c.isDue(i) {
-			return true, err
+		if c.age(i) > c.grace+time.Second { // clocks tick in seconds
+			c.due[i.name] = true
 		}
 	}
-	return false, err
-}
-
-// isDue: clocks tick in seconds, so one more.
-func (c *collection) isDue(i info) bool {
-	return c.serverNow().Sub(i.modified) > c.grace+time.Second
+	return err
 }
 
 // mark takes away the markers of collections that died, and puts one where
 // something will be deleted. Only after that is looked at what is needed.
-func (c *collection) mark(ctx context.Context, deleting bool) error {
+func (c *collection) mark(ctx context.Context) error {
 	left, err := c.list(ctx, markerPrefix)
 	if err != nil {
 		return err
 	}
-	if deleting {
+	if len(c.due) > 0 {
 		c.marker = markerPrefix + c.lease.file.Holder
 		if _, err := c.put(ctx, c.marker, []byte("{}\n"), always); err != nil {
 			return err
@@ -312,7 +314,7 @@ func (c *collection) readGraves(ctx context.Context) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		g := grave{i, t.Condemned, c.isDue(i)}
+		g := grave{i, t.Condemned, c.due[i.name]}
 		c.graves = append(c.graves, g)
 		for _, name := range g.names {
 			c.buried[name] = true
