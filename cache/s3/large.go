@@ -19,6 +19,9 @@ const (
 	partSize  = 16 << 20
 	rangeSize = 4 << 20
 	parallel  = 8
+	// copyBuffer is what a range is written in: it stays in the core's own cache
+	// between the connection and the file.
+	copyBuffer = 128 << 10
 	// maxParts is S3's limit on the parts of one object.
 	maxParts = 10000
 )
@@ -119,6 +122,58 @@ func (s *Store) part(ctx context.Context, name, id string, number int, b *cache.
 		return answer(err)
 	})
 	return etag, err
+}
+
+// copyRanges writes an object of a known size to where its bytes belong, by
+// several ranges at a time, each byte once.
+func (s *Store) copyRanges(ctx context.Context, name string, size int64, to io.WriterAt, report func(int64)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for off := int64(0); off < size; off += rangeSize {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error { return s.copyRange(ctx, name, off, min(rangeSize, size-off), to, report) })
+	}
+	return g.Wait()
+}
+
+// copyRange copies n bytes; a connection that breaks is taken up where it broke.
+func (s *Store) copyRange(ctx context.Context, name string, off, n int64, to io.WriterAt, report func(int64)) error {
+	buf := make([]byte, copyBuffer)
+	end := off + n
+	return s.do(ctx, "reading "+name, func(ctx context.Context) error {
+		if off == end {
+			return nil
+		}
+		r, _, err := s.open(ctx, name, off, end-off)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		for off < end {
+			n, err := r.Read(buf[:min(copyBuffer, end-off)])
+			if n > 0 {
+				if _, err := to.WriteAt(buf[:n], off); err != nil {
+					return fmt.Errorf("%w: %w", errLocal, err)
+				}
+				off += int64(n)
+				report(int64(n))
+			}
+			if err != nil && off < end {
+				return noEOF(err)
+			}
+		}
+		return nil
+	})
+}
+
+// noEOF is for bytes that end too early.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // rangeReader reads an object front to back by several ranges at a time.

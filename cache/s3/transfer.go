@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -448,12 +449,15 @@ func (f *fetch) round(ctx context.Context) ([]cache.Digest, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	for _, w := range f.large { // each is read by several ranges at a time
-		if err := f.largeBlob(ctx, w); err != nil {
-			return nil, err
-		}
+	// Each is read by several ranges at a time: a few of them keep the line busy
+	// while others are verified.
+	g, gctx = errgroup.WithContext(ctx)
+	g.SetLimit(4)
+	for _, w := range f.large {
+		g.Go(func() error { return f.largeBlob(gctx, w) })
 	}
-	return f.again, nil
+	err := g.Wait()
+	return f.again, err
 }
 
 // runs puts blobs that lie close together into one request.
@@ -526,21 +530,16 @@ func (f *fetch) verdict(d cache.Digest, err error) error {
 }
 
 func (f *fetch) largeBlob(ctx context.Context, w wanted) error {
-	src := f.stream(ctx, blobName(w.digest), w.size)
-	defer src.Close()
-	err := f.into.PutStored(ctx, w.digest, w.size, &counting{src, f})
+	err := f.into.PutStored(ctx, w.digest, w.size, func(ctx context.Context, to io.WriterAt) error {
+		return f.copyRanges(ctx, blobName(w.digest), w.size, to, f.report)
+	})
+	if errors.Is(err, errNotFound) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.again = append(f.again, w.digest)
+		return nil
+	}
 	return f.verdict(w.digest, err)
-}
-
-type counting struct {
-	r interface{ Read([]byte) (int, error) }
-	f *fetch
-}
-
-func (c *counting) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.f.report(int64(n))
-	return n, err
 }
 
 // scan finds all objects whose names begin with one of the prefixes. Where the
