@@ -15,9 +15,7 @@ import (
 
 // throughput puts and gets 1 GiB that cannot be compressed, in time and in CPU time.
 func (t *bench) throughput(b *testing.B) {
-	if *memory != "" {
-		b.Setenv("TMPDIR", *memory)
-	}
+	folder(b)
 	const size = 1 << 30
 	dir := b.TempDir()
 	file, store := filepath.Join(dir, "file"), filepath.Join(dir, "store")
@@ -71,6 +69,7 @@ func (t *bench) throughput(b *testing.B) {
 // small publishes 2,000 results of 4 KiB to a server that is 20 ms away,
 // publishes them again, and brings them to another machine.
 func (t *bench) small(b *testing.B) {
+	folder(b)
 	const n, size, away = 2000, 4 << 10, 20 * time.Millisecond
 	dir := b.TempDir()
 	files, store := filepath.Join(dir, "files"), filepath.Join(dir, "store")

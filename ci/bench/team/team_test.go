@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ import (
 var (
 	rounds   = flag.Int("rounds", 5, "how often each thing is measured; medians count")
 	large    = flag.Bool("large", false, "measure memory with 10 GiB instead of 2")
-	memory   = flag.String("memory", "", "folder in memory for what is timed with 1 GiB, so that the disk is not; needs 8 GiB")
+	memory   = flag.String("memory", "", "folder in memory for what is timed, so that the disk is not; needs 8 GiB")
 	profiles = flag.String("profiles", "", "folder for CPU profiles of what is measured")
 )
 
@@ -41,7 +42,6 @@ func TestMain(m *testing.M) {
 // bench is one MinIO server and what was measured with it so far.
 type bench struct {
 	peers
-	server *s3test.Server
 	places int
 	table
 }
@@ -49,10 +49,22 @@ type bench struct {
 // BenchmarkTeamCache is run once: it takes its own medians.
 func BenchmarkTeamCache(b *testing.B) {
 	t := &bench{peers: findPeers(b)}
+	before := load()
 	b.Run("1GiB", t.throughput)
 	b.Run("Small", t.small)
 	b.Run("Memory", t.footprint)
-	t.print(os.Stdout, fmt.Sprintf("rclone %s, restic %s, %d rounds", t.rclone.version(), t.restic.version(), *rounds))
+	t.print(os.Stdout, fmt.Sprintf("rclone %s, restic %s, medians of %d rounds (least to most), load of the machine %s before and %s after, %d cores",
+		t.rclone.version(), t.restic.version(), *rounds, before, load(), runtime.NumCPU()))
+}
+
+// load is how many processes want a core, over the last minute.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "?"
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
 }
 
 // place is an empty folder of a bucket, of a server or a proxy in front of it.
@@ -62,6 +74,14 @@ func (t *bench) place(b *testing.B, s *s3test.Server) place {
 	return place{
 		Endpoint: s.Endpoint, AccessKey: s.AccessKey, SecretKey: s.SecretKey, Region: s.Region,
 		Bucket: s.Bucket(b), Prefix: fmt.Sprintf("place-%d", t.places),
+	}
+}
+
+// folder has the servers and stores of what is timed in memory: MinIO waits for
+// the disk several times for each object, rclone never does.
+func folder(b *testing.B) {
+	if *memory != "" {
+		b.Setenv("TMPDIR", *memory)
 	}
 }
 
