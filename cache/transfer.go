@@ -110,11 +110,7 @@ func (b *BlobFile) Close() error { return b.f.Close() }
 
 // Verify reads and decodes everything and compares digests.
 func (b *BlobFile) Verify(ctx context.Context) error {
-	r, err := sharedCodec().openBlob(b.Digest, b.Length, &contextReader{ctx, io.NewSectionReader(b.f, 0, b.Length)})
-	defer r.close()
-	if err == nil {
-		err = r.verify()
-	}
+	err := verifyStored(sharedCodec(), b.Digest, b.Length, &contextReader{ctx, io.NewSectionReader(b.f, 0, b.Length)})
 	return corruptOr(ctx, b.Digest, err)
 }
 
@@ -169,28 +165,6 @@ func (l *Local) Stored(ctx context.Context, d Digest) (packed *Packed, file *Blo
 		return nil, nil, err
 	}
 	return nil, &BlobFile{f: r.f, Digest: d, Length: info.Size(), Size: r.header.size}, nil
-}
-
-// PutStored stores the stored form of a large blob as it is, of the given length
-// in bytes. It is decoded and verified on the way, and published only if it is right.
-func (l *Local) PutStored(ctx context.Context, d Digest, length int64, src io.Reader) error {
-	if have, err := l.HasBlob(ctx, d); err != nil || have {
-		return err
-	}
-	f, err := l.createTemp()
-	if err != nil {
-		return err
-	}
-	defer discard(f)
-	r, err := l.codec.openBlob(d, length, io.TeeReader(&contextReader{ctx, src}, f))
-	defer r.close()
-	if err == nil {
-		err = r.verify()
-	}
-	if err != nil {
-		return corruptOr(ctx, d, err)
-	}
-	return l.publishBlob(f, d)
 }
 
 // Spool encodes a stream of the given digest and size into a temporary file, in

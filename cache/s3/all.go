@@ -92,13 +92,13 @@ func (s *Store) Absent(ctx context.Context, items []Item) ([]Item, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	there, err := s.published(ctx, items)
+	there, err := s.Published(ctx, keysOf(items))
 	if err != nil {
 		return nil, err
 	}
 	var out []Item
 	for _, it := range items {
-		if _, ok := there[entryName(it.Entry)]; !ok {
+		if _, ok := there.has(it.Entry); !ok {
 			out = append(out, it)
 		}
 	}

@@ -60,14 +60,6 @@ func sealed(t testing.TB, signer string, key cache.Key, data []byte) cache.Store
 	return e
 }
 
-func keysOf(items []Item) []cache.Key {
-	out := make([]cache.Key, len(items))
-	for i, it := range items {
-		out[i] = it.Entry.Key
-	}
-	return out
-}
-
 func needsOf(items []Item) (out []cache.Digest) {
 	for _, it := range items {
 		out = append(out, it.Needs...)

@@ -199,17 +199,9 @@ type process struct {
 
 func newProcess(t testing.TB, name string) *process {
 	t.Helper()
-	program, err := find(name)
-	if err != nil {
-		missing := fmt.Sprintf("s3test: %v; build it: ci/tools/build.sh %s", err, name)
-		if os.Getenv("NBPIPE_CI") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
 	dir := t.TempDir()
 	p := &process{
-		name: name, program: program,
+		name: name, program: Program(t, name),
 		data: filepath.Join(dir, "data"), home: filepath.Join(dir, "home"), log: filepath.Join(dir, "log"),
 	}
 	for _, d := range []string{p.data, p.home} {
@@ -228,8 +220,23 @@ func newProcess(t testing.TB, name string) *process {
 	return p
 }
 
-// find returns the program to run: what NBPIPE_MINIO or NBPIPE_VERSITYGW says,
-// else what ci/tools/build.sh built from the pin in this module.
+// Program returns the path of a program of ci/tools. Where it was not built the
+// test is skipped, or fails where NBPIPE_CI is set.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	program, err := find(name)
+	if err != nil {
+		missing := fmt.Sprintf("s3test: %v; build it: ci/tools/build.sh %s", err, name)
+		if os.Getenv("NBPIPE_CI") != "" {
+			t.Fatal(missing)
+		}
+		t.Skip(missing)
+	}
+	return program
+}
+
+// find returns the program to run: what NBPIPE_MINIO or NBPIPE_VERSITYGW (or of
+// another name) says, else what ci/tools/build.sh built from the pin in this module.
 func find(name string) (string, error) {
 	variable := "NBPIPE_" + strings.ToUpper(name)
 	if program := os.Getenv(variable); program != "" {

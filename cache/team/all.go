@@ -151,7 +151,7 @@ func (p *pushAll) sendBatch(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
-	got, err := p.send(ctx, p.items, p.failed)
+	got, err := p.send(ctx, p.items, p.failed, nil)
 	p.out.add(got)
 	if err != nil {
 		return err

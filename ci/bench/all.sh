@@ -13,6 +13,8 @@ say "nothing to do, and the first plan"
 go run ./ci/bench/noop -nbpipe "$scratch/nbpipe"
 say "the local store"
 ci/bench/store.sh
+say "the team cache"
+ci/bench/team.sh
 say "tables and the language"
 go test -run '^$' -bench Decode ./stages/nas/table
 go test -run '^$' -bench . -benchtime 3x ./pipeline/lang
