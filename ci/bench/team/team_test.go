@@ -108,7 +108,7 @@ func (j job) run(b *testing.B) sample {
 // which it finds out once.
 func prepare(b *testing.B, p place, store string) {
 	b.Helper()
-	s, err := s3.Init(b.Context(), p.config(remoteDir(store)))
+	s, err := s3.Init(b.Context(), p.config(remoteDir(store)), 0)
 	if err != nil {
 		b.Fatal(err)
 	}
