@@ -189,14 +189,14 @@ func (d *doctor) packs(ctx context.Context) error {
 		i := d.view.packs[digest]
 		d.catalogue.mu.Lock()
 		_, ok := d.catalogue.packs[digest]
-		cause := d.catalogue.broken[digest]
+		broken, cause := d.catalogue.broken[digest]
 		d.catalogue.mu.Unlock()
-		if ok {
-			continue
-		}
 		detail := "it is larger than any pack"
-		if cause != nil {
-			detail = cause.Error()
+		switch {
+		case cause:
+			detail = broken.err.Error()
+		case ok || i.size <= maxPack: // known, or gone since it was listed
+			continue
 		}
 		if err := d.drop(ctx, cache.Finding{Kind: cache.FindingBadPack, Subject: i.name, Detail: detail}, i.name); err != nil {
 			return err

@@ -90,9 +90,14 @@ func (s *Store) GC(ctx context.Context, o GCOptions) (GCReport, error) {
 	if err != nil {
 		return c.report, err
 	}
-	defer l.release(ctx)
 	c.lease = l
-	return c.report, c.run(ctx)
+	err = c.run(ctx)
+	if c.pending {
+		l.abandon() // nobody goes on before a deletion on its way is surely over
+	} else {
+		l.release(ctx)
+	}
+	return c.report, err
 }
 
 // collectable refuses servers on which a collection would not be safe.
@@ -140,8 +145,11 @@ type collection struct {
 	buried  map[string]bool // what the graves name
 	seen    map[string]info // every object that can be garbage
 	marker  string
+	asOf    time.Time // by the server's clock: tombstones that are due then are worked off
 
-	mu sync.Mutex
+	mu      sync.Mutex
+	pending bool // a deletion was sent, and it is not known what became of it
+	unswept bool // a tombstone that is due is still there
 }
 
 // use is when, and for whom, a key was last named by a ref.
@@ -158,6 +166,9 @@ type grave struct {
 }
 
 func (c *collection) dryRun(ctx context.Context) error {
+	if err := c.setTime(ctx); err != nil {
+		return err
+	}
 	if err := c.look(ctx); err != nil {
 		return err
 	}
@@ -177,6 +188,9 @@ func (c *collection) dryRun(ctx context.Context) error {
 }
 
 func (c *collection) run(ctx context.Context) error {
+	if err := c.setTime(ctx); err != nil {
+		return err
+	}
 	due, err := c.anyDue(ctx)
 	if err != nil {
 		return err
@@ -184,17 +198,16 @@ func (c *collection) run(ctx context.Context) error {
 	if err := c.mark(ctx, due); err != nil {
 		return err
 	}
-	err = c.look(ctx)
-	if err == nil {
-		c.account()
-		err = c.sweep(ctx)
+	if err := c.look(ctx); err != nil {
+		return errors.Join(err, c.unmark(context.WithoutCancel(ctx)))
 	}
-	// Whoever waits for the marker goes on. If the lease is lost, it is left to the
-	// next collection.
-	if c.lease.check() == nil {
-		err = errors.Join(err, c.unmark(context.WithoutCancel(ctx)))
+	c.account()
+	// If the tombstones stay, so does the marker, until the next collection: who
+	// looked before and after a deletion must see a difference.
+	if err := c.sweep(ctx); err != nil || c.unswept {
+		return err
 	}
-	if err != nil {
+	if err := c.unmark(ctx); err != nil {
 		return err
 	}
 	if err := c.repack(ctx); err != nil {
@@ -203,20 +216,25 @@ func (c *collection) run(ctx context.Context) error {
 	return c.condemn(ctx)
 }
 
+// setTime decides as of when tombstones are due: what becomes due while the bucket
+// is looked at is left to the next collection, for no marker may be there.
+func (c *collection) setTime(ctx context.Context) error {
+	if _, err := c.head(ctx, storeName); err != nil { // so that the server's time is known, and fresh
+		return err
+	}
+	c.asOf = c.serverNow()
+	return nil
+}
+
 // anyDue reports whether there is a tombstone that is as old as the grace.
 func (c *collection) anyDue(ctx context.Context) (bool, error) {
 	found, err := c.list(ctx, tombPrefix)
-	for _, i := range found {
-		if c.isDue(i) {
-			return true, err
-		}
-	}
-	return false, err
+	return slices.ContainsFunc(found, c.isDue), err
 }
 
 // isDue: clocks tick in seconds, so one more.
 func (c *collection) isDue(i info) bool {
-	return c.serverNow().Sub(i.modified) > c.grace+time.Second
+	return c.asOf.Sub(i.modified) > c.grace+time.Second
 }
 
 // mark takes away the markers of collections that died, and puts one where
@@ -228,13 +246,14 @@ func (c *collection) mark(ctx context.Context, deleting bool) error {
 	}
 	if deleting {
 		c.marker = markerPrefix + c.lease.file.Holder
+		c.at("gc-marker-before")
 		if _, err := c.put(ctx, c.marker, []byte("{}\n"), always); err != nil {
 			return err
 		}
 		c.at("gc-marker-written")
 	}
 	for _, i := range left {
-		if err := c.delete(ctx, i.name); err != nil {
+		if _, err := c.delete(ctx, i.name); err != nil {
 			return err
 		}
 	}
@@ -245,7 +264,7 @@ func (c *collection) unmark(ctx context.Context) error {
 	if c.marker == "" {
 		return nil
 	}
-	err := c.delete(ctx, c.marker)
+	_, err := c.delete(ctx, c.marker)
 	c.at("gc-marker-removed")
 	return err
 }
@@ -583,9 +602,11 @@ func (c *collection) sweep(ctx context.Context) error {
 		if !g.due {
 			continue
 		}
-		if err := c.delete(ctx, g.name); err != nil {
+		denied, err := c.delete(ctx, g.name)
+		if err != nil {
 			return err
 		}
+		c.unswept = c.unswept || denied
 		c.at("gc-tombstone-removed")
 		for _, name := range g.names { // what stayed is judged anew
 			delete(c.buried, name)
@@ -616,29 +637,37 @@ func (c *collection) deleteAll(ctx context.Context, what string, names []string)
 }
 
 // delete deletes an object of the collection's own. That it may not is no error.
-func (c *collection) delete(ctx context.Context, name string) error {
-	denied, err := c.tryDelete(ctx, name)
-	if denied {
+func (c *collection) delete(ctx context.Context, name string) (denied bool, err error) {
+	if denied, err = c.tryDelete(ctx, name); denied {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.report.Denied++
 	}
-	return err
+	return denied, err
 }
 
-// tryDelete deletes one object, unless the lease is lost.
+// tryDelete deletes one object, unless the lease is lost. Once begun it is not
+// interrupted: a request that nobody waits for may still be carried out.
 func (c *collection) tryDelete(ctx context.Context, name string) (denied bool, err error) {
-	if err := c.lease.check(); err != nil {
+	if err := errors.Join(ctx.Err(), c.lease.check()); err != nil {
 		return false, err
 	}
 	c.at("gc-before-delete")
-	err = c.remove(ctx, name)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lease.time/2)
+	defer cancel()
+	err = c.removeIf(ctx, name, c.lease.check)
 	var r minio.ErrorResponse
 	if errors.As(err, &r) && r.StatusCode == http.StatusForbidden {
 		return true, nil
 	}
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.pending = true
+		return false, fmt.Errorf("it is not known whether %s was deleted: %w", name, err)
+	}
 	c.at("gc-deleted")
-	return false, err
+	return false, nil
 }
 
 // condemn writes tombstones for garbage that has none.

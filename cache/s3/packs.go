@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -168,16 +169,21 @@ func (s *Store) putPack(ctx context.Context, p *packBuilder) error {
 	object, tail := p.finish()
 	d := cache.DigestOf(object)
 	s.at("pack-before")
-	if _, err := s.put(ctx, packName(d), object, condition{absent: true}); s.exists(err) != nil {
+	_, err := s.put(ctx, packName(d), object, condition{absent: !s.catalogue.distrusts(d)})
+	if s.exists(err) != nil {
 		return err
 	}
 	s.at("pack-published")
+	i := info{size: int64(len(object))}
+	if err == nil {
+		i.modified = s.serverNow() // else it was there, and may be old
+	}
 	s.mu.Lock()
 	for blob := range p.blobs {
 		delete(s.bad, blob)
 	}
 	s.mu.Unlock()
-	return s.catalogue.learn(d, tail, info{size: int64(len(object)), modified: s.serverNow()})
+	return s.catalogue.learn(d, tail, i)
 }
 
 // readPacked reads one blob of a pack.
@@ -191,6 +197,14 @@ func (s *Store) readPacked(ctx context.Context, at location, d cache.Digest) (ca
 		return cache.Packed{}, err
 	}
 	return parsePacked(b, d)
+}
+
+// in reads a blob from the object of its pack.
+func (b packed) in(object []byte) (cache.Packed, error) {
+	if b.off+b.n > int64(len(object)) {
+		return cache.Packed{}, &cache.CorruptError{Digest: b.digest, Detail: "the pack is cut off"}
+	}
+	return parsePacked(object[b.off:b.off+b.n], b.digest)
 }
 
 func parsePacked(b []byte, d cache.Digest) (cache.Packed, error) {
@@ -212,12 +226,18 @@ type catalogue struct {
 
 	packs  map[cache.Digest]*packInfo // whose index was read
 	blobs  map[cache.Digest]location  // of each blob, one
-	broken map[cache.Digest]error
+	broken map[cache.Digest]brokenPack
 	wrong  map[copyOf]bool // copies whose bytes were seen to be wrong
 	listed time.Time
 }
 
 type copyOf struct{ pack, blob cache.Digest }
+
+// brokenPack is a pack whose index cannot be read.
+type brokenPack struct {
+	info
+	err error
+}
 
 // packInfo is what is known of a pack.
 type packInfo struct {
@@ -231,7 +251,7 @@ type packInfo struct {
 const relist = 2 * time.Second
 
 func (c *catalogue) init(s *Store) {
-	c.s, c.blobs, c.packs, c.broken = s, map[cache.Digest]location{}, map[cache.Digest]*packInfo{}, map[cache.Digest]error{}
+	c.s, c.blobs, c.packs, c.broken = s, map[cache.Digest]location{}, map[cache.Digest]*packInfo{}, map[cache.Digest]brokenPack{}
 	c.wrong = map[copyOf]bool{}
 }
 
@@ -282,7 +302,7 @@ func (c *catalogue) take(ctx context.Context, all []info, started time.Time) err
 			continue
 		}
 		there[d] = true
-		if !c.knows(d, i.modified) {
+		if !c.knows(d, i) {
 			g.Go(func() error { return c.read(gctx, d, i) })
 		}
 	}
@@ -312,15 +332,34 @@ func (s *Store) serverKnows(ctx context.Context, name string) bool {
 	return err == nil
 }
 
-// knows reports whether a pack need not be read, and takes in its time.
-func (c *catalogue) knows(d cache.Digest, modified time.Time) bool {
+// knows reports whether a pack need not be read, and takes in its time. One that
+// has another length than before was damaged, or mended.
+func (c *catalogue) knows(d cache.Digest, i info) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p := c.packs[d]; p != nil {
-		p.modified = modified
-		return true
+		if p.size == i.size {
+			p.modified = i.modified
+			return true
+		}
+		c.drop(d)
 	}
-	return c.broken[d] != nil
+	b, ok := c.broken[d]
+	return ok && b.size == i.size && b.modified.Equal(i.modified)
+}
+
+// distrusts reports whether a pack's object was seen to be damaged: who has its
+// right bytes overwrites it (invariant I1).
+func (c *catalogue) distrusts(d cache.Digest) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.wrong {
+		if w.pack == d {
+			return true
+		}
+	}
+	_, broken := c.broken[d]
+	return broken
 }
 
 // read reads the index of one pack, from this machine's copy if there is one.
@@ -330,33 +369,39 @@ func (c *catalogue) read(ctx context.Context, d cache.Digest, i info) error {
 			return nil
 		}
 	}
+	if i.size < int64(len(packMagic))+trailerSize {
+		return c.skip(d, i, &cache.CorruptError{Digest: d, Detail: fmt.Sprintf("pack: an object of %d bytes", i.size)})
+	}
 	tail, err := c.s.tail(ctx, i.name, i.size, firstTail)
 	if err != nil {
-		return c.skip(d, err)
+		return c.skip(d, i, err)
 	}
 	n, err := indexSize(tail)
 	if err != nil || n > i.size {
-		return c.skip(d, &cache.CorruptError{Digest: d, Detail: fmt.Sprintf("pack: %v", err)})
+		return c.skip(d, i, &cache.CorruptError{Digest: d, Detail: fmt.Sprintf("pack: %v", err)})
 	}
 	if n > int64(len(tail)) {
 		if tail, err = c.s.tail(ctx, i.name, i.size, n); err != nil {
-			return c.skip(d, err)
+			return c.skip(d, i, err)
 		}
 	}
 	if err := c.learn(d, tail[int64(len(tail))-n:], i); err != nil {
-		return c.skip(d, &cache.CorruptError{Digest: d, Detail: "pack: " + err.Error()})
+		return c.skip(d, i, &cache.CorruptError{Digest: d, Detail: "pack: " + err.Error()})
 	}
 	return nil
 }
 
 // skip passes over a pack that is gone or damaged: what it holds is missing.
-func (c *catalogue) skip(d cache.Digest, err error) error {
-	if !errors.Is(err, errNotFound) && !errors.As(err, new(*cache.CorruptError)) {
+func (c *catalogue) skip(d cache.Digest, i info, err error) error {
+	if errors.Is(err, errNotFound) {
+		return nil
+	}
+	if !errors.As(err, new(*cache.CorruptError)) {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.broken[d] = err
+	c.broken[d] = brokenPack{i, err}
 	return nil
 }
 
@@ -385,6 +430,7 @@ func (c *catalogue) learnFrom(d cache.Digest, tail []byte, i info) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.packs[d] = &packInfo{size: i.size, modified: i.modified, blobs: blobs}
+	maps.DeleteFunc(c.wrong, func(w copyOf, _ bool) bool { return w.pack == d }) // it was read or written anew
 	c.include(d)
 	delete(c.broken, d)
 	return nil
@@ -422,6 +468,12 @@ func (c *catalogue) forget(d cache.Digest) (other bool) {
 func (c *catalogue) forgetPack(d cache.Digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.drop(d)
+	c.listed = time.Time{}
+}
+
+// drop is forgetPack for a caller who holds c.mu.
+func (c *catalogue) drop(d cache.Digest) {
 	if c.s.Dir != "" {
 		_ = os.Remove(c.file(d))
 	}
@@ -434,7 +486,6 @@ func (c *catalogue) forgetPack(d cache.Digest) {
 	for other := range c.packs {
 		c.include(other)
 	}
-	c.listed = time.Time{}
 }
 
 // contents lists what a pack holds, as its index says.

@@ -337,11 +337,42 @@ func (s *Store) OpenBlob(ctx context.Context, d cache.Digest) (io.ReadCloser, in
 	} else if err != nil {
 		return nil, 0, err
 	}
-	r, size, err := cache.DecodeStored(d, i.size, s.stream(ctx, blobName(d), i.size))
+	src := &source{ReadCloser: s.stream(ctx, blobName(d), i.size)}
+	r, size, err := cache.DecodeStored(d, i.size, src)
 	if err != nil {
-		return nil, 0, s.noteBad(d, err)
+		return nil, 0, s.noteBad(d, src.missing(d, err))
 	}
-	return &noting{r, s, d}, size, nil
+	return &noting{r, s, d, src}, size, nil
+}
+
+// source remembers why bytes did not come: that says nothing about the bytes.
+type source struct {
+	io.ReadCloser
+	failed error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		s.failed = err
+	}
+	return n, err
+}
+
+// cause is the error of whoever read from the source, or what that came from.
+func (s *source) cause(err error) error {
+	if err == nil || s.failed == nil {
+		return err
+	}
+	return s.failed
+}
+
+// missing is cause for a blob whose object may have been deleted meanwhile.
+func (s *source) missing(d cache.Digest, err error) error {
+	if err = s.cause(err); errors.Is(err, errNotFound) {
+		return &cache.MissingError{Digest: d}
+	}
+	return err
 }
 
 // noteBad remembers that a blob's object holds wrong bytes, so that it is
@@ -360,14 +391,15 @@ func (s *Store) noteBad(d cache.Digest, err error) error {
 
 type noting struct {
 	io.ReadCloser
-	s *Store
-	d cache.Digest
+	s   *Store
+	d   cache.Digest
+	src *source
 }
 
 func (n *noting) Read(p []byte) (int, error) {
 	c, err := n.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		err = n.s.noteBad(n.d, err)
+		err = n.s.noteBad(n.d, n.src.missing(n.d, err))
 	}
 	return c, err
 }

@@ -45,9 +45,9 @@ type Failure struct {
 // where the server did its part.
 //
 // It is safe beside a collection of garbage (invariant I13). Content younger than
-// half the grace cannot be deleted before the other half has passed. Older content
-// is refreshed before it is relied upon, and if a collection was deleting before
-// or meanwhile, everything is looked at again.
+// a quarter of the grace cannot be deleted before the rest has passed, and by then
+// the entries are there. Older content is refreshed before it is relied upon, and
+// if a collection was deleting before or meanwhile, everything is looked at again.
 func (s *Store) Push(ctx context.Context, from *cache.Local, items []Item, progress Progress) (Pushed, error) {
 	var out Pushed
 	if err := s.begin(ctx); err != nil {
@@ -85,36 +85,35 @@ type push struct {
 }
 
 // settle uploads content until all that is needed is there, and safe from a
-// collection for as long as the entries take.
+// collection for as long as the entries take. What is young is: no tombstone that
+// is due can mean it. But a collection may be deleting just now what was condemned
+// before, with a request that it repeats, or that is on its way. So trash/ must be
+// the same before and after.
 func (p *push) settle(ctx context.Context) error {
 	const rounds = 8
-	careful := false
+	before, err := p.trashNow(ctx)
 	for range rounds {
-		var before trashState
-		if careful {
-			var err error
-			if before, err = p.awaitCollection(ctx); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 		if err := p.look(ctx); err != nil {
 			return err
 		}
-		switch {
-		case !careful && len(p.old) > 0:
-			careful = true // look again, now that a collection would be noticed
-			continue
-		case careful:
+		p.at("push-looked")
+		if len(p.missing)+len(p.old) == 0 {
+			return nil
+		}
+		if !before.deleting {
 			kept, err := p.keep(ctx, before)
 			if err != nil {
 				return err
-			} else if !kept {
-				continue
+			}
+			p.at("push-kept")
+			if kept && since(p.began) < p.grace/2 {
+				return nil
 			}
 		}
-		if time.Since(p.began) < p.grace/2 {
-			return nil
-		}
+		before, err = p.awaitCollection(ctx)
 	}
 	return fmt.Errorf("after %d attempts, what is to be published was not all there at one time: either a collection of garbage keeps deleting, or the server is too slow for the team cache's grace of %s", rounds, p.grace)
 }
@@ -136,9 +135,10 @@ func (p *push) look(ctx context.Context) error {
 }
 
 // relies notes that an object that is there is relied upon. Old ones may be in a
-// tombstone that is due.
+// tombstone that is due before the entries are there; others are safe for three
+// quarters of the grace.
 func (p *push) relies(name string, modified time.Time) {
-	if p.serverNow().Sub(modified) > p.grace/2 {
+	if p.serverNow().Sub(modified) > p.grace/4 {
 		p.old[name] = true
 	}
 }
@@ -152,8 +152,10 @@ func (p *push) keep(ctx context.Context, before trashState) (bool, error) {
 		if strings.HasPrefix(name, entriesPrefix) {
 			return nil // its time must not change: what it is worth depends on it
 		}
+		p.at("refresh-before")
 		err := p.refresh(ctx, name)
 		if !errors.Is(err, errNotFound) {
+			p.at("refreshed")
 			return err
 		}
 		mu.Lock()
@@ -312,7 +314,12 @@ func (p *push) absent(ctx context.Context) (small []cache.Packed, large []*cache
 }
 
 func (p *push) entries(ctx context.Context, published *atomic.Int64, out *Pushed) error {
-	g, gctx := errgroup.WithContext(ctx)
+	// What they need is safe until three quarters of the grace are over, and a
+	// request that is given up may still be answered.
+	limit := p.grace * 5 / 8
+	timed, cancel := context.WithDeadline(ctx, p.began.Add(limit))
+	defer cancel()
+	g, gctx := errgroup.WithContext(timed)
 	g.SetLimit(concurrency)
 	for _, it := range p.missing {
 		if err := p.lossOf(it); err != nil {
@@ -320,8 +327,8 @@ func (p *push) entries(ctx context.Context, published *atomic.Int64, out *Pushed
 			continue
 		}
 		g.Go(func() error {
-			if time.Since(p.began) > p.grace*3/4 {
-				return fmt.Errorf("publishing takes longer than the team cache's grace of %s allows; what is published stays, the rest is published by the next run", p.grace)
+			if since(p.began) > limit {
+				return context.DeadlineExceeded
 			}
 			if err := p.putEntry(gctx, it.Entry); err != nil {
 				return err
@@ -330,7 +337,11 @@ func (p *push) entries(ctx context.Context, published *atomic.Int64, out *Pushed
 			return nil
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("publishing takes longer than the team cache's grace of %s allows; what is published stays, the rest is published by the next run", p.grace)
+	}
+	return err
 }
 
 func (p *push) lossOf(it Item) error {

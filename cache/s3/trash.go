@@ -87,7 +87,7 @@ func (s *Store) awaitCollection(ctx context.Context) (trashState, error) {
 // readTombstone reads a tombstone; one that is damaged condemns nothing.
 func (s *Store) readTombstone(ctx context.Context, i info) (tombstone, error) {
 	var t tombstone
-	if i.size > maxTombstone {
+	if i.size <= 0 || i.size > maxTombstone {
 		return t, nil
 	}
 	b, _, err := s.get(ctx, i.name, 0, i.size)
