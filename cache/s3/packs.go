@@ -488,6 +488,29 @@ func (c *catalogue) drop(d cache.Digest) {
 	}
 }
 
+// wrongPacks lists the packs in which one of the blobs was seen to be wrong.
+func (c *catalogue) wrongPacks(blobs []cache.Digest) (out []cache.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.wrong {
+		if slices.Contains(blobs, w.blob) && !slices.Contains(out, w.pack) && c.packs[w.pack] != nil {
+			out = append(out, w.pack)
+		}
+	}
+	slices.SortFunc(out, func(a, b cache.Digest) int { return slices.Compare(a[:], b[:]) })
+	return out
+}
+
+// trust makes what is in a pack findable again.
+func (c *catalogue) trust(d cache.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.wrong, func(w copyOf, _ bool) bool { return w.pack == d })
+	if c.packs[d] != nil {
+		c.include(d)
+	}
+}
+
 // contents lists what a pack holds, as its index says.
 func (c *catalogue) contents(d cache.Digest) []packed {
 	c.mu.Lock()

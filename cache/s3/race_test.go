@@ -107,17 +107,17 @@ func TestI13_InterruptedCollection(t *testing.T) {
 	<-looked
 	collector := openLater(t, c, 6*day)
 	var survey sync.Once
-	deleted := 0
+	var content atomic.Bool
 	collector.SyncPoint = func(name string) {
 		switch name {
 		case "gc-before-delete":
 			survey.Do(func() { close(surveyed); <-refreshed })
 		case "gc-deleted":
-			if deleted++; deleted == 1 { // the pack; the results went before
+			if content.Load() {
 				cancel()
 			}
 		case "gc-entries-deleted":
-			deleted = 0
+			content.Store(true)
 		}
 	}
 	if r, err := collector.GC(ctx, GCOptions{OlderThan: 5 * day}); !errors.Is(err, context.Canceled) {

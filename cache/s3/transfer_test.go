@@ -51,13 +51,16 @@ func artifacts(t testing.TB, l *cache.Local, n, size int, seed uint64) []Item {
 // sealed signs the bytes of an entry with a key that depends on its name alone.
 func sealed(t testing.TB, signer string, key cache.Key, data []byte) cache.StoredEntry {
 	t.Helper()
-	seed := cache.DigestOf([]byte(signer))
-	k := cache.SigningKey{Name: signer, Private: ed25519.NewKeyFromSeed(seed[:])}
-	e, err := k.Seal(cache.StoredEntry{Key: key, Digest: cache.DigestOf(data), Data: data}, "test")
+	e, err := signingKey(signer).Seal(cache.StoredEntry{Key: key, Digest: cache.DigestOf(data), Data: data}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+func signingKey(name string) cache.SigningKey {
+	seed := cache.DigestOf([]byte(name))
+	return cache.SigningKey{Name: name, Private: ed25519.NewKeyFromSeed(seed[:])}
 }
 
 func keysOf(items []Item) []cache.Key {
