@@ -257,6 +257,9 @@ func (d *doctor) uploads(ctx context.Context) error {
 			r, err = d.core.ListMultipartUploads(ctx, d.Bucket, d.Prefix, marker, idMarker, "", 1000)
 			return answer(err)
 		})
+		if errors.Is(err, errNotFound) {
+			return nil // as some servers answer where no upload was ever begun
+		}
 		var refused minio.ErrorResponse
 		if errors.As(err, &refused) && refused.StatusCode >= 400 && refused.StatusCode < 500 {
 			d.found(cache.Finding{Kind: FindingUpload, Subject: d.Bucket, Detail: "they cannot be listed with these credentials (" + refused.Code + ")", Harmless: true})

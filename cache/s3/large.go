@@ -34,7 +34,9 @@ func (s *Store) upload(ctx context.Context, b *cache.BlobFile, overwrite bool) e
 			return err
 		}
 		s.at("blob-verified")
-		return s.exists(s.putReader(ctx, name, b, b.Length, when))
+		err := s.exists(s.putReader(ctx, name, b, b.Length, when))
+		s.at("blob-published")
+		return err
 	}
 	return s.exists(s.multipart(ctx, name, b, when))
 }
@@ -108,6 +110,7 @@ func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, w
 		}
 	}
 	completed = err == nil
+	s.at("multipart-completed")
 	return err
 }
 
