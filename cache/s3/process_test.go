@@ -43,7 +43,10 @@ func number(t testing.TB, variable string, otherwise int) int {
 // Tests that need other processes run this test binary again; TestMain then runs
 // one of these instead of the tests.
 var children = map[string]func(childConfig) error{
-	"crash": crashChild,
+	"crash":          crashChild,
+	"soak-writer":    soakChild(soakWriter),
+	"soak-reader":    soakChild(soakReader),
+	"soak-collector": soakChild(soakCollector),
 }
 
 const childVariable = "NBPIPE_S3_TEST_CHILD"
@@ -57,6 +60,8 @@ type childConfig struct {
 	Seed                     uint64
 	Point                    string // at the Nth of which it is killed
 	Nth                      int
+	Number                   int       // of the process
+	Until                    time.Time // it ends
 }
 
 func TestMain(m *testing.M) {
