@@ -187,16 +187,20 @@ func (s *Store) putPack(ctx context.Context, p *packBuilder) error {
 }
 
 // readPacked reads one blob of a pack.
-func (s *Store) readPacked(ctx context.Context, at location, d cache.Digest) (cache.Packed, error) {
+func (s *Store) readPacked(ctx context.Context, at location, d cache.Digest) ([]byte, error) {
 	b, _, err := s.get(ctx, packName(at.pack), at.off, at.n)
 	if errors.Is(err, errNotFound) {
 		s.catalogue.forgetPack(at.pack)
-		return cache.Packed{}, &cache.MissingError{Digest: d}
+		return nil, &cache.MissingError{Digest: d}
 	}
 	if err != nil {
-		return cache.Packed{}, err
+		return nil, err
 	}
-	return parsePacked(b, d)
+	p, err := parsePacked(b, d)
+	if err == nil {
+		b, err = p.Bytes()
+	}
+	return b, s.noteBadCopy(at.pack, d, err)
 }
 
 // in reads a blob from the object of its pack.
@@ -445,22 +449,21 @@ func (c *catalogue) include(d cache.Digest) {
 	}
 }
 
-// forget drops a blob whose known copy is wrong; other says that there is another copy.
-func (c *catalogue) forget(d cache.Digest) (other bool) {
+// forget drops a copy of a blob that was seen to be wrong; other says that there is another one.
+func (c *catalogue) forget(wrong copyOf) (other bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, ok := c.blobs[d]
-	if !ok {
-		return false
+	c.wrong[wrong] = true
+	if at, ok := c.blobs[wrong.blob]; !ok || at.pack != wrong.pack {
+		return ok
 	}
-	c.wrong[copyOf{at.pack, d}] = true
-	delete(c.blobs, d)
+	delete(c.blobs, wrong.blob)
 	for pack, p := range c.packs {
-		if slices.ContainsFunc(p.blobs, func(b packed) bool { return b.digest == d }) {
+		if slices.ContainsFunc(p.blobs, func(b packed) bool { return b.digest == wrong.blob }) {
 			c.include(pack)
 		}
 	}
-	_, other = c.blobs[d]
+	_, other = c.blobs[wrong.blob]
 	return other
 }
 

@@ -309,26 +309,11 @@ func (s *Store) OpenBlob(ctx context.Context, d cache.Digest) (io.ReadCloser, in
 	if err := s.begin(ctx); err != nil {
 		return nil, 0, err
 	}
-	s.mu.Lock()
-	p, ok := s.pending.get(d)
-	s.mu.Unlock()
-	if !ok {
-		at, found, err := s.catalogue.find(ctx, d)
-		if err != nil {
-			return nil, 0, err
-		}
-		if found {
-			if p, err = s.readPacked(ctx, at, d); err != nil {
-				return nil, 0, s.noteBad(d, err)
-			}
-			ok = true
-		}
+	b, ok, err := s.smallBlob(ctx, d)
+	if err != nil {
+		return nil, 0, err
 	}
 	if ok {
-		b, err := p.Bytes()
-		if err != nil {
-			return nil, 0, s.noteBad(d, err)
-		}
 		return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
 	}
 	i, err := s.head(ctx, blobName(d))
@@ -343,6 +328,23 @@ func (s *Store) OpenBlob(ctx context.Context, d cache.Digest) (io.ReadCloser, in
 		return nil, 0, s.noteBad(d, src.missing(d, err))
 	}
 	return &noting{r, s, d, src}, size, nil
+}
+
+// smallBlob reads a blob that is pending or in a pack; ok is false for one that is in neither.
+func (s *Store) smallBlob(ctx context.Context, d cache.Digest) (b []byte, ok bool, err error) {
+	s.mu.Lock()
+	p, pending := s.pending.get(d)
+	s.mu.Unlock()
+	if pending {
+		b, err = p.Bytes()
+		return b, true, err
+	}
+	at, found, err := s.catalogue.find(ctx, d)
+	if err != nil || !found {
+		return nil, false, err
+	}
+	b, err = s.readPacked(ctx, at, d)
+	return b, true, err
 }
 
 // source remembers why bytes did not come: that says nothing about the bytes.
@@ -375,14 +377,23 @@ func (s *source) missing(d cache.Digest, err error) error {
 	return err
 }
 
-// noteBad remembers that a blob's object holds wrong bytes, so that it is
-// neither read nor taken for granted again.
+// noteBad remembers that the object of a large blob holds wrong bytes, so that it
+// is neither read nor taken for granted again.
 func (s *Store) noteBad(d cache.Digest, err error) error {
-	var corrupt *cache.CorruptError
-	if errors.As(err, &corrupt) {
+	if errors.As(err, new(*cache.CorruptError)) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if !s.catalogue.forget(d) {
+		s.bad[d] = true
+	}
+	return err
+}
+
+// noteBadCopy is noteBad for a blob of a pack. Another pack may hold a right copy.
+func (s *Store) noteBadCopy(pack, d cache.Digest, err error) error {
+	if errors.As(err, new(*cache.CorruptError)) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.catalogue.forget(copyOf{pack, d}) {
 			s.bad[d] = true
 		}
 	}

@@ -612,14 +612,14 @@ func (f *fetch) packedRun(ctx context.Context, pack cache.Digest, run []wanted) 
 	for _, w := range run {
 		off := w.at.off - start
 		if off+w.at.n > int64(len(b)) {
-			f.fail(f.noteBad(w.digest, &cache.CorruptError{Digest: w.digest, Detail: "the team cache's pack is cut off"}))
+			f.fail(f.noteBadCopy(pack, w.digest, &cache.CorruptError{Digest: w.digest, Detail: "the team cache's pack is cut off"}))
 			continue
 		}
 		p, err := parsePacked(b[off:off+w.at.n], w.digest)
 		if err == nil {
 			err = f.into.PutPacked(ctx, p)
 		}
-		if err := f.verdict(w.digest, err); err != nil {
+		if err := f.verdict(w.digest, f.noteBadCopy(pack, w.digest, err)); err != nil {
 			return err
 		}
 	}
@@ -640,7 +640,7 @@ func (f *fetch) verdict(d cache.Digest, err error) error {
 	if !errors.As(err, new(*cache.CorruptError)) {
 		return err
 	}
-	if err = f.noteBad(d, err); f.catalogue.has(d) {
+	if f.catalogue.has(d) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.again = append(f.again, d)
@@ -654,7 +654,7 @@ func (f *fetch) largeBlob(ctx context.Context, w wanted) error {
 	src := f.stream(ctx, blobName(w.digest), w.size)
 	defer src.Close()
 	err := f.into.PutStored(ctx, w.digest, w.size, &counting{src, f})
-	return f.verdict(w.digest, err)
+	return f.verdict(w.digest, f.noteBad(w.digest, err))
 }
 
 type counting struct {

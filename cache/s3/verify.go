@@ -126,7 +126,7 @@ func (w *verification) pack(ctx context.Context, d cache.Digest, i info) error {
 			_, err = p.Bytes()
 		}
 		if err != nil {
-			bad = append(bad, w.noteBad(b.digest, err))
+			bad = append(bad, w.noteBadCopy(d, b.digest, err))
 			continue
 		}
 		size += p.Size
