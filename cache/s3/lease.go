@@ -155,10 +155,14 @@ func (s *Store) readLease(ctx context.Context) (f leaseFile, i info, err error) 
 	if err != nil {
 		return f, i, err
 	}
+	return parseLease(b), i, nil
+}
+
+func parseLease(b []byte) (f leaseFile) {
 	if json.Unmarshal(b, &f) != nil || f.Seconds <= 0 || time.Duration(f.Seconds) > maxLease {
-		f = leaseFile{Seconds: seconds(leaseTime)}
+		return leaseFile{Seconds: seconds(leaseTime)}
 	}
-	return f, i, nil
+	return f
 }
 
 // ranOut reports whether a lease that was last written at i.modified is over,

@@ -110,15 +110,20 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 // that was cut off on the way is noticed by what is in it, and read again.
 func (c *client) readStoreFile(ctx context.Context) (m storeFile, err error) {
 	for range c.Attempts {
-		var b []byte
-		if b, _, err = c.get(ctx, storeName, 0, -1); err != nil {
+		b, _, err := c.get(ctx, storeName, 0, -1)
+		if err != nil {
 			return m, err
 		}
-		if json.Unmarshal(b, &m) == nil && m.ID != "" && strings.Trim(m.ID, "0123456789abcdef") == "" {
+		if m, ok := parseStoreFile(b); ok {
 			return m, nil
 		}
 	}
 	return m, fmt.Errorf("%s is damaged; if this is a team cache, restore that object, else choose another prefix", storeName)
+}
+
+func parseStoreFile(b []byte) (m storeFile, ok bool) {
+	err := json.Unmarshal(b, &m)
+	return m, err == nil && m.ID != "" && strings.Trim(m.ID, "0123456789abcdef") == ""
 }
 
 // Init makes a store, and the bucket if there is none, or opens the one that is

@@ -258,7 +258,10 @@ func TestI5_TamperTable(t *testing.T) {
 		{"pack", pack, packOf(5), []int{2, 3, 4}, flips(0, 8, 9, 20, 60, 400, -index, -index+33, -index+37, -trailerSize, -trailerSize+1, -trailerSize+4, -1)},
 		{"entry", entry, entryName(b.items[4].Entry), []int{3}, flips(0, 25, 40, 90, 130, -100, -10, -1)},
 	} {
-		for _, name := range sortedNames(kind.harms) {
+		for i, name := range sortedNames(kind.harms) {
+			if !heavy() && i%4 != 0 {
+				continue
+			}
 			t.Run(kind.kind+"/"+name, func(t *testing.T) {
 				b.restore(t)
 				warm := b.join(t)

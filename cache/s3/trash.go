@@ -97,10 +97,15 @@ func (s *Store) readTombstone(ctx context.Context, i info) (tombstone, error) {
 	if err != nil {
 		return t, err
 	}
+	return parseTombstone(b), nil
+}
+
+// parseTombstone reads what bury wrote.
+func parseTombstone(b []byte) (t tombstone) {
 	if json.Unmarshal(b, &t) != nil || t.Version != tombVersion {
-		return tombstone{}, nil
+		return tombstone{}
 	}
-	return t, nil
+	return t
 }
 
 // bury writes tombstones for garbage.
