@@ -248,10 +248,7 @@ func syncPoints(t *testing.T) []string {
 // the next one goes on.
 func TestCrashAtEverySyncPoint(t *testing.T) {
 	points := syncPoints(t)
-	seeds := len(points)
-	if testing.Short() {
-		seeds = 6
-	}
+	seeds := 10
 	if heavy() {
 		seeds = 200
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
@@ -70,9 +71,7 @@ func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, w
 	completed := false
 	defer func() {
 		if !completed { // its parts cost money, and no listing shows them (I16)
-			_ = s.do(context.WithoutCancel(ctx), "ending the upload of "+name, func(ctx context.Context) error {
-				return answer(s.core.AbortMultipartUpload(ctx, s.Bucket, s.Prefix+name, id))
-			})
+			s.abort(context.WithoutCancel(ctx), name, id)
 		}
 	}()
 	parts := make([]minio.CompletePart, (b.Length+size-1)/size)
@@ -112,6 +111,20 @@ func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, w
 	completed = err == nil
 	s.at("multipart-completed")
 	return err
+}
+
+// abort ends an upload. Parts that were on their way may arrive after that, and on
+// some servers they stay, so it is done until there is no such upload.
+func (s *Store) abort(ctx context.Context, name, id string) {
+	const attempts, pause = 4, 200 * time.Millisecond
+	for range attempts {
+		err := s.do(ctx, "ending the upload of "+name, func(ctx context.Context) error {
+			return answer(s.core.AbortMultipartUpload(ctx, s.Bucket, s.Prefix+name, id))
+		})
+		if err != nil || sleep(ctx, pause) != nil {
+			return
+		}
+	}
 }
 
 func (s *Store) part(ctx context.Context, name, id string, number int, b *cache.BlobFile, off, n int64) (etag string, err error) {

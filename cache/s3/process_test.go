@@ -26,6 +26,18 @@ import (
 // A failure is replayed by its seed.
 func heavy() bool { return os.Getenv("NBPIPE_CI") != "" }
 
+// sampled says whether the nth of many like cases is run: all of them where
+// everything is tested, and else a quarter.
+func sampled(n int) bool { return heavy() || n%4 == 0 }
+
+// someServers are all servers where everything is tested, and else the one in this process.
+func someServers() map[string]func(testing.TB) *s3test.Server {
+	if heavy() {
+		return servers
+	}
+	return map[string]func(testing.TB) *s3test.Server{"fake": s3test.Fake}
+}
+
 // number is what a variable says, or else a default.
 func number(t testing.TB, variable string, otherwise int) int {
 	t.Helper()

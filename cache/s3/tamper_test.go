@@ -259,7 +259,7 @@ func TestI5_TamperTable(t *testing.T) {
 		{"entry", entry, entryName(b.items[4].Entry), []int{3}, flips(0, 25, 40, 90, 130, -100, -10, -1)},
 	} {
 		for i, name := range sortedNames(kind.harms) {
-			if !heavy() && i%4 != 0 {
+			if !sampled(i) {
 				continue
 			}
 			t.Run(kind.kind+"/"+name, func(t *testing.T) {
@@ -341,7 +341,11 @@ func TestI10_ForgedEntries(t *testing.T) {
 				t.Errorf("in place of hers: %v are missed", missed)
 			}
 			b.put(t, entryName(victim.Entry), e.Data) // under her name
-			b.check(t, b.join(t), []int{3})
+			if heavy() {
+				b.check(t, b.join(t), []int{3})
+			} else if missed := b.join(t).take(t, b); !slices.Equal(missed, []int{3}) {
+				t.Errorf("under her name: %v are missed", missed)
+			}
 		})
 	}
 }
@@ -357,7 +361,10 @@ func TestI13_TamperedTombstones(t *testing.T) {
 	harms := flips(1, 5, 14, 30, -2)
 	harms["names what is live"] = func([]byte) []byte { return live }
 	harms["deep"] = func([]byte) []byte { return bytes.Repeat([]byte("["), 100_000) }
-	for _, name := range sortedNames(harms) {
+	for i, name := range sortedNames(harms) {
+		if !sampled(i) && name != "names what is live" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			b.restore(t)
 			b.put(t, tombPrefix+"0123456789ab.json", harms[name](bytes.Clone(live)))
@@ -424,7 +431,10 @@ func TestI13_TamperedRefs(t *testing.T) {
 	harms := flips(0, 3, 12, 30, 60, -3, -1)
 	harms["older"] = func([]byte) []byte { return older }
 	harms["newer than this build"] = func([]byte) []byte { return []byte(`{"version":9}`) }
-	for _, name := range sortedNames(harms) {
+	for i, name := range sortedNames(harms) {
+		if !sampled(i) && name != "older" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			b.restore(t)
 			b.put(t, ref, harms[name](bytes.Clone(b.whole[ref])))

@@ -177,6 +177,9 @@ var faults = map[string]s3test.Faults{
 func TestFaults(t *testing.T) {
 	server := s3test.MinIO(t)
 	for name, f := range faults {
+		if name != "all" && !heavy() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			proxy := s3test.NewProxy(t, server)
 			c := config(t, proxy.Direct())
@@ -186,7 +189,7 @@ func TestFaults(t *testing.T) {
 			proxy.Latency(20 * time.Millisecond)
 			s, from, to := initTest(t, c), openLocal(t), openLocal(t)
 			n := 300
-			if name == "all" {
+			if name == "all" && heavy() {
 				n = 2000
 			}
 			items := append(artifacts(t, from, n, 4096, 1), artifacts(t, from, 1, 40<<20, 9000)...)
