@@ -198,6 +198,15 @@ func (d *doctor) packs(ctx context.Context) error {
 		case ok || i.size <= maxPack: // known, or gone since it was listed
 			continue
 		}
+		if d.o.Repair { // somebody may have put it right meanwhile
+			now, err := d.head(ctx, i.name)
+			if ignoreMissing(err) != nil {
+				return err
+			}
+			if err != nil || now.etag != i.etag || now.size != i.size {
+				continue
+			}
+		}
 		if err := d.drop(ctx, cache.Finding{Kind: cache.FindingBadPack, Subject: i.name, Detail: detail}, i.name); err != nil {
 			return err
 		}

@@ -272,19 +272,11 @@ func TestI15_Lease(t *testing.T) {
 			// As if the first had died: it beats no more, and its minute is over.
 			first.stop()
 			<-first.done
-			after := openLater(t, c, 2*time.Minute)
-			after.Transport = nil
-			second, err := after.takeLease(t.Context(), time.Minute)
-			if err == nil {
-				t.Fatal("a lease of this minute was taken over: its time is that of the answer, which is later, too")
+			if _, err := s.takeLease(t.Context(), time.Minute); !errors.As(err, &busy) {
+				t.Errorf("within its minute: %v", err)
 			}
-			stale := openLater(t, c, 0)
-			stale.clock.skew.Store(int64(3 * time.Minute))
-			old, i, err := stale.readLease(t.Context())
-			if err != nil || !old.ranOut(i, time.Now().Add(62*time.Second)) || old.ranOut(i, time.Now().Add(50*time.Second)) {
-				t.Errorf("%+v, %v", old, err)
-			}
-			if second, err = takeOverAt(t.Context(), s, time.Now().Add(2*time.Minute)); err != nil {
+			second, err := takeOverAt(t.Context(), s, time.Now().Add(2*time.Minute))
+			if err != nil {
 				t.Fatal(err)
 			}
 			defer second.release(t.Context())

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,16 +40,16 @@ type soaker struct {
 	s     *Store
 	local *cache.Local // has all contents
 
-	refreshed int // of this push
+	refreshed atomic.Int64 // objects of this push
 }
 
-// openSoak opens the store as a new process does.
+// open opens the store as a new process does.
 func (w *soaker) open() error {
 	c := w.c.store()
 	c.Timeout = 3 * time.Second
 	c.SyncPoint = func(name string) {
 		if name == "refreshed" {
-			w.refreshed++
+			w.refreshed.Add(1)
 		}
 	}
 	var err error
@@ -143,12 +144,12 @@ func soakWriter(w *soaker) error {
 	if err != nil {
 		return err
 	}
-	w.refreshed = 0
+	w.refreshed.Store(0)
 	if _, err := w.s.Push(w.ctx, w.local, items, nil); err != nil {
 		return err
 	}
 	say("push", len(items))
-	say("refreshed", w.refreshed)
+	say("refreshed", int(w.refreshed.Load()))
 	reused := 0
 	for _, d := range needsOf(items) {
 		at, _, packed := w.s.catalogue.where(d)
@@ -156,7 +157,7 @@ func soakWriter(w *soaker) error {
 			reused++
 		}
 	}
-	say("reuse", min(reused, w.refreshed))
+	say("reuse", min(reused, int(w.refreshed.Load())))
 	if err := w.look(keysOf(items)); err != nil {
 		return err
 	}
