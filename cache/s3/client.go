@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,10 @@ var errExists = errors.New("an object of this name exists")
 
 // errNotFound says that there is no such object.
 var errNotFound = errors.New("no such object")
+
+// errShort says that an object is shorter than what was known of it: it is
+// another one, so the one that was looked for is not there.
+var errShort = fmt.Errorf("%w: what has its name is shorter", errNotFound)
 
 // Config says where a store is and how to reach it. Bucket and Endpoint are needed.
 type Config struct {
@@ -413,6 +418,8 @@ func answer(err error) error {
 	switch {
 	case r.StatusCode == http.StatusPreconditionFailed || r.StatusCode == http.StatusConflict && r.Code == "ConditionalRequestConflict":
 		return errExists
+	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return errShort
 	case r.Code == "NoSuchKey" || r.Code == "NoSuchUpload" || r.Code == "" && r.StatusCode == http.StatusNotFound:
 		return errNotFound
 	}
@@ -465,11 +472,25 @@ func (c *client) open(ctx context.Context, name string, off, n int64) (io.ReadCl
 			return nil, info{}, err
 		}
 	}
-	r, got, _, err := c.core.GetObject(ctx, c.Bucket, c.Prefix+name, o)
+	r, got, header, err := c.core.GetObject(ctx, c.Bucket, c.Prefix+name, o)
 	if err != nil {
 		return nil, info{}, answer(err)
 	}
+	if total, ok := totalSize(header); ok && n >= 0 && off+n > total {
+		_ = r.Close()
+		return nil, info{}, errShort
+	}
 	return r, info{name: name, size: got.Size, modified: got.LastModified, etag: got.ETag}, nil
+}
+
+// totalSize reads the length of the whole object from an answer that is a part of it.
+func totalSize(h http.Header) (int64, bool) {
+	_, total, ok := strings.Cut(h.Get("Content-Range"), "/")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(total, 10, 64)
+	return n, err == nil
 }
 
 // tail reads the last n bytes of an object, or all of a shorter one.

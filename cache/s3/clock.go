@@ -33,3 +33,10 @@ func (c *client) serverNow() time.Time {
 func (c *client) serverSkew() (skew time.Duration, ok bool) {
 	return time.Duration(c.clock.skew.Load()), c.clock.known.Load()
 }
+
+// since is how long ago t was, by whichever of this machine's clocks says more:
+// one stands still while the machine sleeps, the other can be set.
+func since(t time.Time) time.Duration {
+	now := time.Now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
+}

@@ -202,14 +202,23 @@ func (d *doctor) packs(ctx context.Context) error {
 		i := d.view.packs[digest]
 		d.catalogue.mu.Lock()
 		_, ok := d.catalogue.packs[digest]
-		cause := d.catalogue.broken[digest]
+		broken, cause := d.catalogue.broken[digest]
 		d.catalogue.mu.Unlock()
-		if ok {
+		detail := "it is larger than any pack"
+		switch {
+		case cause:
+			detail = broken.err.Error()
+		case ok || i.size <= maxPack: // known, or gone since it was listed
 			continue
 		}
-		detail := "it is larger than any pack"
-		if cause != nil {
-			detail = cause.Error()
+		if d.o.Repair { // somebody may have put it right meanwhile
+			now, err := d.head(ctx, i.name)
+			if ignoreMissing(err) != nil {
+				return err
+			}
+			if err != nil || now.etag != i.etag || now.size != i.size {
+				continue
+			}
 		}
 		if err := d.drop(ctx, cache.Finding{Kind: cache.FindingBadPack, Subject: i.name, Detail: detail}, i.name); err != nil {
 			return err
@@ -270,6 +279,9 @@ func (d *doctor) uploads(ctx context.Context) error {
 			r, err = d.core.ListMultipartUploads(ctx, d.Bucket, d.Prefix, marker, idMarker, "", 1000)
 			return answer(err)
 		})
+		if errors.Is(err, errNotFound) {
+			return nil // as some servers answer where no upload was ever begun
+		}
 		var refused minio.ErrorResponse
 		if errors.As(err, &refused) && refused.StatusCode >= 400 && refused.StatusCode < 500 {
 			d.found(cache.Finding{Kind: FindingUpload, Subject: d.Bucket, Detail: "they cannot be listed with these credentials (" + refused.Code + ")", Harmless: true})

@@ -91,9 +91,13 @@ func (s *Store) GC(ctx context.Context, o GCOptions) (GCReport, error) {
 	if err != nil {
 		return c.report, err
 	}
-	defer l.release(ctx)
 	c.lease = l
 	err = c.run(ctx)
+	if c.pending {
+		l.abandon() // nobody goes on before a deletion on its way is surely over
+	} else {
+		l.release(ctx)
+	}
 	return c.report, err
 }
 
@@ -144,7 +148,9 @@ type collection struct {
 	seen    map[string]info // every object that can be garbage
 	marker  string
 
-	mu sync.Mutex
+	mu      sync.Mutex
+	pending bool // a deletion was sent, and it is not known what became of it
+	unswept bool // a tombstone that is due is still there
 }
 
 // use is when, and for whom, a key was last named by a ref.
@@ -190,17 +196,16 @@ func (c *collection) run(ctx context.Context) error {
 	if err := c.mark(ctx); err != nil {
 		return err
 	}
-	err := c.look(ctx)
-	if err == nil {
-		c.account()
-		err = c.sweep(ctx)
+	if err := c.look(ctx); err != nil {
+		return errors.Join(err, c.unmark(context.WithoutCancel(ctx)))
 	}
-	// Whoever waits for the marker goes on. If the lease is lost, it is left to the
-	// next collection.
-	if c.lease.check() == nil {
-		err = errors.Join(err, c.unmark(context.WithoutCancel(ctx)))
+	c.account()
+	// If the tombstones stay, so does the marker, until the next collection: who
+	// looked before and after a deletion must see a difference.
+	if err := c.sweep(ctx); err != nil || c.unswept {
+		return err
 	}
-	if err != nil {
+	if err := c.unmark(ctx); err != nil {
 		return err
 	}
 	if err := c.repack(ctx); err != nil {
@@ -231,13 +236,14 @@ func (c *collection) mark(ctx context.Context) error {
 	}
 	if len(c.due) > 0 {
 		c.marker = markerPrefix + c.lease.file.Holder
+		c.at("gc-marker-before")
 		if _, err := c.put(ctx, c.marker, []byte("{}\n"), always); err != nil {
 			return err
 		}
 		c.at("gc-marker-written")
 	}
 	for _, i := range left {
-		if err := c.delete(ctx, i.name); err != nil {
+		if _, err := c.delete(ctx, i.name); err != nil {
 			return err
 		}
 	}
@@ -248,7 +254,7 @@ func (c *collection) unmark(ctx context.Context) error {
 	if c.marker == "" {
 		return nil
 	}
-	err := c.delete(ctx, c.marker)
+	_, err := c.delete(ctx, c.marker)
 	c.at("gc-marker-removed")
 	return err
 }
@@ -586,9 +592,11 @@ func (c *collection) sweep(ctx context.Context) error {
 		if !g.due {
 			continue
 		}
-		if err := c.delete(ctx, g.name); err != nil {
+		denied, err := c.delete(ctx, g.name)
+		if err != nil {
 			return err
 		}
+		c.unswept = c.unswept || denied
 		c.at("gc-tombstone-removed")
 		for _, name := range g.names { // what stayed is judged anew
 			delete(c.buried, name)
@@ -619,29 +627,37 @@ func (c *collection) deleteAll(ctx context.Context, what string, names []string)
 }
 
 // delete deletes an object of the collection's own. That it may not is no error.
-func (c *collection) delete(ctx context.Context, name string) error {
-	denied, err := c.tryDelete(ctx, name)
-	if denied {
+func (c *collection) delete(ctx context.Context, name string) (denied bool, err error) {
+	if denied, err = c.tryDelete(ctx, name); denied {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.report.Denied++
 	}
-	return err
+	return denied, err
 }
 
-// tryDelete deletes one object, unless the lease is lost.
+// tryDelete deletes one object, unless the lease is lost. Once begun it is not
+// interrupted: a request that nobody waits for may still be carried out.
 func (c *collection) tryDelete(ctx context.Context, name string) (denied bool, err error) {
-	if err := c.lease.check(); err != nil {
+	if err := errors.Join(ctx.Err(), c.lease.check()); err != nil {
 		return false, err
 	}
 	c.at("gc-before-delete")
-	err = c.remove(ctx, name)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.lease.time/2)
+	defer cancel()
+	err = c.removeIf(ctx, name, c.lease.check)
 	var r minio.ErrorResponse
 	if errors.As(err, &r) && r.StatusCode == http.StatusForbidden {
 		return true, nil
 	}
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.pending = true
+		return false, fmt.Errorf("it is not known whether %s was deleted: %w", name, err)
+	}
 	c.at("gc-deleted")
-	return false, err
+	return false, nil
 }
 
 // condemn writes tombstones for garbage that has none.

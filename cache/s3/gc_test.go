@@ -160,19 +160,17 @@ func TestI13_ReuseOfCondemnedContent(t *testing.T) {
 	}
 }
 
-func reuse(t *testing.T, size int, point string) {
-	c := config(t, s3test.Fake(t))
+// condemned makes a bucket with three results that a collection has condemned and,
+// six days later, deletes; and three results that need the same content.
+func condemned(t *testing.T, c Config, size int) (from *cache.Local, again []Item) {
+	t.Helper()
 	s, from := initTest(t, c), openLocal(t)
 	old := artifacts(t, from, 3, size, 1)
 	got, err := s.Push(t.Context(), from, old, nil)
 	wantPushed(t, got, err, 3, 0, 0)
-	o := GCOptions{OlderThan: day}
-	if r := collect(t, openLater(t, c, 3*day), o); r.Condemned.Entries != 3 {
+	if r := collect(t, openLater(t, c, 3*day), GCOptions{OlderThan: day}); r.Condemned.Entries != 3 {
 		t.Fatal(counts(r))
 	}
-
-	// A later stage makes the same content, so its entry needs the same blobs.
-	var again []Item
 	for i, it := range old {
 		e := cache.Entry{Key: cache.Key(cache.DigestOf(fmt.Appendf(nil, "again %d", i))), Kind: "test", Outputs: []byte(`{"n":1}`), Preimage: []byte("x")}
 		for _, d := range it.Needs {
@@ -184,6 +182,12 @@ func reuse(t *testing.T, size int, point string) {
 		}
 		again = append(again, Item{Entry: sealed(t, "bob-1", e.Key, data), Needs: it.Needs})
 	}
+	return from, again
+}
+
+func reuse(t *testing.T, size int, point string) {
+	c := config(t, s3test.Fake(t))
+	from, again := condemned(t, c, size)
 	pushed := make(chan error, 1)
 	push := func() {
 		writer := openLater(t, c, 6*day)

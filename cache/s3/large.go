@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/sync/errgroup"
@@ -38,7 +39,9 @@ func (s *Store) upload(ctx context.Context, b *cache.BlobFile, overwrite bool) e
 			return err
 		}
 		s.at("blob-verified")
-		return s.exists(s.putReader(ctx, name, b, b.Length, when))
+		err := s.exists(s.putReader(ctx, name, b, b.Length, when))
+		s.at("blob-published")
+		return err
 	}
 	return s.exists(s.multipart(ctx, name, b, when))
 }
@@ -102,6 +105,7 @@ func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, w
 		}
 	}
 	completed = err == nil
+	s.at("multipart-completed")
 	return err
 }
 
@@ -114,11 +118,23 @@ func (s *Store) begun(ctx context.Context, name string) (id string, end func(com
 	})
 	return id, func(completed bool) {
 		if !completed {
-			_ = s.do(context.WithoutCancel(ctx), "ending the upload of "+name, func(ctx context.Context) error {
-				return answer(s.core.AbortMultipartUpload(ctx, s.Bucket, s.Prefix+name, id))
-			})
+			s.abort(context.WithoutCancel(ctx), name, id)
 		}
 	}, err
+}
+
+// abort ends an upload. Parts that were on their way may arrive after that, and on
+// some servers they stay, so it is done until there is no such upload.
+func (s *Store) abort(ctx context.Context, name, id string) {
+	const attempts, pause = 4, 200 * time.Millisecond
+	for range attempts {
+		err := s.do(ctx, "ending the upload of "+name, func(ctx context.Context) error {
+			return answer(s.core.AbortMultipartUpload(ctx, s.Bucket, s.Prefix+name, id))
+		})
+		if err != nil || sleep(ctx, pause) != nil {
+			return
+		}
+	}
 }
 
 func (s *Store) part(ctx context.Context, name, id string, number int, b *cache.BlobFile, off, n int64) (etag string, err error) {

@@ -22,6 +22,7 @@ const (
 	// time-out of a request, short against the patience of who waits for a dead one.
 	leaseTime = 5 * time.Minute
 	minLease  = 3 * time.Second // the server's clock may tick in seconds
+	maxLease  = time.Hour       // a longer one was made to keep others waiting
 )
 
 // leaseFile is the content of a lease. It names no user and no host.
@@ -53,7 +54,7 @@ type lease struct {
 	mu   sync.Mutex
 	file leaseFile
 	etag string
-	good time.Time // until when it may be relied upon, by this machine's monotonic clock
+	beat time.Time // when the last renewal that was acknowledged was sent
 	lost bool
 
 	stop context.CancelFunc
@@ -66,7 +67,7 @@ func (s *Store) takeLease(ctx context.Context, length time.Duration) (*lease, er
 	if _, err := rand.Read(id[:]); err != nil {
 		return nil, err
 	}
-	l := &lease{s: s, time: max(length, minLease), done: make(chan struct{})}
+	l := &lease{s: s, time: min(max(length, minLease), maxLease), done: make(chan struct{})}
 	l.file = leaseFile{Holder: hex.EncodeToString(id[:]), Seconds: seconds(l.time)}
 	err := l.write(ctx, condition{absent: true})
 	if errors.Is(err, errExists) {
@@ -82,7 +83,7 @@ func (s *Store) takeLease(ctx context.Context, length time.Duration) (*lease, er
 	}
 	var beating context.Context
 	beating, l.stop = context.WithCancel(context.WithoutCancel(ctx))
-	go l.beat(beating)
+	go l.keep(beating)
 	return l, nil
 }
 
@@ -117,9 +118,7 @@ func (l *lease) write(ctx context.Context, when condition) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.etag = i.etag
-	// The other half is for requests that are on their way.
-	l.good = began.Add(l.time / 2)
+	l.etag, l.beat = i.etag, began
 	return nil
 }
 
@@ -149,17 +148,21 @@ func (l *lease) takeOver(ctx context.Context) error {
 	return err
 }
 
-// readLease reads the lease that is there. One that is damaged counts as one of
-// the usual length.
+// readLease reads the lease that is there. One that is damaged, or longer than any
+// collection makes it, counts as one of the usual length.
 func (s *Store) readLease(ctx context.Context) (f leaseFile, i info, err error) {
 	b, i, err := s.get(ctx, leaseName, 0, -1)
 	if err != nil {
 		return f, i, err
 	}
-	if json.Unmarshal(b, &f) != nil || f.Seconds <= 0 {
-		f = leaseFile{Seconds: seconds(leaseTime)}
+	return parseLease(b), i, nil
+}
+
+func parseLease(b []byte) (f leaseFile) {
+	if json.Unmarshal(b, &f) != nil || f.Seconds <= 0 || time.Duration(f.Seconds) > maxLease {
+		return leaseFile{Seconds: seconds(leaseTime)}
 	}
-	return f, i, nil
+	return f
 }
 
 // ranOut reports whether a lease that was last written at i.modified is over,
@@ -177,8 +180,8 @@ func (s *Store) collecting(ctx context.Context) (bool, error) {
 	return err == nil && !f.ranOut(i, s.serverNow()), err
 }
 
-// beat renews the lease until it is released or lost.
-func (l *lease) beat(ctx context.Context) {
+// keep renews the lease until it is released or lost.
+func (l *lease) keep(ctx context.Context) {
 	defer close(l.done)
 	tick := time.NewTicker(l.time / 6)
 	defer tick.Stop()
@@ -193,7 +196,9 @@ func (l *lease) beat(ctx context.Context) {
 		etag := l.etag
 		l.mu.Unlock()
 		// Any failure but another holder may pass before the lease runs out.
+		l.s.at("gc-lease-before-renewal")
 		err := l.write(ctx, condition{etag: etag})
+		l.s.at("gc-lease-renewed")
 		if errors.Is(err, errExists) || errors.Is(err, errNotFound) {
 			l.mu.Lock()
 			l.lost = true
@@ -203,23 +208,30 @@ func (l *lease) beat(ctx context.Context) {
 	}
 }
 
-// check returns an error unless the lease may be relied upon for another request.
+// check returns an error unless the lease may be relied upon for another request:
+// the second half of its time is for requests that are on their way.
 func (l *lease) check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lost || time.Now().After(l.good) {
+	if l.lost || since(l.beat) > l.time/2 {
 		return errLeaseLost
 	}
 	return nil
 }
 
-// release gives the lease up. One that cannot be deleted runs out.
-func (l *lease) release(ctx context.Context) {
+// abandon stops renewing the lease, so that it runs out.
+func (l *lease) abandon() {
 	if l.stop != nil {
 		l.stop()
 		<-l.done
 	}
+}
+
+// release gives the lease up. One that cannot be deleted runs out.
+func (l *lease) release(ctx context.Context) {
+	l.abandon()
 	if l.check() == nil {
 		_ = l.s.remove(context.WithoutCancel(ctx), leaseName)
+		l.s.at("gc-lease-released")
 	}
 }

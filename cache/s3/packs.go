@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -168,29 +169,46 @@ func (s *Store) putPack(ctx context.Context, p *packBuilder) error {
 	object, tail := p.finish()
 	d := cache.DigestOf(object)
 	s.at("pack-before")
-	if _, err := s.put(ctx, packName(d), object, condition{absent: true}); s.exists(err) != nil {
+	_, err := s.put(ctx, packName(d), object, condition{absent: !s.catalogue.distrusts(d)})
+	if s.exists(err) != nil {
 		return err
 	}
 	s.at("pack-published")
+	i := info{size: int64(len(object))}
+	if err == nil {
+		i.modified = s.serverNow() // else it was there, and may be old
+	}
 	s.mu.Lock()
 	for blob := range p.blobs {
 		delete(s.bad, blob)
 	}
 	s.mu.Unlock()
-	return s.catalogue.learn(d, tail, info{size: int64(len(object)), modified: s.serverNow()})
+	return s.catalogue.learn(d, tail, i)
 }
 
 // readPacked reads one blob of a pack.
-func (s *Store) readPacked(ctx context.Context, at location, d cache.Digest) (cache.Packed, error) {
+func (s *Store) readPacked(ctx context.Context, at location, d cache.Digest) ([]byte, error) {
 	b, _, err := s.get(ctx, packName(at.pack), at.off, at.n)
 	if errors.Is(err, errNotFound) {
 		s.catalogue.forgetPack(at.pack)
-		return cache.Packed{}, &cache.MissingError{Digest: d}
+		return nil, &cache.MissingError{Digest: d}
 	}
 	if err != nil {
-		return cache.Packed{}, err
+		return nil, err
 	}
-	return parsePacked(b, d)
+	p, err := parsePacked(b, d)
+	if err == nil {
+		b, err = p.Bytes()
+	}
+	return b, s.noteBadCopy(at.pack, d, err)
+}
+
+// in reads a blob from the object of its pack.
+func (b packed) in(object []byte) (cache.Packed, error) {
+	if b.off+b.n > int64(len(object)) {
+		return cache.Packed{}, &cache.CorruptError{Digest: b.digest, Detail: "the pack is cut off"}
+	}
+	return parsePacked(object[b.off:b.off+b.n], b.digest)
 }
 
 func parsePacked(b []byte, d cache.Digest) (cache.Packed, error) {
@@ -212,12 +230,18 @@ type catalogue struct {
 
 	packs  map[cache.Digest]*packInfo // whose index was read
 	blobs  map[cache.Digest]location  // of each blob, one
-	broken map[cache.Digest]error
+	broken map[cache.Digest]brokenPack
 	wrong  map[copyOf]bool // copies whose bytes were seen to be wrong
 	listed time.Time
 }
 
 type copyOf struct{ pack, blob cache.Digest }
+
+// brokenPack is a pack whose index cannot be read.
+type brokenPack struct {
+	info
+	err error
+}
 
 // packInfo is what is known of a pack.
 type packInfo struct {
@@ -231,7 +255,7 @@ type packInfo struct {
 const relist = 2 * time.Second
 
 func (c *catalogue) init(s *Store) {
-	c.s, c.blobs, c.packs, c.broken = s, map[cache.Digest]location{}, map[cache.Digest]*packInfo{}, map[cache.Digest]error{}
+	c.s, c.blobs, c.packs, c.broken = s, map[cache.Digest]location{}, map[cache.Digest]*packInfo{}, map[cache.Digest]brokenPack{}
 	c.wrong = map[copyOf]bool{}
 }
 
@@ -282,7 +306,7 @@ func (c *catalogue) take(ctx context.Context, all []info, started time.Time) err
 			continue
 		}
 		there[d] = true
-		if !c.knows(d, i.modified) {
+		if !c.knows(d, i) {
 			g.Go(func() error { return c.read(gctx, d, i) })
 		}
 	}
@@ -312,15 +336,34 @@ func (s *Store) serverKnows(ctx context.Context, name string) bool {
 	return err == nil
 }
 
-// knows reports whether a pack need not be read, and takes in its time.
-func (c *catalogue) knows(d cache.Digest, modified time.Time) bool {
+// knows reports whether a pack need not be read, and takes in its time. One that
+// has another length than before was damaged, or mended.
+func (c *catalogue) knows(d cache.Digest, i info) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p := c.packs[d]; p != nil {
-		p.modified = modified
-		return true
+		if p.size == i.size {
+			p.modified = i.modified
+			return true
+		}
+		c.drop(d)
 	}
-	return c.broken[d] != nil
+	b, ok := c.broken[d]
+	return ok && b.size == i.size && b.modified.Equal(i.modified)
+}
+
+// distrusts reports whether a pack's object was seen to be damaged: who has its
+// right bytes overwrites it (invariant I1).
+func (c *catalogue) distrusts(d cache.Digest) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.wrong {
+		if w.pack == d {
+			return true
+		}
+	}
+	_, broken := c.broken[d]
+	return broken
 }
 
 // read reads the index of one pack, from this machine's copy if there is one.
@@ -330,33 +373,39 @@ func (c *catalogue) read(ctx context.Context, d cache.Digest, i info) error {
 			return nil
 		}
 	}
+	if i.size < int64(len(packMagic))+trailerSize {
+		return c.skip(d, i, &cache.CorruptError{Digest: d, Detail: fmt.Sprintf("pack: an object of %d bytes", i.size)})
+	}
 	tail, err := c.s.tail(ctx, i.name, i.size, firstTail)
 	if err != nil {
-		return c.skip(d, err)
+		return c.skip(d, i, err)
 	}
 	n, err := indexSize(tail)
 	if err != nil || n > i.size {
-		return c.skip(d, &cache.CorruptError{Digest: d, Detail: fmt.Sprintf("pack: %v", err)})
+		return c.skip(d, i, &cache.CorruptError{Digest: d, Detail: fmt.Sprintf("pack: %v", err)})
 	}
 	if n > int64(len(tail)) {
 		if tail, err = c.s.tail(ctx, i.name, i.size, n); err != nil {
-			return c.skip(d, err)
+			return c.skip(d, i, err)
 		}
 	}
 	if err := c.learn(d, tail[int64(len(tail))-n:], i); err != nil {
-		return c.skip(d, &cache.CorruptError{Digest: d, Detail: "pack: " + err.Error()})
+		return c.skip(d, i, &cache.CorruptError{Digest: d, Detail: "pack: " + err.Error()})
 	}
 	return nil
 }
 
 // skip passes over a pack that is gone or damaged: what it holds is missing.
-func (c *catalogue) skip(d cache.Digest, err error) error {
-	if !errors.Is(err, errNotFound) && !errors.As(err, new(*cache.CorruptError)) {
+func (c *catalogue) skip(d cache.Digest, i info, err error) error {
+	if errors.Is(err, errNotFound) {
+		return nil
+	}
+	if !errors.As(err, new(*cache.CorruptError)) {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.broken[d] = err
+	c.broken[d] = brokenPack{i, err}
 	return nil
 }
 
@@ -385,6 +434,7 @@ func (c *catalogue) learnFrom(d cache.Digest, tail []byte, i info) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.packs[d] = &packInfo{size: i.size, modified: i.modified, blobs: blobs}
+	maps.DeleteFunc(c.wrong, func(w copyOf, _ bool) bool { return w.pack == d }) // it was read or written anew
 	c.include(d)
 	delete(c.broken, d)
 	return nil
@@ -399,22 +449,21 @@ func (c *catalogue) include(d cache.Digest) {
 	}
 }
 
-// forget drops a blob whose known copy is wrong; other says that there is another copy.
-func (c *catalogue) forget(d cache.Digest) (other bool) {
+// forget drops a copy of a blob that was seen to be wrong; other says that there is another one.
+func (c *catalogue) forget(wrong copyOf) (other bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, ok := c.blobs[d]
-	if !ok {
-		return false
+	c.wrong[wrong] = true
+	if at, ok := c.blobs[wrong.blob]; !ok || at.pack != wrong.pack {
+		return ok
 	}
-	c.wrong[copyOf{at.pack, d}] = true
-	delete(c.blobs, d)
+	delete(c.blobs, wrong.blob)
 	for pack, p := range c.packs {
-		if slices.ContainsFunc(p.blobs, func(b packed) bool { return b.digest == d }) {
+		if slices.ContainsFunc(p.blobs, func(b packed) bool { return b.digest == wrong.blob }) {
 			c.include(pack)
 		}
 	}
-	_, other = c.blobs[d]
+	_, other = c.blobs[wrong.blob]
 	return other
 }
 
@@ -422,6 +471,12 @@ func (c *catalogue) forget(d cache.Digest) (other bool) {
 func (c *catalogue) forgetPack(d cache.Digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.drop(d)
+	c.listed = time.Time{}
+}
+
+// drop is forgetPack for a caller who holds c.mu.
+func (c *catalogue) drop(d cache.Digest) {
 	if c.s.Dir != "" {
 		_ = os.Remove(c.file(d))
 	}
@@ -434,7 +489,29 @@ func (c *catalogue) forgetPack(d cache.Digest) {
 	for other := range c.packs {
 		c.include(other)
 	}
-	c.listed = time.Time{}
+}
+
+// wrongPacks lists the packs in which one of the blobs was seen to be wrong.
+func (c *catalogue) wrongPacks(blobs []cache.Digest) (out []cache.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.wrong {
+		if slices.Contains(blobs, w.blob) && !slices.Contains(out, w.pack) && c.packs[w.pack] != nil {
+			out = append(out, w.pack)
+		}
+	}
+	slices.SortFunc(out, func(a, b cache.Digest) int { return slices.Compare(a[:], b[:]) })
+	return out
+}
+
+// trust makes what is in a pack findable again.
+func (c *catalogue) trust(d cache.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.wrong, func(w copyOf, _ bool) bool { return w.pack == d })
+	if c.packs[d] != nil {
+		c.include(d)
+	}
 }
 
 // contents lists what a pack holds, as its index says.

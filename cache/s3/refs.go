@@ -34,10 +34,31 @@ func (s *Store) SetRef(ctx context.Context, name string, data []byte) error {
 	if len(data) == 0 || len(data) > maxRef {
 		return fmt.Errorf("ref %s has %d bytes; 1 to %d are possible", name, len(data), maxRef)
 	}
-	s.at("ref-before")
-	_, err := s.put(ctx, refsPrefix+name, data, always)
-	s.at("ref-set")
-	return err
+	const attempts = 4
+	for range attempts {
+		s.at("ref-before")
+		if _, err := s.put(ctx, refsPrefix+name, data, always); err != nil {
+			return err
+		}
+		s.at("ref-set")
+		if there, err := s.stays(ctx, refsPrefix+name); err != nil || there {
+			return err
+		}
+	}
+	return fmt.Errorf("ref %s was deleted %d times just after it was set", name, attempts)
+}
+
+// stays reports whether an object that was just written is there once no collection
+// deletes: one at work may have found what was there before to be garbage.
+func (s *Store) stays(ctx context.Context, name string) (bool, error) {
+	if _, err := s.awaitCollection(ctx); err != nil {
+		return false, err
+	}
+	_, err := s.head(ctx, name)
+	if errors.Is(err, errNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Ref returns one ref; ok is false where there is none.
@@ -69,8 +90,12 @@ func (s *Store) Refs(ctx context.Context, prefix string) ([]Ref, error) {
 	out := make([]Ref, len(found))
 	err = each(ctx, found, func(ctx context.Context, at int, i info) error {
 		name := strings.TrimPrefix(i.name, refsPrefix)
-		if cache.CheckRefName(name) != nil || i.size <= 0 || i.size > maxRef {
+		if cache.CheckRefName(name) != nil {
 			return nil // nobody's
+		}
+		if i.size <= 0 || i.size > maxRef {
+			out[at] = Ref{Name: name, Time: i.modified} // it is there, and cannot be read
+			return nil
 		}
 		b, i, err := s.getWhole(ctx, i)
 		if errors.Is(err, errNotFound) {
@@ -120,7 +145,15 @@ func (s *Store) DeleteRef(ctx context.Context, name string) error {
 
 // remove deletes an object; one that is not there is no error.
 func (c *client) remove(ctx context.Context, name string) error {
+	return c.removeIf(ctx, name, func() error { return nil })
+}
+
+// removeIf is remove; before each attempt may is asked.
+func (c *client) removeIf(ctx context.Context, name string, may func() error) error {
 	err := c.do(ctx, "deleting "+name, func(ctx context.Context) error {
+		if err := may(); err != nil {
+			return fmt.Errorf("%w: %w", errLocal, err)
+		}
 		return answer(c.core.RemoveObject(ctx, c.Bucket, c.Prefix+name, minio.RemoveObjectOptions{}))
 	})
 	if errors.Is(err, errNotFound) {

@@ -106,7 +106,7 @@ func (c *collection) readPack(ctx context.Context, d cache.Digest, want []packed
 		return nil, err
 	}
 	for _, w := range want {
-		b, err := parsePacked(object[w.off:w.off+w.n], w.digest)
+		b, err := w.in(object)
 		if err == nil {
 			_, err = b.Bytes()
 		}

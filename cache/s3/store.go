@@ -110,15 +110,20 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 // that was cut off on the way is noticed by what is in it, and read again.
 func (c *client) readStoreFile(ctx context.Context) (m storeFile, err error) {
 	for range c.Attempts {
-		var b []byte
-		if b, _, err = c.get(ctx, storeName, 0, -1); err != nil {
+		b, _, err := c.get(ctx, storeName, 0, -1)
+		if err != nil {
 			return m, err
 		}
-		if json.Unmarshal(b, &m) == nil && m.ID != "" && strings.Trim(m.ID, "0123456789abcdef") == "" {
+		if m, ok := parseStoreFile(b); ok {
 			return m, nil
 		}
 	}
 	return m, fmt.Errorf("%s is damaged; if this is a team cache, restore that object, else choose another prefix", storeName)
+}
+
+func parseStoreFile(b []byte) (m storeFile, ok bool) {
+	err := json.Unmarshal(b, &m)
+	return m, err == nil && m.ID != "" && strings.Trim(m.ID, "0123456789abcdef") == ""
 }
 
 // Init makes a store, and the bucket if there is none, or opens the one that is
@@ -311,26 +316,11 @@ func (s *Store) OpenBlob(ctx context.Context, d cache.Digest) (io.ReadCloser, in
 	if err := s.begin(ctx); err != nil {
 		return nil, 0, err
 	}
-	s.mu.Lock()
-	p, ok := s.pending.get(d)
-	s.mu.Unlock()
-	if !ok {
-		at, found, err := s.catalogue.find(ctx, d)
-		if err != nil {
-			return nil, 0, err
-		}
-		if found {
-			if p, err = s.readPacked(ctx, at, d); err != nil {
-				return nil, 0, s.noteBad(d, err)
-			}
-			ok = true
-		}
+	b, ok, err := s.smallBlob(ctx, d)
+	if err != nil {
+		return nil, 0, err
 	}
 	if ok {
-		b, err := p.Bytes()
-		if err != nil {
-			return nil, 0, s.noteBad(d, err)
-		}
 		return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
 	}
 	i, err := s.head(ctx, blobName(d))
@@ -339,21 +329,78 @@ func (s *Store) OpenBlob(ctx context.Context, d cache.Digest) (io.ReadCloser, in
 	} else if err != nil {
 		return nil, 0, err
 	}
-	r, size, err := cache.DecodeStored(d, i.size, s.stream(ctx, blobName(d), i.size))
+	src := &source{ReadCloser: s.stream(ctx, blobName(d), i.size)}
+	r, size, err := cache.DecodeStored(d, i.size, src)
 	if err != nil {
-		return nil, 0, s.noteBad(d, err)
+		return nil, 0, s.noteBad(d, src.missing(d, err))
 	}
-	return &noting{r, s, d}, size, nil
+	return &noting{r, s, d, src}, size, nil
 }
 
-// noteBad remembers that a blob's object holds wrong bytes, so that it is
-// neither read nor taken for granted again.
+// smallBlob reads a blob that is pending or in a pack; ok is false for one that is in neither.
+func (s *Store) smallBlob(ctx context.Context, d cache.Digest) (b []byte, ok bool, err error) {
+	s.mu.Lock()
+	p, pending := s.pending.get(d)
+	s.mu.Unlock()
+	if pending {
+		b, err = p.Bytes()
+		return b, true, err
+	}
+	at, found, err := s.catalogue.find(ctx, d)
+	if err != nil || !found {
+		return nil, false, err
+	}
+	b, err = s.readPacked(ctx, at, d)
+	return b, true, err
+}
+
+// source remembers why bytes did not come: that says nothing about the bytes.
+type source struct {
+	io.ReadCloser
+	failed error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		s.failed = err
+	}
+	return n, err
+}
+
+// cause is the error of whoever read from the source, or what that came from.
+func (s *source) cause(err error) error {
+	if err == nil || s.failed == nil {
+		return err
+	}
+	return s.failed
+}
+
+// missing is cause for a blob whose object may have been deleted meanwhile.
+func (s *source) missing(d cache.Digest, err error) error {
+	if err = s.cause(err); errors.Is(err, errNotFound) {
+		return &cache.MissingError{Digest: d}
+	}
+	return err
+}
+
+// noteBad remembers that the object of a large blob holds wrong bytes, so that it
+// is neither read nor taken for granted again.
 func (s *Store) noteBad(d cache.Digest, err error) error {
-	var corrupt *cache.CorruptError
-	if errors.As(err, &corrupt) {
+	if errors.As(err, new(*cache.CorruptError)) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if !s.catalogue.forget(d) {
+		s.bad[d] = true
+	}
+	return err
+}
+
+// noteBadCopy is noteBad for a blob of a pack. Another pack may hold a right copy.
+func (s *Store) noteBadCopy(pack, d cache.Digest, err error) error {
+	if errors.As(err, new(*cache.CorruptError)) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.catalogue.forget(copyOf{pack, d}) {
 			s.bad[d] = true
 		}
 	}
@@ -362,14 +409,15 @@ func (s *Store) noteBad(d cache.Digest, err error) error {
 
 type noting struct {
 	io.ReadCloser
-	s *Store
-	d cache.Digest
+	s   *Store
+	d   cache.Digest
+	src *source
 }
 
 func (n *noting) Read(p []byte) (int, error) {
 	c, err := n.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		err = n.s.noteBad(n.d, err)
+		err = n.s.noteBad(n.d, n.src.missing(n.d, err))
 	}
 	return c, err
 }

@@ -46,9 +46,9 @@ type Failure struct {
 // where the server did its part.
 //
 // It is safe beside a collection of garbage (invariant I13). Content younger than
-// half the grace cannot be deleted before the other half has passed. Older content
-// is refreshed before it is relied upon, and if a collection was deleting before
-// or meanwhile, everything is looked at again.
+// a quarter of the grace cannot be deleted before the rest has passed, and by then
+// the entries are there. Older content is refreshed before it is relied upon, and
+// if a collection was deleting before or meanwhile, everything is looked at again.
 func (s *Store) Push(ctx context.Context, from *cache.Local, items []Item, progress Progress) (Pushed, error) {
 	return s.PushMissing(ctx, from, items, nil, progress)
 }
@@ -132,36 +132,35 @@ type push struct {
 }
 
 // settle uploads content until all that is needed is there, and safe from a
-// collection for as long as the entries take.
+// collection for as long as the entries take. What is young is: no tombstone that
+// is due can mean it. But a collection may be deleting just now what was condemned
+// before, with a request that it repeats, or that is on its way. So trash/ must be
+// the same before and after.
 func (p *push) settle(ctx context.Context) error {
 	const rounds = 8
-	careful := false
+	before, err := p.trashNow(ctx)
 	for range rounds {
-		var before trashState
-		if careful {
-			var err error
-			if before, err = p.awaitCollection(ctx); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 		if err := p.look(ctx); err != nil {
 			return err
 		}
-		switch {
-		case !careful && len(p.old) > 0:
-			careful = true // look again, now that a collection would be noticed
-			continue
-		case careful:
+		p.at("push-looked")
+		if len(p.missing)+len(p.old) == 0 {
+			return nil
+		}
+		if !before.deleting {
 			kept, err := p.keep(ctx, before)
 			if err != nil {
 				return err
-			} else if !kept {
-				continue
+			}
+			p.at("push-kept")
+			if kept && since(p.began) < p.grace/2 {
+				return nil
 			}
 		}
-		if time.Since(p.began) < p.grace/2 {
-			return nil
-		}
+		before, err = p.awaitCollection(ctx)
 	}
 	return fmt.Errorf("after %d attempts, what is to be published was not all there at one time: either a collection of garbage keeps deleting, or the server is too slow for the team cache's grace of %s", rounds, p.grace)
 }
@@ -183,9 +182,10 @@ func (p *push) look(ctx context.Context) error {
 }
 
 // relies notes that an object that is there is relied upon. Old ones may be in a
-// tombstone that is due.
+// tombstone that is due before the entries are there; others are safe for three
+// quarters of the grace.
 func (p *push) relies(i info) {
-	if p.serverNow().Sub(i.modified) > p.grace/2 {
+	if p.serverNow().Sub(i.modified) > p.grace/4 {
 		p.old[i.name] = i.size
 	}
 }
@@ -199,8 +199,10 @@ func (p *push) keep(ctx context.Context, before trashState) (bool, error) {
 		if strings.HasPrefix(name, entriesPrefix) {
 			return nil // its time must not change: what it is worth depends on it
 		}
+		p.at("refresh-before")
 		err := p.refresh(ctx, name, p.old[name])
 		if !errors.Is(err, errNotFound) {
+			p.at("refreshed")
 			return err
 		}
 		mu.Lock()
@@ -313,7 +315,7 @@ func (p *push) absent(ctx context.Context) (small []cache.Packed, large []*cache
 				continue
 			}
 			seen[d] = true
-			if pack, ok := p.catalogue.where(d); ok {
+			if _, pack, ok := p.catalogue.where(d); ok {
 				p.relies(pack)
 				continue
 			}
@@ -352,7 +354,12 @@ func (p *push) absent(ctx context.Context) (small []cache.Packed, large []*cache
 }
 
 func (p *push) entries(ctx context.Context, published *atomic.Int64, out *Pushed) error {
-	g, gctx := errgroup.WithContext(ctx)
+	// What they need is safe until three quarters of the grace are over, and a
+	// request that is given up may still be answered.
+	limit := p.grace * 5 / 8
+	timed, cancel := context.WithDeadline(ctx, p.began.Add(limit))
+	defer cancel()
+	g, gctx := errgroup.WithContext(timed)
 	g.SetLimit(concurrency)
 	for _, it := range p.missing {
 		if err := p.lossOf(it); err != nil {
@@ -360,8 +367,8 @@ func (p *push) entries(ctx context.Context, published *atomic.Int64, out *Pushed
 			continue
 		}
 		g.Go(func() error {
-			if time.Since(p.began) > p.grace*3/4 {
-				return fmt.Errorf("publishing takes longer than the team cache's grace of %s allows; what is published stays, the rest is published by the next run", p.grace)
+			if since(p.began) > limit {
+				return context.DeadlineExceeded
 			}
 			if err := p.putEntry(gctx, it.Entry); err != nil {
 				return err
@@ -370,7 +377,11 @@ func (p *push) entries(ctx context.Context, published *atomic.Int64, out *Pushed
 			return nil
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("publishing takes longer than the team cache's grace of %s allows; what is published stays, the rest is published by the next run", p.grace)
+	}
+	return err
 }
 
 func (p *push) lossOf(it Item) error {
@@ -384,16 +395,16 @@ func (p *push) lossOf(it Item) error {
 	return nil
 }
 
-// where returns the pack that holds a blob.
-func (c *catalogue) where(d cache.Digest) (info, bool) {
+// where returns where a blob lies, and the pack that holds it.
+func (c *catalogue) where(d cache.Digest) (location, info, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, ok := c.blobs[d]
 	if !ok {
-		return info{}, false
+		return at, info{}, false
 	}
 	p := c.packs[at.pack]
-	return info{name: packName(at.pack), size: p.size, modified: p.modified}, true
+	return at, info{name: packName(at.pack), size: p.size, modified: p.modified}, true
 }
 
 func (c *catalogue) has(d cache.Digest) bool {
@@ -647,14 +658,14 @@ func (f *fetch) packedRun(ctx context.Context, pack cache.Digest, run []wanted) 
 	for _, w := range run {
 		off := w.at.off - start
 		if off+w.at.n > int64(len(b)) {
-			f.fail(f.noteBad(w.digest, &cache.CorruptError{Digest: w.digest, Detail: "the team cache's pack is cut off"}))
+			f.fail(f.noteBadCopy(pack, w.digest, &cache.CorruptError{Digest: w.digest, Detail: "the team cache's pack is cut off"}))
 			continue
 		}
 		p, err := parsePacked(b[off:off+w.at.n], w.digest)
 		if err == nil {
 			err = f.into.PutPacked(ctx, p)
 		}
-		if err := f.verdict(w.digest, err); err != nil {
+		if err := f.verdict(w.digest, f.noteBadCopy(pack, w.digest, err)); err != nil {
 			return err
 		}
 	}
@@ -675,7 +686,7 @@ func (f *fetch) verdict(d cache.Digest, err error) error {
 	if !errors.As(err, new(*cache.CorruptError)) {
 		return err
 	}
-	if err = f.noteBad(d, err); f.catalogue.has(d) {
+	if f.catalogue.has(d) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.again = append(f.again, d)
@@ -695,7 +706,7 @@ func (f *fetch) largeBlob(ctx context.Context, w wanted) error {
 		f.again = append(f.again, w.digest)
 		return nil
 	}
-	return f.verdict(w.digest, err)
+	return f.verdict(w.digest, f.noteBad(w.digest, err))
 }
 
 // scan finds all objects whose names begin with one of the prefixes. Where the

@@ -51,13 +51,16 @@ func artifacts(t testing.TB, l *cache.Local, n, size int, seed uint64) []Item {
 // sealed signs the bytes of an entry with a key that depends on its name alone.
 func sealed(t testing.TB, signer string, key cache.Key, data []byte) cache.StoredEntry {
 	t.Helper()
-	seed := cache.DigestOf([]byte(signer))
-	k := cache.SigningKey{Name: signer, Private: ed25519.NewKeyFromSeed(seed[:])}
-	e, err := k.Seal(cache.StoredEntry{Key: key, Digest: cache.DigestOf(data), Data: data}, "test")
+	e, err := signingKey(signer).Seal(cache.StoredEntry{Key: key, Digest: cache.DigestOf(data), Data: data}, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+func signingKey(name string) cache.SigningKey {
+	seed := cache.DigestOf([]byte(name))
+	return cache.SigningKey{Name: name, Private: ed25519.NewKeyFromSeed(seed[:])}
 }
 
 func needsOf(items []Item) (out []cache.Digest) {
@@ -166,6 +169,9 @@ var faults = map[string]s3test.Faults{
 func TestFaults(t *testing.T) {
 	server := s3test.MinIO(t)
 	for name, f := range faults {
+		if name != "all" && !heavy() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			proxy := s3test.NewProxy(t, server)
 			c := config(t, proxy.Direct())
@@ -175,7 +181,7 @@ func TestFaults(t *testing.T) {
 			proxy.Latency(20 * time.Millisecond)
 			s, from, to := initTest(t, c), openLocal(t), openLocal(t)
 			n := 300
-			if name == "all" {
+			if name == "all" && heavy() {
 				n = 2000
 			}
 			items := append(artifacts(t, from, n, 4096, 1), artifacts(t, from, 1, 40<<20, 9000)...)

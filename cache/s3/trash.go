@@ -87,7 +87,7 @@ func (s *Store) awaitCollection(ctx context.Context) (trashState, error) {
 // readTombstone reads a tombstone; one that is damaged condemns nothing.
 func (s *Store) readTombstone(ctx context.Context, i info) (tombstone, error) {
 	var t tombstone
-	if i.size > maxTombstone {
+	if i.size <= 0 || i.size > maxTombstone {
 		return t, nil
 	}
 	b, _, err := s.get(ctx, i.name, 0, i.size)
@@ -97,10 +97,15 @@ func (s *Store) readTombstone(ctx context.Context, i info) (tombstone, error) {
 	if err != nil {
 		return t, err
 	}
+	return parseTombstone(b), nil
+}
+
+// parseTombstone reads what bury wrote.
+func parseTombstone(b []byte) (t tombstone) {
 	if json.Unmarshal(b, &t) != nil || t.Version != tombVersion {
-		return tombstone{}, nil
+		return tombstone{}
 	}
-	return t, nil
+	return t
 }
 
 // bury writes tombstones for garbage.

@@ -104,6 +104,9 @@ func (w *verification) found(blobs int, size, stored int64, bad ...error) {
 // pack reads a pack and checks each blob in it.
 func (w *verification) pack(ctx context.Context, d cache.Digest, i info) error {
 	blobs := w.catalogue.contents(d)
+	if blobs == nil && !w.catalogue.distrusts(d) {
+		return nil // collected meanwhile
+	}
 	if blobs == nil {
 		w.found(0, 0, i.size, &cache.CorruptError{Digest: d, Detail: "a pack without a readable index"})
 		return nil
@@ -118,12 +121,12 @@ func (w *verification) pack(ctx context.Context, d cache.Digest, i info) error {
 	var size int64
 	var bad []error
 	for _, b := range blobs {
-		p, err := parsePacked(object[b.off:b.off+b.n], b.digest)
+		p, err := b.in(object)
 		if err == nil {
 			_, err = p.Bytes()
 		}
 		if err != nil {
-			bad = append(bad, w.noteBad(b.digest, err))
+			bad = append(bad, w.noteBadCopy(d, b.digest, err))
 			continue
 		}
 		size += p.Size
@@ -134,11 +137,13 @@ func (w *verification) pack(ctx context.Context, d cache.Digest, i info) error {
 
 // blob reads a large blob.
 func (w *verification) blob(ctx context.Context, d cache.Digest, i info) error {
-	r, size, err := cache.DecodeStored(d, i.size, w.stream(ctx, i.name, i.size))
+	src := &source{ReadCloser: w.stream(ctx, i.name, i.size)}
+	r, size, err := cache.DecodeStored(d, i.size, src)
 	if err == nil {
 		_, err = io.Copy(io.Discard, r)
 		_ = r.Close()
 	}
+	err = src.cause(err)
 	switch {
 	case errors.Is(err, errNotFound):
 		return nil

@@ -33,6 +33,7 @@ const (
 	CutDownload   Kind = "cut download"      // the connection ends in the middle of the answer's body, or before an answer without one
 	Truncate      Kind = "truncate"          // the answer to a GET is whole by its length, which is less than the object's
 	Duplicate     Kind = "duplicate"         // the server does it twice, and the second answer comes back
+	Stop          Kind = "stop"              // the connection ends before the server sees anything
 )
 
 // Faults says how likely a request is to meet which fault; the sum is at most 1.
@@ -51,6 +52,10 @@ type Faults struct {
 	CutDownload   float64
 	Truncate      float64 // of GETs whose answer has a length of 2 or more; others pass
 	Duplicate     float64 // of requests with a body of at most 64 MiB; others pass
+
+	// StopAfter, if it is not 0, is after how many requests all others are cut off,
+	// for good: as by a process or a network that ends in the middle of its work.
+	StopAfter int
 
 	// Script decides instead of chance, if it is there. It may block, and act on
 	// the server first: kill it before its third PUT, for one.
@@ -116,6 +121,7 @@ type Proxy struct {
 	dark     bool
 	conns    map[net.Conn]bool
 	seen     map[Request]int // by the request with Nth 0
+	began    int             // requests, since faults were set
 	met      []Fault
 	counts   map[string]int
 	inFlight int
@@ -164,6 +170,7 @@ func (p *Proxy) Set(f Faults) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = f
+	p.began = 0
 	clear(p.seen)
 }
 
@@ -291,8 +298,13 @@ func (p *Proxy) begin(r *http.Request) (req Request, kind Kind, where uint64, la
 	nth := p.seen[req]
 	p.seen[req]++
 	req.Nth = nth
+	p.began++
 	f, latency := p.faults, p.latency
+	stopped := f.StopAfter > 0 && p.began > f.StopAfter
 	p.mu.Unlock()
+	if stopped {
+		return req, Stop, 0, latency
+	}
 
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d %s", f.Seed, req)
@@ -427,6 +439,12 @@ func (l *link) serveOne() (err error) {
 	switch kind {
 	case SlowDown, InternalError:
 		return x.refuse(kind)
+
+	case Stop:
+		l.p.fault(req, kind, 0)
+		x.count(0)
+		reset(l.client)
+		return errCut
 
 	case Hang:
 		l.p.fault(req, kind, 0)

@@ -4,8 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -215,4 +221,103 @@ func TestHintsAreNoProof(t *testing.T) {
 	if got, err := m.Push(t.Context(), []cache.Key{key(1)}, false); err != nil || got.Published != 1 {
 		t.Errorf("without hints: %+v, %v", got, err)
 	}
+}
+
+// TestI21_NothingPersonalInTheBucket: no secret, user, host or path of a machine is
+// in what is published, in names, bytes or metadata, nor in what is remembered of it.
+func TestI21_NothingPersonalInTheBucket(t *testing.T) {
+	server := s3test.MinIO(t)
+	bucket := server.Bucket(t)
+	t.Setenv("USER", "distinctive-user-name")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "distinctive-secret-of-the-environment")
+	m := join(t, server, bucket, "alice-1")
+	var keys []cache.Key
+	for n := range 5 {
+		m.publish(t, n, 300+400_000*n)
+		keys = append(keys, key(n))
+	}
+	m.publish(t, 5, 20<<20) // in parts
+	keys = append(keys, key(5))
+	if got, err := m.Push(t.Context(), keys, false); err != nil || got.Published != len(keys) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	root, err := s3.Root{Experiment: "experiment", Keys: keys[:1]}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Remote.SetRef(t.Context(), s3.RunsPrefix+"alice-1/x", root); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := m.Remote.GC(t.Context(), s3.GCOptions{MaxSize: 1}); err != nil || r.Condemned.Entries != len(keys)-1 {
+		t.Fatalf("%+v, %v", r.Condemned, err) // so there is a tombstone
+	}
+	if err := m.Team.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := signer("alice-1").Private
+	needles := map[string]string{
+		"the user": "distinctive-user-name", "the environment's secret": "distinctive-secret-of-the-environment", "the secret": server.SecretKey,
+		"the host": host, "the folder of the cache": m.Options.Dir, "the working folder": mustGetwd(t), "the folder for temporary files": os.TempDir() + "/",
+		"the key": string(private.Seed()), "the key in hex": hex.EncodeToString(private.Seed()), "the key in base64": base64.StdEncoding.EncodeToString(private.Seed()),
+	}
+	if len(host) < 6 {
+		delete(needles, "the host") // random bytes hold it
+	}
+	search := func(where string, b []byte) {
+		for what, needle := range needles {
+			if bytes.Contains(b, []byte(needle)) {
+				t.Errorf("%s is in %s", what, where)
+			}
+		}
+	}
+	client := server.Client(t)
+	kinds := map[string]bool{}
+	for o := range client.ListObjects(t.Context(), bucket, minio.ListObjectsOptions{Recursive: true, WithMetadata: true}) {
+		if o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		kind, _, _ := strings.Cut(o.Key, "/")
+		kinds[kind] = true
+		search("the name "+o.Key, []byte(o.Key))
+		search("the metadata of "+o.Key, fmt.Append(nil, o.UserMetadata, o.UserTags, o.ContentType))
+		r, err := client.GetObject(t.Context(), bucket, o.Key, minio.GetObjectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		search(o.Key, b)
+	}
+	for _, kind := range []string{"blobs", "packs", "entries", "refs", "trash", "store.json"} {
+		if !kinds[kind] {
+			t.Errorf("there was nothing in %s", kind)
+		}
+	}
+	err = filepath.WalkDir(m.Options.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		search(path, b)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func mustGetwd(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
