@@ -262,7 +262,8 @@ func (d *doctor) key(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	var outputs []Digest
+	var evidence []Candidate
+	distrusted := 0
 	for _, loc := range locs {
 		stored, err := d.l.readEntry(k, loc)
 		var e *Entry
@@ -273,17 +274,30 @@ func (d *doctor) key(ctx context.Context, k Key) error {
 			d.found(Finding{Kind: FindingBadEntry, Subject: k.String(), Detail: err.Error(), Repaired: d.dropEntry(loc)})
 			continue
 		}
-		if o := e.OutputDigest(); !slices.Contains(outputs, o) {
-			outputs = append(outputs, o)
+		if d.l.distrust(stored) != "" {
+			distrusted++
+		} else {
+			evidence = append(evidence, Candidate{Stored: stored, Entry: e})
 		}
 		if err := d.dangling(ctx, k, loc, e); err != nil {
 			return err
 		}
 	}
-	if len(outputs) > 1 {
-		d.found(Finding{Kind: FindingDivergence, Subject: k.String(), Detail: fmt.Sprintf("%d entries have %d different outputs", len(locs), len(outputs)), Harmless: true})
+	if sides := Divergence(evidence); len(sides) > 0 {
+		d.found(Finding{Kind: FindingDivergence, Subject: k.String(), Detail: divergenceText(sides, len(evidence), distrusted), Harmless: true})
 	}
 	return nil
+}
+
+func divergenceText(sides []Side, entries, distrusted int) string {
+	text := fmt.Sprintf("%d entries have %d different outputs", entries, len(sides))
+	for i, s := range sides {
+		text += []string{": ", "; "}[min(i, 1)] + s.String()
+	}
+	if distrusted > 0 {
+		text += fmt.Sprintf("; left out as no evidence: %d that nobody signed whom you trust", distrusted)
+	}
+	return text
 }
 
 // dangling reports this machine's own entries whose content is not all here. A

@@ -12,7 +12,7 @@ import (
 // Candidate is one entry of a key, with the reason if it cannot be used.
 type Candidate struct {
 	Stored StoredEntry
-	Entry  *Entry // nil if it cannot be decoded
+	Entry  *Entry // nil if it is not trusted or cannot be decoded
 	Reason string // "" if usable
 }
 
@@ -203,27 +203,9 @@ func (l *Local) Publish(ctx context.Context, e *Entry) (StoredEntry, error) {
 	if e.Key.IsZero() || len(e.Outputs) == 0 {
 		return StoredEntry{}, errors.New("an entry without key or outputs is not published")
 	}
-	e.Objects = slices.Clone(e.Objects)
-	slices.SortFunc(e.Objects, func(a, b Object) int {
-		if c := bytes.Compare(a.Digest[:], b.Digest[:]); c != 0 || a.Exec == b.Exec {
-			return c
-		} else if b.Exec {
-			return -1
-		}
-		return 1
-	})
-	e.Objects = slices.Compact(e.Objects)
-	missing, err := l.Missing(ctx, e)
-	if err == nil && len(missing) > 0 && l.opt.Upstream != nil {
-		// An input that a stage hands on may never have been read here.
-		if err = l.opt.Upstream.Fetch(ctx, l, missing); err == nil {
-			missing, err = l.Missing(ctx, e)
-		}
-	}
-	if err != nil {
-		return StoredEntry{}, err
-	} else if len(missing) > 0 {
-		return StoredEntry{}, fmt.Errorf("publishing an entry of key %s: %w", e.Key.Short(), &MissingError{Digest: missing[0]})
+	e.Objects = sortObjects(slices.Clone(e.Objects))
+	if err := l.Complete(ctx, e); err != nil {
+		return StoredEntry{}, fmt.Errorf("publishing an entry of key %s: %w", e.Key.Short(), err)
 	}
 	data, err := e.Encode()
 	if err != nil {
@@ -231,6 +213,39 @@ func (l *Local) Publish(ctx context.Context, e *Entry) (StoredEntry, error) {
 	}
 	s := StoredEntry{Key: e.Key, Digest: DigestOf(data), Data: data, Time: l.opt.Now()}
 	return s, l.PutEntry(ctx, s)
+}
+
+// sortObjects gives objects, in place, the order that they have in an entry.
+func sortObjects(all []Object) []Object {
+	slices.SortFunc(all, func(a, b Object) int {
+		if c := bytes.Compare(a.Digest[:], b.Digest[:]); c != 0 || a.Exec == b.Exec {
+			return c
+		} else if b.Exec {
+			return -1
+		}
+		return 1
+	})
+	return slices.Compact(all)
+}
+
+// Complete fetches from upstream what e needs and the store lacks: an input that
+// a stage hands on may never have been read here. The error is a *MissingError
+// if that is not to be had.
+func (l *Local) Complete(ctx context.Context, e *Entry) error {
+	const passes = 2 // manifests of folders, then what they list
+	var cause error
+	for pass := 0; ; pass++ {
+		missing, err := l.Missing(ctx, e)
+		switch {
+		case err != nil || len(missing) == 0:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case pass == passes || l.opt.Upstream == nil || cause != nil:
+			return &MissingError{Digest: missing[0], Cause: cause}
+		}
+		cause = l.opt.Upstream.Fetch(ctx, l, missing)
+	}
 }
 
 // Missing lists the blobs that e needs and the store does not hold: objects,
@@ -358,15 +373,24 @@ func (l *Local) rank(signer string) int {
 	}
 }
 
+// distrust says why a signed entry is not trusted, if so; this machine's own always is.
+func (l *Local) distrust(s StoredEntry) string {
+	if s.Signer == "" {
+		return ""
+	}
+	if l.opt.Trust == nil {
+		return "signed by " + s.Signer + ", and no signer is trusted"
+	}
+	if err := l.opt.Trust(s); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // judge decodes an entry and says why it cannot be used, if so.
 func (l *Local) judge(ctx context.Context, s StoredEntry) (*Entry, string, error) {
-	if s.Signer != "" {
-		if l.opt.Trust == nil {
-			return nil, "signed by " + s.Signer + ", and no signer is trusted", nil
-		}
-		if err := l.opt.Trust(s); err != nil {
-			return nil, err.Error(), nil
-		}
+	if reason := l.distrust(s); reason != "" {
+		return nil, reason, nil
 	}
 	e, err := s.Decode()
 	if err != nil {
@@ -436,22 +460,4 @@ func (l *Local) MissReasons(k Key) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.reasons[k])
-}
-
-// Divergence lists the different outputs among entries of one key, if there is
-// more than one (invariant I11): the stage is not deterministic, or a machine is broken.
-func Divergence(all []Candidate) []Digest {
-	var out []Digest
-	for _, c := range all {
-		if c.Entry == nil {
-			continue
-		}
-		if d := c.Entry.OutputDigest(); !slices.Contains(out, d) {
-			out = append(out, d)
-		}
-	}
-	if len(out) < 2 {
-		return nil
-	}
-	return out
 }

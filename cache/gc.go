@@ -106,6 +106,7 @@ type gcEntry struct {
 	kind   string
 	used   time.Time
 	rooted bool
+	tagged time.Time // when, of a tag
 	needs  []Digest
 	reason string // why it goes; "" if it stays
 }
@@ -210,7 +211,9 @@ func (c *collection) readEntries(ctx context.Context) error {
 			e.reason = err.Error()
 			continue
 		}
-		e.kind = entry.Kind
+		if e.kind = entry.Kind; e.kind == TagKind {
+			e.tagged = entry.Record.Started
+		}
 		for _, o := range entry.Content() {
 			needs, err := c.expand(ctx, o)
 			if err != nil {
@@ -222,8 +225,34 @@ func (c *collection) readEntries(ctx context.Context) error {
 			e.reason = "its content is lost: blob " + d.Short()
 		}
 	}
+	c.unrootOldTaggings()
 	slices.SortStableFunc(c.entries, func(a, b *gcEntry) int { return a.used.Compare(b.used) })
 	return nil
+}
+
+// unrootOldTaggings leaves of each tag a root what each signer tagged last. Which
+// of the signers are trusted is not known here, and may change.
+func (c *collection) unrootOldTaggings() {
+	type claim struct {
+		key    Key
+		signer string
+	}
+	newest := map[claim]*gcEntry{}
+	for _, e := range c.entries {
+		if !e.rooted || e.kind != TagKind || e.reason != "" {
+			continue
+		}
+		who := claim{e.key, e.at.ref.signer}
+		older := newest[who]
+		if older == nil || e.tagged.After(older.tagged) {
+			newest[who] = e
+		} else {
+			older = e
+		}
+		if older != nil {
+			older.rooted = false
+		}
+	}
 }
 
 // lost finds a blob that is not here. Only a pulled entry can do without.

@@ -478,21 +478,7 @@ func TestI10_TrustAtEachRead(t *testing.T) {
 	}
 	dir := t.TempDir()
 	l := openTest(t, dir, Options{Trust: trust})
-	put := func(signer string, n int) {
-		e := testEntry(testKey(1), Object{Digest: DigestOf([]byte{byte(n)}), Size: 1})
-		b, err := e.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealed, err := testSigner(signer).Seal(StoredEntry{Key: e.Key, Digest: DigestOf(b), Data: b}, "scope")
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealed.Time = time.Unix(int64(n), 0)
-		if err := l.PutEntry(t.Context(), sealed); err != nil {
-			t.Fatal(err)
-		}
-	}
+	put := func(signer string, n int) { putSigned(t, l, testKey(1), signer, n) }
 	put("mallory-1", 1)
 	wantMiss(t, l, testKey(1))
 	if r := l.MissReasons(testKey(1)); len(r) != 1 || !strings.Contains(r[0], "mallory-1") {
@@ -507,6 +493,24 @@ func TestI10_TrustAtEachRead(t *testing.T) {
 	wantMiss(t, l, testKey(1))
 	reader := openTest(t, dir, Options{ReadOnly: true})
 	wantMiss(t, reader, testKey(1))
+}
+
+// putSigned stores a signed entry, taken at second n, whose outputs depend on n.
+func putSigned(t *testing.T, l *Local, k Key, signer string, n int) {
+	t.Helper()
+	e := testEntry(k, Object{Digest: DigestOf([]byte{byte(n)}), Size: 1})
+	b, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := testSigner(signer).Seal(StoredEntry{Key: e.Key, Digest: DigestOf(b), Data: b}, "scope")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed.Time = time.Unix(int64(n), 0)
+	if err := l.PutEntry(t.Context(), sealed); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // testSigner makes a key that depends on nothing but its name.
@@ -540,6 +544,48 @@ func TestI11_Divergence(t *testing.T) {
 	r, err := l.Doctor(t.Context(), false)
 	if err != nil || len(r.Findings) != 1 || r.Findings[0].Kind != FindingDivergence {
 		t.Errorf("doctor: %+v, %v", r.Findings, err)
+	}
+}
+
+// I11, who says what: the sides of a divergence name signers and times, and who
+// is not trusted has no say.
+func TestI11_WhoDiverges(t *testing.T) {
+	trust := func(e StoredEntry) error {
+		if e.Signer == "mallory-1" {
+			return errors.New("not trusted")
+		}
+		return nil
+	}
+	l := openTest(t, t.TempDir(), Options{Trust: trust})
+	putSigned(t, l, testKey(1), "alice-1", 1)
+	putSigned(t, l, testKey(1), "mallory-1", 2)
+	all, err := l.LookupAll(t.Context(), testKey(1))
+	if err != nil || len(all) != 2 || Divergence(all) != nil {
+		t.Errorf("an entry that is not trusted counts: %+v, %v", all, err)
+	}
+	if r, err := l.Doctor(t.Context(), false); err != nil || len(r.Findings) != 0 {
+		t.Errorf("doctor, with an entry that is not trusted: %+v, %v", r.Findings, err)
+	}
+	putSigned(t, l, testKey(1), "bob-1", 3)
+	if all, err = l.LookupAll(t.Context(), testKey(1)); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range Divergence(all) {
+		got = append(got, s.String())
+	}
+	want := []string{" by alice-1 at 1970-01-01T00:00:01Z", " by bob-1 at 1970-01-01T00:00:03Z"}
+	if len(got) != 2 || !strings.HasSuffix(got[0], want[0]) || !strings.HasSuffix(got[1], want[1]) {
+		t.Errorf("sides %q, want %q", got, want)
+	}
+	r, err := l.Doctor(t.Context(), false)
+	if err != nil || len(r.Findings) != 1 {
+		t.Fatalf("doctor: %+v, %v", r.Findings, err)
+	}
+	for _, part := range append(want, "2 entries have 2 different outputs", "no evidence: 1") {
+		if f := r.Findings[0]; f.Kind != FindingDivergence || !strings.Contains(f.Detail, part) {
+			t.Errorf("doctor says %q, without %q", f.Detail, part)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -159,9 +160,31 @@ type Services struct {
 	// stages that pass parts of it on. Never part of a key as a whole.
 	Environment []string
 
+	// Artifacts finds results of other experiments; nil where there is no store of them.
+	Artifacts Artifacts
+
 	// Memo, where set, keeps what stages found out, such as the digest of a
 	// mirror's file, for the life of the run. Keys have types of the stage's package.
 	Memo *sync.Map
+}
+
+// Artifacts finds results that somebody tagged, of any experiment.
+type Artifacts interface {
+	// Find returns an output, its content in the store. Of several taggings the
+	// newest counts; with a digest that is not zero, the newest that has it. Errors
+	// name the tag and the remedy.
+	Find(ctx context.Context, name ArtifactName, want cache.Digest) (Artifact, error)
+}
+
+// ArtifactName names an output of a node of the experiment that was tagged.
+type ArtifactName struct{ Tag, Node, Output string }
+
+// Artifact is an output that a tag names.
+type Artifact struct {
+	Value  cty.Value
+	Digest cache.Digest // see ValueDigest
+	Key    cache.Key    // of the node that made it
+	Tagged time.Time
 }
 
 // Input is what a running stage sees.

@@ -135,6 +135,26 @@ func EncodeJSON(v cty.Value) (json.RawMessage, error) {
 	return b.Bytes(), nil
 }
 
+// ValueDigest identifies a known value whatever its files are called: of its
+// canonical JSON without their names.
+func ValueDigest(v cty.Value) (cache.Digest, error) {
+	v, err := cty.Transform(v, func(_ cty.Path, v cty.Value) (cty.Value, error) {
+		f, ok := AsFile(v)
+		switch {
+		case !ok:
+			return v, nil
+		case v.Type().Equals(TableType):
+			return TableValue(Table{File{Object: f.Object}}), nil
+		}
+		return FileValue(File{Object: f.Object}), nil
+	})
+	if err != nil {
+		return cache.Digest{}, err
+	}
+	raw, err := EncodeJSON(v)
+	return cache.DigestOf(raw), err
+}
+
 func encodeJSON(b *bytes.Buffer, v cty.Value) error {
 	if v.IsMarked() {
 		return fmt.Errorf("a sensitive value is never written down")

@@ -115,3 +115,31 @@ func TestKeyNeverTakesSensitiveOrUnknown(t *testing.T) { // I21
 		t.Error("a sensitive value was written down")
 	}
 }
+
+// A file's name is no part of a digest, and all else is: members of plain objects
+// that are called like parts of a file, too.
+func TestValueDigest(t *testing.T) {
+	file := File{Object: cache.Object{Digest: cache.DigestOf([]byte("x")), Size: 1}, Name: "a"}
+	renamed, exec := file, file
+	renamed.Name, exec.Exec = "b", true
+	plain := func(name string) cty.Value {
+		return cty.ObjectVal(map[string]cty.Value{"digest": cty.StringVal("d"), "size": cty.NumberIntVal(1), "name": cty.StringVal(name)})
+	}
+	digest := func(v cty.Value) cache.Digest {
+		d, err := ValueDigest(cty.TupleVal([]cty.Value{v}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	if digest(FileValue(file)) != digest(FileValue(renamed)) || digest(TableValue(Table{file})) != digest(TableValue(Table{renamed})) {
+		t.Error("the name of a file counts")
+	}
+	seen := map[cache.Digest]bool{}
+	for _, v := range []cty.Value{FileValue(file), FileValue(exec), TableValue(Table{file}), plain("a"), plain("b"), cty.NullVal(cty.DynamicPseudoType)} {
+		seen[digest(v)] = true
+	}
+	if len(seen) != 6 {
+		t.Errorf("%d digests of 6 values", len(seen))
+	}
+}

@@ -175,13 +175,26 @@ func (d *doctor) divergence(context.Context) error {
 	}
 	slices.SortFunc(keys, func(a, b cache.Key) int { return slices.Compare(a[:], b[:]) })
 	for _, k := range keys {
-		var sides []string
-		for _, e := range byKey[k] {
-			sides = append(sides, fmt.Sprintf("%s says %s at %s", e.stored.Signer, e.outputs.Short(), e.modified.UTC().Format(time.RFC3339)))
+		var texts []string
+		for _, side := range sides(byKey[k]) {
+			texts = append(texts, side.String())
 		}
-		d.found(cache.Finding{Kind: cache.FindingDivergence, Subject: k.String(), Detail: strings.Join(sides, "; "), Harmless: true})
+		d.found(cache.Finding{Kind: cache.FindingDivergence, Subject: k.String(), Detail: strings.Join(texts, "; "), Harmless: true})
 	}
 	return nil
+}
+
+// sides puts entries with the same outputs together.
+func sides(all []*surveyed) (out []cache.Side) {
+	for _, e := range all {
+		at := slices.IndexFunc(out, func(s cache.Side) bool { return s.Outputs == e.outputs })
+		if at < 0 {
+			at = len(out)
+			out = append(out, cache.Side{Outputs: e.outputs})
+		}
+		out[at].Entries = append(out[at].Entries, cache.Source{Entry: e.stored.Digest, Signer: e.stored.Signer, Time: e.modified})
+	}
+	return out
 }
 
 func (d *doctor) packs(ctx context.Context) error {

@@ -77,7 +77,8 @@ func (s *Store) GC(ctx context.Context, o GCOptions) (GCReport, error) {
 		return c.report, err
 	}
 	if o.DryRun {
-		return c.report, c.dryRun(ctx)
+		err := c.dryRun(ctx)
+		return c.report, err
 	}
 	if err := s.collectable(ctx); err != nil {
 		return c.report, err
@@ -141,11 +142,11 @@ type collection struct {
 	garbage map[string]string  // why an object goes, by name
 	dead    map[*surveyed]bool // entries among it
 	used    map[cache.Key]use  // by refs
+	due     map[string]bool    // tombstones to work off
 	graves  []grave
 	buried  map[string]bool // what the graves name
 	seen    map[string]info // every object that can be garbage
 	marker  string
-	asOf    time.Time // by the server's clock: tombstones that are due then are worked off
 
 	mu      sync.Mutex
 	pending bool // a deletion was sent, and it is not known what became of it
@@ -156,6 +157,7 @@ type collection struct {
 type use struct {
 	at  time.Time
 	who string
+	tag bool
 }
 
 // grave is a tombstone that is there.
@@ -166,7 +168,7 @@ type grave struct {
 }
 
 func (c *collection) dryRun(ctx context.Context) error {
-	if err := c.setTime(ctx); err != nil {
+	if err := c.findDue(ctx); err != nil {
 		return err
 	}
 	if err := c.look(ctx); err != nil {
@@ -188,14 +190,10 @@ func (c *collection) dryRun(ctx context.Context) error {
 }
 
 func (c *collection) run(ctx context.Context) error {
-	if err := c.setTime(ctx); err != nil {
+	if err := c.findDue(ctx); err != nil {
 		return err
 	}
-	due, err := c.anyDue(ctx)
-	if err != nil {
-		return err
-	}
-	if err := c.mark(ctx, due); err != nil {
+	if err := c.mark(ctx); err != nil {
 		return err
 	}
 	if err := c.look(ctx); err != nil {
@@ -216,35 +214,27 @@ func (c *collection) run(ctx context.Context) error {
 	return c.condemn(ctx)
 }
 
-// setTime decides as of when tombstones are due: what becomes due while the bucket
-// is looked at is left to the next collection, for no marker may be there.
-func (c *collection) setTime(ctx context.Context) error {
-	if _, err := c.head(ctx, storeName); err != nil { // so that the server's time is known, and fresh
-		return err
-	}
-	c.asOf = c.serverNow()
-	return nil
-}
-
-// anyDue reports whether there is a tombstone that is as old as the grace.
-func (c *collection) anyDue(ctx context.Context) (bool, error) {
+// findDue finds the tombstones that are as old as the grace. What falls due later
+// is for the next collection: nobody has been told of it.
+func (c *collection) findDue(ctx context.Context) error {
 	found, err := c.list(ctx, tombPrefix)
-	return slices.ContainsFunc(found, c.isDue), err
-}
-
-// isDue: clocks tick in seconds, so one more.
-func (c *collection) isDue(i info) bool {
-	return c.asOf.Sub(i.modified) > c.grace+time.Second
+	c.due = map[string]bool{}
+	for _, i := range found {
+		if c.age(i) > c.grace+time.Second { // clocks tick in seconds
+			c.due[i.name] = true
+		}
+	}
+	return err
 }
 
 // mark takes away the markers of collections that died, and puts one where
 // something will be deleted. Only after that is looked at what is needed.
-func (c *collection) mark(ctx context.Context, deleting bool) error {
+func (c *collection) mark(ctx context.Context) error {
 	left, err := c.list(ctx, markerPrefix)
 	if err != nil {
 		return err
 	}
-	if deleting {
+	if len(c.due) > 0 {
 		c.marker = markerPrefix + c.lease.file.Holder
 		c.at("gc-marker-before")
 		if _, err := c.put(ctx, c.marker, []byte("{}\n"), always); err != nil {
@@ -330,7 +320,7 @@ func (c *collection) readGraves(ctx context.Context) error {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		g := grave{i, t.Condemned, c.isDue(i)}
+		g := grave{i, t.Condemned, c.due[i.name]}
 		c.graves = append(c.graves, g)
 		for _, name := range g.names {
 			c.buried[name] = true
@@ -350,7 +340,7 @@ func (c *collection) roots() error {
 		}
 		for _, k := range keys {
 			if u, ok := c.used[k]; !ok || r.Time.After(u.at) {
-				c.used[k] = use{r.Time, who}
+				c.used[k] = use{r.Time, who, strings.HasPrefix(r.Name, cache.TagRefs)}
 			}
 		}
 	}
@@ -360,7 +350,7 @@ func (c *collection) roots() error {
 // rooted reports whether a key is named by a ref that is young enough to count.
 func (c *collection) rooted(k cache.Key) (use, bool) {
 	u, ok := c.used[k]
-	if strings.HasPrefix(u.who, "tag ") || c.o.OlderThan == 0 {
+	if u.tag || c.o.OlderThan == 0 {
 		return u, ok
 	}
 	return u, ok && c.serverNow().Sub(u.at) <= c.o.OlderThan
@@ -382,7 +372,7 @@ func (c *collection) judgeEntries() {
 			continue
 		}
 		id := e.stored.Key.String() + e.stored.Signer
-		if old := latest[id]; old == nil || e.modified.After(old.modified) {
+		if old := latest[id]; old == nil || e.started.After(old.started) {
 			latest[id] = e
 		}
 	}

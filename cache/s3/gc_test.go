@@ -369,3 +369,34 @@ func TestRepack(t *testing.T) {
 		}
 	}
 }
+
+// An object that is too large for one copy is refreshed in parts, and stays what it was.
+func TestRefreshParts(t *testing.T) {
+	for name, start := range servers {
+		if name == "fake" {
+			continue // it does not copy parts
+		}
+		t.Run(name, func(t *testing.T) {
+			s, from := initTest(t, config(t, start(t))), openLocal(t)
+			items := artifacts(t, from, 1, 12<<20, 2)
+			got, err := s.Push(t.Context(), from, items, nil)
+			wantPushed(t, got, err, 1, 0, 0)
+			blob := blobName(items[0].Needs[0])
+			before, err := s.head(t.Context(), blob)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(1100 * time.Millisecond)
+			if err := s.refreshParts(t.Context(), blob, before.size, 5<<20); err != nil {
+				t.Fatal(err)
+			}
+			after, err := s.head(t.Context(), blob)
+			if err != nil || after.size != before.size || !after.modified.After(before.modified) {
+				t.Errorf("%+v, %+v, %v", before, after, err)
+			}
+			if err := s.FetchAll(t.Context(), openLocal(t), items[0].Needs, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

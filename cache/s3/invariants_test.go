@@ -364,7 +364,7 @@ func TestStopAfterEachRequest(t *testing.T) {
 	}
 	for done := false; !done; n += step {
 		c := config(t, direct)
-		if _, err := Init(t.Context(), c, minGrace); err != nil {
+		if _, err := Init(t.Context(), c, MinGrace); err != nil {
 			t.Fatal(err)
 		}
 		through := c

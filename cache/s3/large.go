@@ -59,21 +59,13 @@ func (s *Store) putReader(ctx context.Context, name string, r io.ReaderAt, n int
 
 func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, when condition) (err error) {
 	size := max(partSize, (b.Length+maxParts-1)/maxParts)
-	var id string
-	err = s.writing(ctx, "starting to write "+name, func(ctx context.Context) (err error) {
-		id, err = s.core.NewMultipartUpload(ctx, s.Bucket, s.Prefix+name, putOptions(always))
-		return answer(err)
-	})
+	id, end, err := s.begun(ctx, name)
 	if err != nil {
 		return err
 	}
 	s.at("multipart-started")
 	completed := false
-	defer func() {
-		if !completed { // its parts cost money, and no listing shows them (I16)
-			s.abort(context.WithoutCancel(ctx), name, id)
-		}
-	}()
+	defer func() { end(completed) }()
 	parts := make([]minio.CompletePart, (b.Length+size-1)/size)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.Verify(gctx) })
@@ -111,6 +103,20 @@ func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, w
 	completed = err == nil
 	s.at("multipart-completed")
 	return err
+}
+
+// begun begins an upload by parts. end gives it up, unless it was completed: its
+// parts cost money, and no listing shows them (invariant I16).
+func (s *Store) begun(ctx context.Context, name string) (id string, end func(completed bool), err error) {
+	err = s.writing(ctx, "starting to write "+name, func(ctx context.Context) (err error) {
+		id, err = s.core.NewMultipartUpload(ctx, s.Bucket, s.Prefix+name, putOptions(always))
+		return answer(err)
+	})
+	return id, func(completed bool) {
+		if !completed {
+			s.abort(context.WithoutCancel(ctx), name, id)
+		}
+	}, err
 }
 
 // abort ends an upload. Parts that were on their way may arrive after that, and on

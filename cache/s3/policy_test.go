@@ -60,6 +60,12 @@ func TestI12_Roles(t *testing.T) {
 	if err := writer.core.RemoveObject(t.Context(), c.Bucket, admin.Prefix+entryName(items[0].Entry), removeOptions); err == nil {
 		t.Error("a writer could delete")
 	}
+	if err := writer.SetRef(t.Context(), "tags/v1", []byte("{}")); err != nil {
+		t.Errorf("a writer's tag: %v", err)
+	}
+	if err := writer.DeleteRef(t.Context(), "tags/v1"); err == nil || !strings.Contains(err.Error(), "--policies") {
+		t.Errorf("a writer deletes a tag: %v", err)
+	}
 
 	to := openLocal(t)
 	if pulled, err := reader.PullEntries(t.Context(), to, keysOf(items)); err != nil || pulled.Entries != 4 {

@@ -166,24 +166,11 @@ func (s *Store) probeRange(ctx context.Context, name string) (b []byte, err erro
 }
 
 func (s *Store) probeRefresh(ctx context.Context, name string, before info) bool {
-	if s.refresh(ctx, name) != nil {
+	if s.refresh(ctx, name, before.size) != nil {
 		return false
 	}
 	after, err := s.head(ctx, name)
 	return err == nil && after.size == before.size && !after.modified.Before(before.modified)
-}
-
-// refresh gives an object the server's present time, by a copy onto itself.
-func (s *Store) refresh(ctx context.Context, name string) error {
-	return s.writing(ctx, "refreshing "+name, func(ctx context.Context) error {
-		_, err := s.core.Client.CopyObject(ctx,
-			minio.CopyDestOptions{
-				Bucket: s.Bucket, Object: s.Prefix + name, ReplaceMetadata: true,
-				UserMetadata: map[string]string{"refreshed": s.Now().UTC().Format(time.RFC3339Nano)},
-			},
-			minio.CopySrcOptions{Bucket: s.Bucket, Object: s.Prefix + name})
-		return answer(err)
-	})
 }
 
 func (s *Store) probeMultipart(ctx context.Context, name string) (bool, error) {

@@ -239,11 +239,12 @@ func TestI13_RefSetDuringCollection(t *testing.T) {
 func TestI13_SlowPublishing(t *testing.T) {
 	s, from := initTest(t, config(t, s3test.Fake(t))), openLocal(t)
 	items := artifacts(t, from, 1, 100, 1)
-	p := &push{Store: s, from: from, items: items, missing: items, old: map[string]bool{}}
+	p := &push{Store: s, from: from, items: items, missing: items, old: map[string]int64{}}
 	for share, old := range map[float64]bool{0.2: false, 0.3: true} {
 		name := packName(cache.DigestOf([]byte{byte(10 * share)}))
-		if p.relies(name, time.Now().Add(-time.Duration(share*float64(s.grace)))); p.old[name] != old {
-			t.Errorf("content of %g of the grace is old: %v", share, p.old[name])
+		p.relies(info{name: name, size: 1, modified: time.Now().Add(-time.Duration(share * float64(s.grace)))})
+		if _, is := p.old[name]; is != old {
+			t.Errorf("content of %g of the grace is old: %v", share, is)
 		}
 	}
 	p.began = time.Now().Add(-s.grace * 7 / 10)

@@ -61,6 +61,23 @@ func (s *Store) stays(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
+// Ref returns one ref; ok is false where there is none.
+func (s *Store) Ref(ctx context.Context, name string) (r Ref, ok bool, err error) {
+	if err := errors.Join(s.begin(ctx), cache.CheckRefName(name)); err != nil {
+		return r, false, err
+	}
+	i, err := s.head(ctx, refsPrefix+name)
+	if err == nil {
+		r.Name = name
+		r.Data, i, err = s.getWhole(ctx, i)
+		r.Time = i.modified
+	}
+	if errors.Is(err, errNotFound) {
+		return r, false, nil
+	}
+	return r, err == nil, err
+}
+
 // Refs returns all refs whose names begin with a prefix, in the order of names.
 func (s *Store) Refs(ctx context.Context, prefix string) ([]Ref, error) {
 	if err := s.begin(ctx); err != nil {

@@ -9,11 +9,9 @@ import (
 	"github.com/nbpipe/nbpipe/cache"
 )
 
-// The refs that are roots of a collection.
-const (
-	RunsPrefix = "runs/" // runs/<signer>/<random>: what an experiment used when it last ran, see Root
-	TagsPrefix = "tags/" // tags/<name>: the entries of cache.TagKey(name)
-)
+// RunsPrefix begins the names of refs that say what an experiment used when it
+// last ran: runs/<signer>/<random>, see Root. Those of tags begin with cache.TagRefs.
+const RunsPrefix = "runs/"
 
 // Root is the content of a ref below RunsPrefix.
 type Root struct {
@@ -46,7 +44,7 @@ func ParseRoot(b []byte) (r Root, err error) {
 
 // keys lists the keys that a ref protects, and says for whom.
 func (r Ref) keys() (keys []cache.Key, who string, err error) {
-	if name, ok := strings.CutPrefix(r.Name, TagsPrefix); ok {
+	if name, ok := strings.CutPrefix(r.Name, cache.TagRefs); ok {
 		return []cache.Key{cache.TagKey(name)}, "tag " + name, nil
 	}
 	if rest, ok := strings.CutPrefix(r.Name, RunsPrefix); ok {

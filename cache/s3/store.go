@@ -37,8 +37,8 @@ type storeFile struct {
 // DefaultGrace is the grace of stores for which no other was chosen (invariant I13).
 const DefaultGrace = 48 * time.Hour
 
-// minGrace: ages are compared by clocks that tick in seconds.
-const minGrace = 4 * time.Second
+// MinGrace is the shortest grace: ages are compared by clocks that tick in seconds.
+const MinGrace = 4 * time.Second
 
 // seconds is a duration as a number of seconds.
 type seconds time.Duration
@@ -99,8 +99,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if s.grace == 0 {
 		s.grace = DefaultGrace
 	}
-	if s.grace < minGrace {
-		return nil, fmt.Errorf("%s says a grace of %s; at least %s are needed", storeName, s.grace, minGrace)
+	if s.grace < MinGrace {
+		return nil, fmt.Errorf("%s says a grace of %s; at least %s are needed", storeName, s.grace, MinGrace)
 	}
 	s.catalogue.init(s)
 	return s, nil
@@ -130,8 +130,8 @@ func parseStoreFile(b []byte) (m storeFile, ok bool) {
 // there. Of two that make it at once, one wins and both use its ID. A grace of
 // zero is DefaultGrace; a store that is there keeps its own.
 func Init(ctx context.Context, c Config, grace time.Duration) (*Store, error) {
-	if grace != 0 && grace < minGrace {
-		return nil, fmt.Errorf("a grace of %s is too short: at least %s, and longer than the longest publishing takes", grace, minGrace)
+	if grace != 0 && grace < MinGrace {
+		return nil, fmt.Errorf("a grace of %s is too short: at least %s, and longer than the longest publishing takes", grace, MinGrace)
 	}
 	cl, err := newClient(c)
 	if err != nil {
@@ -224,7 +224,8 @@ const entriesPrefix = "entries/"
 
 func keyPrefix(k cache.Key) string { return entriesPrefix + k.String() + "/" }
 
-// parseEntryName reads what entryName wrote.
+// parseEntryName reads what entryName wrote. What no key can be called is no
+// signer: who writes to the bucket can make folders of any name.
 func parseEntryName(name string) (e cache.StoredEntry, ok bool) {
 	rest, found := strings.CutPrefix(name, entriesPrefix)
 	parts := strings.Split(rest, "/")
@@ -234,10 +235,11 @@ func parseEntryName(name string) (e cache.StoredEntry, ok bool) {
 	key, err1 := cache.ParseKey(parts[0])
 	digest, err2 := cache.ParseDigest(parts[2])
 	e = cache.StoredEntry{Key: key, Signer: parts[1], Digest: digest}
+	named := cache.CheckKeyName(e.Signer) == nil
 	if e.Signer == unsigned {
-		e.Signer = ""
+		e.Signer, named = "", true
 	}
-	return e, err1 == nil && err2 == nil && parts[1] != "" && name == entryName(e)
+	return e, err1 == nil && err2 == nil && named && name == entryName(e)
 }
 
 // PutBlob implements cache.Store. A small blob is readable at once, and durable

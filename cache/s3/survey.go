@@ -35,6 +35,7 @@ type surveyed struct {
 	info
 	stored   cache.StoredEntry // without its bytes
 	kind     string
+	started  time.Time // as its signer says
 	outputs  cache.Digest
 	needs    []cache.Digest
 	trouble  string // why nobody can use it: damaged, or of no known form
@@ -161,7 +162,7 @@ func (v *survey) read(ctx context.Context, e *surveyed) error {
 	if v.trust != nil {
 		e.distrust = v.trust(stored)
 	}
-	e.kind, e.outputs = entry.Kind, entry.OutputDigest()
+	e.kind, e.started, e.outputs = entry.Kind, entry.Record.Started, entry.OutputDigest()
 	seen := map[cache.Digest]bool{}
 	for _, o := range entry.Content() {
 		needs := []cache.Digest{o.Digest}

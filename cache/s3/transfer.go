@@ -77,8 +77,8 @@ type push struct {
 	done     atomic.Int64
 	blobs    int
 
-	began time.Time       // when what is there was last looked at
-	old   map[string]bool // names of objects that are relied upon, and might be deleted soon
+	began time.Time        // when what is there was last looked at
+	old   map[string]int64 // sizes of objects that are relied upon, and might be deleted soon
 
 	mu   sync.Mutex
 	lost map[cache.Digest]error // content that the local store does not have, or has wrong
@@ -120,7 +120,7 @@ func (p *push) settle(ctx context.Context) error {
 
 // look finds what is not there yet and uploads its content.
 func (p *push) look(ctx context.Context) error {
-	p.began, p.old = time.Now(), map[string]bool{}
+	p.began, p.old = time.Now(), map[string]int64{}
 	if err := p.missingEntries(ctx); err != nil || len(p.missing) == 0 {
 		return err
 	}
@@ -137,9 +137,9 @@ func (p *push) look(ctx context.Context) error {
 // relies notes that an object that is there is relied upon. Old ones may be in a
 // tombstone that is due before the entries are there; others are safe for three
 // quarters of the grace.
-func (p *push) relies(name string, modified time.Time) {
-	if p.serverNow().Sub(modified) > p.grace/4 {
-		p.old[name] = true
+func (p *push) relies(i info) {
+	if p.serverNow().Sub(i.modified) > p.grace/4 {
+		p.old[i.name] = i.size
 	}
 }
 
@@ -152,10 +152,11 @@ func (p *push) keep(ctx context.Context, before trashState) (bool, error) {
 		if strings.HasPrefix(name, entriesPrefix) {
 			return nil // its time must not change: what it is worth depends on it
 		}
-		p.at("refresh-before")
-		err := p.refresh(ctx, name)
+		err := p.refresh(ctx, name, p.old[name])
 		if !errors.Is(err, errNotFound) {
-			p.at("refreshed")
+			if err == nil {
+				p.at("refreshed")
+			}
 			return err
 		}
 		mu.Lock()
@@ -175,29 +176,37 @@ func (p *push) keep(ctx context.Context, before trashState) (bool, error) {
 
 // missingEntries finds which entries are not published yet.
 func (p *push) missingEntries(ctx context.Context) error {
-	prefixes := make([]string, len(p.items))
-	for i, it := range p.items {
-		prefixes[i] = keyPrefix(it.Entry.Key)
-	}
-	found, err := p.scan(ctx, prefixes)
+	there, err := p.published(ctx, p.items)
 	if err != nil {
 		return err
 	}
-	there := map[string]time.Time{}
-	for _, i := range found {
-		there[i.name] = i.modified
-	}
 	p.missing = p.missing[:0]
 	for _, it := range p.items {
-		name := entryName(it.Entry)
-		modified, ok := there[name]
+		i, ok := there[entryName(it.Entry)]
 		if !ok {
 			p.missing = append(p.missing, it)
 			continue
 		}
-		p.relies(name, modified)
+		p.relies(i)
 	}
 	return nil
+}
+
+// published finds which of some entries are there, by name.
+func (s *Store) published(ctx context.Context, items []Item) (map[string]info, error) {
+	prefixes := make([]string, len(items))
+	for i, it := range items {
+		prefixes[i] = keyPrefix(it.Entry.Key)
+	}
+	found, err := s.scan(ctx, prefixes)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[string]info, len(found))
+	for _, i := range found {
+		there[i.name] = i
+	}
+	return there, nil
 }
 
 // content uploads all blobs that items need and the store lacks.
@@ -275,8 +284,8 @@ func (p *push) absent(ctx context.Context) (small []cache.Packed, large []*cache
 				continue
 			}
 			seen[d] = true
-			if at, modified, ok := p.catalogue.where(d); ok {
-				p.relies(packName(at.pack), modified)
+			if pack, ok := p.catalogue.where(d); ok {
+				p.relies(pack)
 				continue
 			}
 			packed, file, err := p.from.Stored(ctx, d)
@@ -297,16 +306,16 @@ func (p *push) absent(ctx context.Context) (small []cache.Packed, large []*cache
 	if err != nil {
 		return nil, large, err
 	}
-	have := map[string]time.Time{}
+	have := map[string]info{}
 	for _, i := range there {
-		have[i.name] = i.modified
+		have[i.name] = i
 	}
 	large = slices.DeleteFunc(large, func(b *cache.BlobFile) bool {
-		modified, present := have[blobName(b.Digest)]
+		i, present := have[blobName(b.Digest)]
 		if !present || p.isBad(b.Digest) {
 			return false
 		}
-		p.relies(blobName(b.Digest), modified)
+		p.relies(i)
 		_ = b.Close()
 		return true
 	})
@@ -355,15 +364,16 @@ func (p *push) lossOf(it Item) error {
 	return nil
 }
 
-// where returns a pack that holds a blob, and when that was made or refreshed.
-func (c *catalogue) where(d cache.Digest) (location, time.Time, bool) {
+// where returns the pack that holds a blob.
+func (c *catalogue) where(d cache.Digest) (info, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, ok := c.blobs[d]
 	if !ok {
-		return at, time.Time{}, false
+		return info{}, false
 	}
-	return at, c.packs[at.pack].modified, true
+	p := c.packs[at.pack]
+	return info{name: packName(at.pack), size: p.size, modified: p.modified}, true
 }
 
 func (c *catalogue) has(d cache.Digest) bool {
@@ -399,6 +409,8 @@ func (s *Store) PullEntries(ctx context.Context, into *cache.Local, keys []cache
 	if err != nil {
 		return out, err
 	}
+	// Of too many the newest are taken: the value of a tag is among them.
+	slices.SortStableFunc(found, func(a, b info) int { return b.modified.Compare(a.modified) })
 	var mu sync.Mutex
 	perKey := map[cache.Key]int{}
 	g, gctx := errgroup.WithContext(ctx)

@@ -26,6 +26,8 @@ type Options struct {
 	Dir string
 	// Progress is told about transfers of content; may be nil.
 	Progress func(what string, done, total int64)
+	// Root, where set, names the ref that keeps what is published from collections.
+	Root *Root
 }
 
 // Team is a local store with a shared one behind it. It is safe for concurrent use.
@@ -39,6 +41,7 @@ type Team struct {
 	published map[cache.Digest]bool // names of signed entries that were seen in the bucket: hints
 	changed   bool
 	began     time.Time // when the record was begun
+	root      rootState
 	report    Report
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -157,17 +160,27 @@ func (t *Team) notSent(n int, err error) {
 	}
 }
 
+var errNoKey = errors.New("there is no key to sign with; `nbpipe key generate` makes one")
+
 // Push signs and sends this machine's own results of keys, and returns when they
 // are in the bucket. With hints, what this machine remembers to have published is
 // not looked for again.
 func (t *Team) Push(ctx context.Context, keys []cache.Key, hints bool) (s3.Pushed, error) {
 	if t.Key == nil {
-		return s3.Pushed{}, errors.New("there is no key to sign with; `nbpipe key generate` makes one")
+		return s3.Pushed{}, errNoKey
 	}
 	items, failed, err := t.items(ctx, keys, hints)
 	if err != nil || len(items)+len(failed) == 0 {
 		return s3.Pushed{}, err
 	}
+	if err := t.protect(ctx, items); err != nil {
+		return s3.Pushed{}, err
+	}
+	return t.send(ctx, items, failed)
+}
+
+// send publishes items, and keeps account of them and of what failed before.
+func (t *Team) send(ctx context.Context, items []s3.Item, failed []s3.Failure) (s3.Pushed, error) {
 	got, err := t.Remote.Push(ctx, t.Local, items, func(done, total int64) {
 		if t.Progress != nil {
 			t.Progress("publishing to the team cache", done, total)
@@ -204,31 +217,38 @@ func (t *Team) items(ctx context.Context, keys []cache.Key, hints bool) (out []s
 			continue
 		}
 		seen[k] = true
-		own, entry, ok, err := t.Local.Own(ctx, k)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !ok {
-			continue // nothing here, or somebody else's
-		}
-		sealed, err := t.Key.Seal(own, t.Remote.ID())
-		if err != nil {
-			return nil, nil, err
-		}
-		if hints && t.knows(sealed.Digest) {
-			continue
-		}
-		needs, err := t.Local.Needs(ctx, entry)
-		if cache.IsMissing(err) {
+		item, ok, err := t.item(ctx, k, hints)
+		switch {
+		case cache.IsMissing(err):
 			failed = append(failed, s3.Failure{Key: k, Err: err})
-			continue
-		}
-		if err != nil {
+		case err != nil:
 			return nil, nil, err
+		case ok:
+			out = append(out, item)
 		}
-		out = append(out, s3.Item{Entry: sealed, Needs: needs})
 	}
 	return out, failed, nil
+}
+
+// item signs the own result of a key and lists what it needs. It is not ok if
+// there is none here, or only somebody else's, or it is remembered to be published.
+func (t *Team) item(ctx context.Context, k cache.Key, hints bool) (i s3.Item, ok bool, err error) {
+	sealed, entry, ok, err := t.sealOwn(ctx, k)
+	if err != nil || !ok || hints && t.knows(sealed.Digest) {
+		return i, false, err
+	}
+	needs, err := t.Local.Needs(ctx, entry)
+	return s3.Item{Entry: sealed, Needs: needs}, err == nil, err
+}
+
+// sealOwn signs the own result of a key, if there is one.
+func (t *Team) sealOwn(ctx context.Context, k cache.Key) (sealed cache.StoredEntry, e *cache.Entry, ok bool, err error) {
+	own, e, ok, err := t.Local.Own(ctx, k)
+	if err != nil || !ok {
+		return own, nil, false, err
+	}
+	sealed, err = t.Key.Seal(own, t.Remote.ID())
+	return sealed, e, err == nil, err
 }
 
 func (t *Team) knows(d cache.Digest) bool {

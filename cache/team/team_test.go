@@ -35,6 +35,12 @@ type member struct {
 
 func join(t *testing.T, server *s3test.Server, bucket, name string, trusts ...trust.Public) member {
 	t.Helper()
+	return joinWithin(t, time.Second, server, bucket, name, trusts...)
+}
+
+// joinWithin is join with a time-out of requests.
+func joinWithin(t *testing.T, timeout time.Duration, server *s3test.Server, bucket, name string, trusts ...trust.Public) member {
+	t.Helper()
 	dir := t.TempDir()
 	set, err := trust.Load(filepath.Join(dir, "trust.json"))
 	if err != nil {
@@ -51,7 +57,7 @@ func join(t *testing.T, server *s3test.Server, bucket, name string, trusts ...tr
 	}
 	remote, err := s3.Init(t.Context(), s3.Config{
 		Endpoint: server.Endpoint, Insecure: true, Region: server.Region, Bucket: bucket, Style: "path", Dir: filepath.Join(dir, "remote"),
-		Credentials: credentials.NewStaticV4(server.AccessKey, server.SecretKey, ""), Timeout: time.Second, Attempts: 2,
+		Credentials: credentials.NewStaticV4(server.AccessKey, server.SecretKey, ""), Timeout: timeout, Attempts: 2,
 	}, 0)
 	if err != nil {
 		t.Fatal(err)

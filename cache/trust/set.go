@@ -232,17 +232,7 @@ func (s *Set) Check(e cache.StoredEntry) error {
 	if !s.knowsStore(seal.Scope) {
 		return fmt.Errorf("signed by %s for another store (%s)", seal.Signer, clip(seal.Scope))
 	}
-	all := slices.Concat(s.Keys, s.own)
-	at := slices.IndexFunc(all, func(k Key) bool { return k.Name == seal.Signer && !k.Removed })
-	if at < 0 {
-		return fmt.Errorf("signed by %s, whom you do not trust; if you do, ask for the public key: nbpipe key trust %s:...", seal.Signer, seal.Signer)
-	}
-	for _, r := range s.Revoked {
-		if r.Name == seal.Signer && !e.Time.Before(r.Since) {
-			return fmt.Errorf("signed by %s at %s, and that key is revoked since %s", seal.Signer, e.Time.UTC().Format(time.RFC3339), r.Since.UTC().Format(time.RFC3339))
-		}
-	}
-	public, err := ParsePublic(all[at].Public)
+	public, err := s.believed(seal.Signer, e.Time)
 	if err != nil {
 		return err
 	}
@@ -262,6 +252,42 @@ func (s *Set) Check(e cache.StoredEntry) error {
 	defer s.mu.Unlock()
 	s.checked[id], s.fresh = struct{}{}, true
 	return nil
+}
+
+// CheckSigner says why nothing is believed that is filed under a signer's name and
+// was taken at the given time, by the server's clock; nil means that it depends on
+// what is in it. So what a listing shows of an entry may do to pass it over.
+func (s *Set) CheckSigner(name string, at time.Time) error {
+	if cache.CheckKeyName(name) != nil {
+		return fmt.Errorf("filed under %q, which is no name of a key", clip(name))
+	}
+	_, err := s.believed(name, at)
+	return err
+}
+
+// RevokedError says that a key was revoked before it signed.
+type RevokedError struct {
+	Signer    string
+	At, Since time.Time // of the entry; of the revocation
+}
+
+func (e *RevokedError) Error() string {
+	return fmt.Sprintf("signed by %s at %s, and that key is revoked since %s", e.Signer, e.At.UTC().Format(time.RFC3339), e.Since.UTC().Format(time.RFC3339))
+}
+
+// believed returns the key of a signer's name, if what it signed at a time is believed.
+func (s *Set) believed(name string, at time.Time) (Public, error) {
+	all := slices.Concat(s.Keys, s.own)
+	i := slices.IndexFunc(all, func(k Key) bool { return k.Name == name && !k.Removed })
+	if i < 0 {
+		return Public{}, fmt.Errorf("signed by %s, whom you do not trust; if you do, ask for the public key: nbpipe key trust %s:...", name, name)
+	}
+	for _, r := range s.Revoked {
+		if r.Name == name && !at.Before(r.Since) {
+			return Public{}, &RevokedError{name, at, r.Since}
+		}
+	}
+	return ParsePublic(all[i].Public)
 }
 
 func (s *Set) knowsStore(id string) bool {

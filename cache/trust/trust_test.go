@@ -116,6 +116,38 @@ func TestI10_Check(t *testing.T) {
 	}
 }
 
+// TestI10_CheckSigner: what a listing shows is enough to pass over what cannot be
+// believed, with the reason that reading it would give.
+func TestI10_CheckSigner(t *testing.T) {
+	dir := t.TempDir()
+	alice, bob := generate(t, dir, "alice"), generate(t, dir, "bob")
+	s := load(t, filepath.Join(dir, "trust.json"))
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	if err := s.Add(PublicOf(alice), "", now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Pin("s3://team", "scope"); err != nil {
+		t.Fatal(err)
+	}
+	s.Revoke(Revocation{Name: "alice-1", Since: now})
+	for name, c := range map[string]struct {
+		e    cache.StoredEntry
+		want string
+	}{
+		"good":    {seal(t, alice, "scope", 1, now.Add(-time.Second)), ""},
+		"revoked": {seal(t, alice, "scope", 1, now), "revoked since 2026-05-01T12:00:00Z"},
+		"unknown": {seal(t, bob, "scope", 1, now), "bob-1, whom you do not trust"},
+	} {
+		listed, read := s.CheckSigner(c.e.Signer, c.e.Time), s.Check(c.e)
+		if fmt.Sprint(listed) != fmt.Sprint(read) || (listed == nil) != (c.want == "") || listed != nil && !strings.Contains(listed.Error(), c.want) {
+			t.Errorf("%s: listed %v, read %v", name, listed, read)
+		}
+	}
+	if err := s.CheckSigner("\x1b[2J", now); err == nil || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("a name that is none: %v", err)
+	}
+}
+
 func TestRotationAndNames(t *testing.T) {
 	dir := t.TempDir()
 	first, second := generate(t, dir, "alice"), generate(t, dir, "alice")

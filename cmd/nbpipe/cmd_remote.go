@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,12 +29,9 @@ func (a *app) withTeam(ctx context.Context, args []string, f func(*session, *vie
 	if err := s.parse(ctx); err != nil {
 		return err
 	}
-	config, ok := a.settings.Remote.config(s.x.Cache)
-	if !ok || a.settings.Remote.Off {
-		return withCode(exitUsage, errNoRemote)
-	}
-	if !s.agreed() {
-		return withCode(exitUsage, fmt.Errorf("you have not agreed to the team cache of this experiment: nbpipe trust %s", s.target.experiment))
+	config, err := s.bucket()
+	if err != nil {
+		return err
 	}
 	t, err := a.openTeam(ctx, s, config, a.tell)
 	if err != nil {
@@ -46,18 +44,36 @@ func (a *app) withTeam(ctx context.Context, args []string, f func(*session, *vie
 	return f(s, v)
 }
 
+func (s *session) notAgreed() error {
+	return withCode(exitUsage, fmt.Errorf("you have not agreed to the team cache of this experiment: nbpipe trust %s", s.target.experiment))
+}
+
 func (a *app) cacheInit() *cobra.Command {
 	var policies bool
+	var grace string
 	cmd := &cobra.Command{
 		Use: "init [EXPERIMENT]", Short: "Make the team cache, or check the one that is there", Args: cobra.MaximumNArgs(1),
 		Long: `Make the team cache that the experiment's settings, or yours, name: the bucket, if
 it is not there, and the store's ID in it. One that is there is left as it is.
 
+The grace is how long garbage lies before it is deleted; publishing a run's
+results must take less than half of it.
+
 With --policies, print what the administrator of the bucket needs: a policy for
 each role (reader, writer, collector), and the lifecycle rule that removes
 uploads that were never finished.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.initRemote(cmd.Context(), args, policies) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			age, err := parseAge("--grace", grace)
+			if err == nil && age != 0 && age < s3.MinGrace {
+				err = fmt.Errorf("--grace %s is too short: at least %s, and more than twice as long as publishing a run's results takes", grace, s3.MinGrace)
+			}
+			if err != nil {
+				return withCode(exitUsage, err)
+			}
+			return a.initRemote(cmd.Context(), args, policies, age)
+		},
 	}
+	cmd.Flags().StringVar(&grace, "grace", "", "grace of a new team cache, such as 12h (default 48h)")
 	cmd.Flags().BoolVar(&policies, "policies", false, "print policies for the bucket, and ask the server for nothing")
 	return cmd
 }
@@ -69,43 +85,36 @@ func (a *app) printPolicies(c s3.Config) {
 	fmt.Fprintf(a.stdout, "# lifecycle rule of the bucket\n%s\n", s3.Lifecycle(c.Prefix))
 }
 
-func (a *app) initRemote(ctx context.Context, args []string, policies bool) error {
-	var config s3.Config
-	var ok bool
-	if a.settings.Remote.Bucket != "" {
-		config, ok = a.settings.Remote.config(nil)
-	} else {
-		s, err := a.open(ctx, args, false)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		if err := s.parse(ctx); err != nil {
-			return err
-		}
-		config, ok = a.settings.Remote.config(s.x.Cache)
+func (a *app) initRemote(ctx context.Context, args []string, policies bool, grace time.Duration) error {
+	s, err := a.openMeant(ctx, args)
+	if err != nil {
+		return err
 	}
-	if !ok {
-		return withCode(exitUsage, errNoRemote)
+	defer s.close()
+	config, err := s.bucket()
+	if policies { // nothing is sent
+		config, err = s.meant()
+	}
+	if err != nil {
+		return err
 	}
 	if policies {
 		a.printPolicies(config)
 		return nil
 	}
 	config.Event = a.tell
-	remote, err := s3.Init(ctx, config, 0)
+	remote, err := s3.Init(ctx, config, grace)
 	if err != nil {
 		return withCode(exitStore, err)
 	}
 	defer func() { _ = remote.Close() }()
-	set, _, err := a.trusted()
-	if err != nil {
-		return err
+	if grace != 0 && grace != remote.Grace() {
+		a.note("the team cache was there already, with a grace of %s, which stays: its members rely on it", ageText(remote.Grace()))
 	}
-	if _, err := set.Pin(remote.Place(), remote.ID()); err != nil {
+	if _, err := s.trust.Pin(remote.Place(), remote.ID()); err != nil {
 		return withCode(exitStore, err)
 	}
-	if err := set.Save(); err != nil {
+	if err := s.trust.Save(); err != nil {
 		return err
 	}
 	can, err := remote.Probe(ctx, true)
@@ -119,7 +128,7 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool) erro
 			Capabilities s3.Capabilities `json:"capabilities"`
 		}{placeText(config), remote.ID(), can})
 	}
-	fmt.Fprintf(a.stdout, "%s is a team cache, ID %s\n", placeText(config), remote.ID())
+	fmt.Fprintf(a.stdout, "%s is a team cache, ID %s; garbage lies for %s\n", placeText(config), remote.ID(), ageText(remote.Grace()))
 	for _, n := range can.Notes() {
 		fmt.Fprintf(a.stdout, "note: %s\n", n)
 	}
@@ -127,12 +136,18 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool) erro
 }
 
 func (a *app) cachePush() *cobra.Command {
-	return &cobra.Command{
-		Use: "push [EXPERIMENT] [NODE...]", Short: "Publish this machine's results of an experiment to the team cache",
+	var all bool
+	cmd := &cobra.Command{
+		Use: "push [EXPERIMENT] [NODE...]", Short: "Publish this machine's results of an experiment, or all of them, to the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if all {
+				return a.withBucket(cmd.Context(), args, func(s *session, v *view) error { return s.pushAll(cmd.Context(), v) })
+			}
 			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.push(cmd.Context(), v) })
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "all results that this machine made; the experiment only says which team cache")
+	return cmd
 }
 
 func (s *session) push(ctx context.Context, v *view) error {
@@ -144,6 +159,9 @@ func (s *session) push(ctx context.Context, v *view) error {
 	}
 	v.phase("publishing to the team cache")
 	got, err := s.team.Push(ctx, keys, false)
+	if err == nil {
+		s.keep(ctx)
+	}
 	v.close()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -171,12 +189,19 @@ func (s *session) push(ctx context.Context, v *view) error {
 }
 
 func (a *app) cachePull() *cobra.Command {
-	return &cobra.Command{
-		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, with their content, from the team cache",
+	var all bool
+	cmd := &cobra.Command{
+		Use: "pull [EXPERIMENT] [NODE...]", Short: "Fetch results of an experiment, or all there are, with their content, from the team cache",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if all {
+				a.settings.Remote.Mode = "read" // no key is needed
+				return a.withBucket(cmd.Context(), args, func(s *session, v *view) error { return s.pullAll(cmd.Context(), v) })
+			}
 			return a.withTeam(cmd.Context(), args, func(s *session, v *view) error { return s.pull(cmd.Context(), v) })
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "all results there that somebody whom you trust signed; the experiment only says which team cache")
+	return cmd
 }
 
 // pull fetches the content of what the plan found; run would do so when it is needed.

@@ -50,7 +50,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 		return err
 	}
 	started := time.Now()
-	if outcome, ok := plan.LoadOutcome(s.store, name); ok && !o.force && s.stillHolds(ctx, outcome) {
+	if outcome, ok := plan.LoadOutcome(s.store, name); ok && !o.force && !s.overdue(outcome, started) && s.stillHolds(ctx, outcome) {
 		return s.conclude(outcome, run.Summary{Total: outcome.Nodes, Cached: outcome.Nodes}, time.Since(started), o)
 	}
 	v := a.newView()
@@ -98,6 +98,13 @@ func complete(sum run.Summary) bool {
 
 func (s *session) stillHolds(ctx context.Context, o *plan.Outcome) bool {
 	return o.StillHolds(ctx, s.store, filepath.Join(s.folder, plan.LockName), s.hash(ctx), os.Environ())
+}
+
+// overdue reports whether a team cache should be told again that the experiment is
+// in use: a run with nothing to do does not ask it.
+func (s *session) overdue(o *plan.Outcome, now time.Time) bool {
+	const renew = 7 * 24 * time.Hour
+	return len(s.trust.Stores) > 0 && now.Sub(o.Saved) > renew
 }
 
 // execute runs the plan on this machine.

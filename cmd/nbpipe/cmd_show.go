@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +37,7 @@ type nodeJSON struct {
 	Outputs     json.RawMessage  `json:"outputs,omitempty"`
 	Verdicts    []stages.Verdict `json:"verdicts,omitempty"`
 	Record      *cache.Record    `json:"record,omitempty"`
-	Diverging   []string         `json:"diverging,omitempty"`
+	Diverging   []cache.Side     `json:"diverging,omitempty"` // the one in use first
 }
 
 func (a *app) show(cmd *cobra.Command, s *session) error {
@@ -103,11 +102,7 @@ func (s *session) describe(cmd *cobra.Command, n *run.Node) (nodeJSON, error) {
 	if err != nil {
 		return doc, withCode(exitStore, err)
 	}
-	for _, c := range all {
-		if c.Entry != nil && c.Entry.OutputDigest() != n.Entry.OutputDigest() {
-			doc.Diverging = append(doc.Diverging, c.Stored.Digest.String())
-		}
-	}
+	doc.Diverging = cache.Divergence(all)
 	return doc, nil
 }
 
@@ -126,8 +121,12 @@ func (a *app) printNode(d nodeJSON) {
 	}
 	a.printMembers("inputs", d.Inputs)
 	a.printMembers("outputs", d.Outputs)
-	if len(d.Diverging) > 0 {
-		fmt.Fprintf(a.stdout, "  %s other runs of this key gave other outputs: entries %s\n", t.paint(red, "diverges"), strings.Join(d.Diverging, ", "))
+	for i, s := range d.Diverging {
+		which := "other runs gave"
+		if i == 0 {
+			which = "in use are"
+		}
+		fmt.Fprintf(a.stdout, "  %s %s outputs %s\n", t.paint(red, "diverges"), which, s)
 	}
 	printVerdicts(a.stdout, t, d.Verdicts)
 }

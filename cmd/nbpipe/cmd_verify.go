@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,10 @@ type verifyJSON struct {
 	Differ []string `json:"differ,omitempty"` // outputs
 	Error  string   `json:"error,omitempty"`
 	Note   string   `json:"note,omitempty"`
+
+	// Of results that others gave (cache verify --rerun).
+	Signer string     `json:"signer,omitempty"`
+	Signed *time.Time `json:"signed,omitempty"` // by the server's clock
 }
 
 func (a *app) verify(ctx context.Context, args []string) error {
@@ -120,15 +125,19 @@ func (a *app) printVerified(v *view, r verifyJSON) int {
 	v.erase()
 	t := a.terminal(a.stdout)
 	code := exitOK
+	node := r.Node
+	if r.Signer != "" {
+		node += "  (by " + cache.Source{Signer: r.Signer, Time: *r.Signed}.String() + ")"
+	}
 	switch {
 	case r.Error != "":
 		code = exitStage
-		a.verified(r, t.paint(red, "failed")+"  "+r.Node+": "+r.Error)
+		a.verified(r, t.paint(red, "failed")+"  "+node+": "+r.Error)
 	case r.Same:
-		a.verified(r, t.paint(green, "same")+"    "+r.Node)
+		a.verified(r, t.paint(green, "same")+"    "+node)
 	default:
 		code = exitDifference
-		line := t.paint(red, "differs") + " " + r.Node
+		line := t.paint(red, "differs") + " " + node
 		for _, d := range r.Differ {
 			line += "\n          " + d
 		}

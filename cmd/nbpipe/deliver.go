@@ -67,12 +67,13 @@ func pageName(n *run.Node) string {
 	return name
 }
 
-// lostReports finds reports whose pages the store has lost; they run again.
+// lostReports finds reports whose pages are neither here nor in the team cache;
+// they run again.
 func (s *session) lostReports(ctx context.Context) []int {
 	var lost []int
 	for _, p := range s.pages() {
-		has, err := s.store.HasBlob(ctx, p.file.Digest)
-		if err != nil || has {
+		err := s.store.Complete(ctx, &cache.Entry{Key: p.node.Key, Objects: []cache.Object{p.file.Object}})
+		if !cache.IsMissing(err) {
 			continue
 		}
 		if s.store.MarkBad(ctx, p.file.Digest, "the page of "+p.node.Address+" was lost") == nil {

@@ -8,6 +8,8 @@ import (
 	"github.com/nbpipe/nbpipe/hypotheses"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/command"
+	"github.com/nbpipe/nbpipe/stages/dataset/artifact"
+	"github.com/nbpipe/nbpipe/stages/dataset/darcyflow"
 	"github.com/nbpipe/nbpipe/stages/dataset/fetch"
 	"github.com/nbpipe/nbpipe/stages/dataset/nasbench201"
 	"github.com/nbpipe/nbpipe/stages/preprocess"
@@ -17,7 +19,7 @@ import (
 // kinds are the kinds of nodes that this build knows.
 func kinds() *stages.Registry {
 	return stages.NewRegistry(slices.Concat(
-		[]*stages.Kind{command.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
+		[]*stages.Kind{command.Kind, artifact.Kind, darcyflow.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
 		preprocess.Kinds(), hypotheses.Kinds(),
 	)...)
 }
@@ -26,5 +28,6 @@ func kinds() *stages.Registry {
 func (s *session) services() stages.Services {
 	return stages.Services{
 		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(), Memo: new(sync.Map),
+		Artifacts: s.artifacts(),
 	}
 }

@@ -35,12 +35,7 @@ type resultEvent struct {
 
 func (a *app) printOutcome(s *session, o *plan.Outcome, sum run.Summary, took time.Duration) {
 	if s.team != nil {
-		lines := teamText(s.team.Report())
-		refused := s.engine.Refused()
-		for _, reason := range sortedKeys(refused) {
-			lines = append(lines, fmt.Sprintf("team cache: %s not used: %s", count(refused[reason], "result"), reason))
-		}
-		for _, line := range lines {
+		for _, line := range append(teamText(s.team.Report()), passedOver("not used", s.engine.Refused())...) {
 			if a.json {
 				doc, _ := json.Marshal(run.Event{Time: time.Now(), Type: run.EventTeam, Message: line})
 				fmt.Fprintf(a.stdout, "%s\n", doc)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/cache/s3"
 	"github.com/nbpipe/nbpipe/cache/team"
 	"github.com/nbpipe/nbpipe/cache/trust"
@@ -194,7 +195,11 @@ func (a *app) openTeam(ctx context.Context, s *session, config s3.Config, tell f
 			return nil, err
 		}
 	}
-	o := team.Options{Local: s.store, Remote: remote, Dir: s.remoteFolder()}
+	o := team.Options{
+		Local: s.store, Remote: remote, Dir: s.remoteFolder(),
+		// The store's ID is random: so the name tells nobody the folder.
+		Root: &team.Root{ID: cache.DigestOf([]byte(s.store.ID() + "\x00" + s.path)).Short(), Experiment: filepath.Base(s.path)},
+	}
 	if a.settings.Remote.Mode != "read" {
 		switch key, err := s.keys.Load(a.settings.Remote.Key); {
 		case errors.Is(err, trust.ErrNoKey):
@@ -223,7 +228,27 @@ func (s *session) leave(ctx context.Context, v *view) {
 		}
 	}
 	s.team.Flush(ctx)
+	if ctx.Err() == nil {
+		s.keep(ctx)
+	}
 	_ = s.trust.SaveChecks(s.store)
+}
+
+// keep tells the team cache what the experiment uses, so that a collection of
+// garbage leaves it. What is no longer used is given up after a whole run only.
+func (s *session) keep(ctx context.Context) {
+	var keys []cache.Key
+	all := len(s.target.addresses) == 0
+	for _, n := range s.engine.Members() {
+		if n.Status == run.Cached || n.Status == run.Finished {
+			keys = append(keys, n.Key)
+		} else {
+			all = false
+		}
+	}
+	if err := s.team.Keep(ctx, keys, all); err != nil && !errors.Is(err, s3.ErrReadOnly) && !errors.Is(err, s3.ErrOff) {
+		s.app.tell(fmt.Sprintf("the team cache was not told which results this experiment uses, so a collection of garbage may delete them: %v", err))
+	}
 }
 
 // teamText says what the team gave and got, a line each; "" for nothing.

@@ -39,6 +39,7 @@ func TestScript(t *testing.T) {
 			"exits":       exits,
 			"interrupted": interrupted,
 			"corrupt":     corrupt,
+			"put-object":  putObject(t, server),
 		},
 	})
 }

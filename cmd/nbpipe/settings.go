@@ -62,7 +62,7 @@ func (s *settings) load(f *pflag.FlagSet) error {
 	v.SetEnvPrefix("NBPIPE")
 	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_", "-", "_"))
 	v.AutomaticEnv()
-	if err := v.BindPFlags(f); err != nil {
+	if err := bind(v, f); err != nil {
 		return err
 	}
 	s.Cache, s.Color, s.Memory = v.GetString("cache"), v.GetString("color"), v.GetString("memory")
@@ -90,6 +90,17 @@ func (s *settings) load(f *pflag.FlagSet) error {
 		return fmt.Errorf("--color is auto, always or never, not %q", s.Color)
 	}
 	return s.defaultCache()
+}
+
+// bind lets flags of settings go before other sources. A command's own flags are
+// no settings: one called remote would hide all of remote.*.
+func bind(v *viper.Viper, f *pflag.FlagSet) (err error) {
+	known := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	new(settings).flags(known)
+	known.VisitAll(func(k *pflag.Flag) {
+		err = errors.Join(err, v.BindPFlag(k.Name, f.Lookup(k.Name)))
+	})
+	return err
 }
 
 // folders reads the mirrors; in the environment they are separated as in PATH.

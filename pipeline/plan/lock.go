@@ -19,7 +19,7 @@ import (
 // LockName is the lock file's name, beside the experiment's files.
 const LockName = "nbpipe.lock"
 
-const lockHeader = `# Digests of what was fetched without a sha256 in the experiment.
+const lockHeader = `# Digests of what was fetched, or taken by a tag, where the experiment states none.
 # "nbpipe run" adds to this file and checks against it: keep it under version control.
 # To accept new content, delete its block and run again.
 `

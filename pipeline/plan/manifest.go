@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/nbpipe/nbpipe/cache"
@@ -76,7 +77,8 @@ func (m *Manifest) Save(store *cache.Local, now time.Time, exists func(address s
 	return nil
 }
 
-// Roots lists the keys that the manifests of wanted experiments name.
+// Roots lists the keys that the manifests of wanted experiments name, and those
+// of tags.
 func Roots(store *cache.Local, wanted func(experiment string) bool) ([]cache.Key, error) {
 	names, err := store.Refs()
 	if err != nil {
@@ -84,6 +86,10 @@ func Roots(store *cache.Local, wanted func(experiment string) bool) ([]cache.Key
 	}
 	var out []cache.Key
 	for _, name := range names {
+		if tag, ok := strings.CutPrefix(name, cache.TagRefs); ok {
+			out = append(out, cache.TagKey(tag)) // whatever is in the ref
+			continue
+		}
 		raw, err := store.Ref(name)
 		if err != nil {
 			continue

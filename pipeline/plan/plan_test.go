@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,6 +206,26 @@ func TestManifestKeepsWhatOthersRecord(t *testing.T) {
 	}
 	if d := LoadManifest(store, "/x"); len(d.Nodes) != 1 {
 		t.Errorf("after one left the experiment: %v", d.Nodes)
+	}
+}
+
+// Roots are of experiments and of tags, whatever is in a tag's ref.
+func TestRoots(t *testing.T) {
+	store, err := cache.Open(t.Context(), t.TempDir(), cache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	m := LoadManifest(store, "/x")
+	m.Record("command.a", cache.Key{1})
+	if err := errors.Join(m.Save(store, time.Now(), nil), store.SetRef(cache.TagRefs+"v", []byte("[]"))); err != nil {
+		t.Fatal(err)
+	}
+	for wanted, want := range map[bool][]cache.Key{true: {{1}, cache.TagKey("v")}, false: {cache.TagKey("v")}} {
+		got, err := Roots(store, func(string) bool { return wanted })
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("experiment wanted: %v: %v, %v", wanted, got, err)
+		}
 	}
 }
 

@@ -1,13 +1,16 @@
 package fetch
 
 import (
+	"cmp"
 	"fmt"
+	"mime"
 	"net/url"
 	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // secretParameter matches names of query parameters that sign or authorise.
@@ -45,21 +48,38 @@ func recorded(u *url.URL) string {
 	return display(u.String())
 }
 
-// baseName is the last part of a URL's path as a file name.
-func baseName(raw string) string {
-	const fallback = "download"
+// baseName is the file name that a URL ends in, or a fallback.
+func baseName(raw string) string { return cmp.Or(linkName(raw), "download") }
+
+// linkName is the file name that a URL ends in, "" if it has none.
+func linkName(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil {
-		return fallback
+	if err != nil || isDrive(u) {
+		return ""
 	}
-	name := strings.Map(func(r rune) rune {
+	return cleanName(path.Base(u.Path))
+}
+
+// dispositionName is the file name in a Content-Disposition header (RFC 6266),
+// "" if it has none.
+func dispositionName(header string) string {
+	_, params, err := mime.ParseMediaType(header)
+	if err != nil {
+		return ""
+	}
+	return cleanName(path.Base(strings.ReplaceAll(params["filename"], `\`, "/")))
+}
+
+// cleanName makes a file name of what may hold anything, "" if nothing is left.
+func cleanName(name string) string {
+	name = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '/' || r == '\\' {
 			return -1
 		}
 		return r
-	}, path.Base(u.Path))
-	if name == "" || name == "." || name == ".." || len(name) > 255 {
-		return fallback
+	}, name)
+	if name == "." || name == ".." || len(name) > 255 || !utf8.ValidString(name) {
+		return ""
 	}
 	return name
 }

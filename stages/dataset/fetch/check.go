@@ -19,6 +19,7 @@ import (
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	c := checker{attrs: attrs}
 	c.urls()
+	c.s3()
 	c.sha256()
 	c.numbers()
 	c.unpacking()
@@ -66,19 +67,23 @@ func (c *checker) url(attribute, s string) {
 	u, err := url.Parse(s)
 	switch {
 	case strings.TrimSpace(s) == "":
-		c.add(attribute, "The URL is empty", "Give the http, https or file URL of the data.")
+		c.add(attribute, "The URL is empty", "Give the http, https, file or s3 URL of the data.")
 	case err != nil || strings.IndexFunc(s, unicode.IsSpace) >= 0:
 		c.add(attribute, "This is no URL", "%q cannot be read as a URL. Spaces are written as %%20.", display(s))
 	case u.Scheme == "http" || u.Scheme == "https":
 		c.webURL(attribute, u)
+	case u.Scheme == "s3":
+		if _, err := parseObject(u); err != nil {
+			c.add(attribute, "This s3 URL names no object", "%s.", upper(err.Error()))
+		}
 	case u.Scheme == "file":
 		if _, err := filePath(u); err != nil {
 			c.add(attribute, "This file URL names no absolute path", "%s. A file of the experiment itself needs no dataset: write path(\"data.csv\") where it is used.", upper(err.Error()))
 		}
 	case u.Scheme == "":
-		c.add(attribute, "The URL has no scheme", "%q does not begin with http://, https:// or file://. A file of the experiment itself needs no dataset: write path(%q) where it is used.", display(s), display(s))
+		c.add(attribute, "The URL has no scheme", "%q does not begin with http://, https://, file:// or s3://. A file of the experiment itself needs no dataset: write path(%q) where it is used.", display(s), display(s))
 	default:
-		c.add(attribute, "The URL's scheme is not supported", "%q begins with %s://; known are http, https and file. Object stores and other services have https addresses of their files, too.", display(s), u.Scheme)
+		c.add(attribute, "The URL's scheme is not supported", "%q begins with %s://; known are http, https, file and s3. Other services have https addresses of their files, too.", display(s), u.Scheme)
 	}
 }
 
@@ -88,7 +93,52 @@ func (c *checker) webURL(attribute string, u *url.URL) {
 		c.add(attribute, "The URL names no server", "%q has nothing between %s:// and the path.", display(u.String()), u.Scheme)
 	case u.User != nil:
 		c.add(attribute, "The URL holds credentials", "A user or password in a URL ends up in messages. Remove it, and set headers = { Authorization = var.token } with a sensitive variable.")
+	case isDrive(u):
+		if _, err := parseDrive(u); err != nil {
+			c.add(attribute, "This link to Google Drive names no file", "%q: %s.", display(u.String()), err)
+		}
 	}
+}
+
+// s3 checks where buckets are said to be.
+func (c *checker) s3() {
+	v, ok := c.value("s3")
+	if !ok {
+		return
+	}
+	text := func(name string) string {
+		if a := v.GetAttr(name); !a.IsNull() {
+			return a.AsString()
+		}
+		return ""
+	}
+	endpoint, style := text("endpoint"), text("style")
+	insecure := v.GetAttr("insecure")
+	switch {
+	case strings.ContainsAny(endpoint, "/?#@") || strings.IndexFunc(endpoint, unicode.IsSpace) >= 0:
+		c.add("s3", "The endpoint is no host", "endpoint is %q: give host or host:port, without https:// and path; http is chosen with insecure = true.", clip(endpoint))
+	case endpoint == "" && !insecure.IsNull() && insecure.True():
+		c.add("s3", "Amazon is reached by https", "insecure is for a server of your own: give its endpoint, or remove insecure.")
+	}
+	if style != "" && style != "path" && style != "virtual" {
+		c.add("s3", "The style is not known", "style is %q; known are path (host/bucket/key) and virtual (bucket.host/key). Leave it out to choose by the endpoint.", clip(style))
+	}
+	if region := text("region"); region != "" && !regionName.MatchString(region) {
+		c.add("s3", "This is no region", "region is %q; regions are such as us-east-1.", clip(region))
+	}
+	if links, known := c.links(); known && !slices.ContainsFunc(links, isS3) {
+		c.add("s3", "No URL is of a bucket", "s3 says where the buckets of s3:// URLs are, and neither url nor mirrors has one.")
+	}
+}
+
+func isS3(link string) bool { return strings.HasPrefix(link, "s3:") }
+
+// links are url and mirrors, if all of them are known.
+func (c *checker) links() (links []string, known bool) {
+	s, ok := c.text("url")
+	mirrors := c.attrs["mirrors"]
+	known = ok && (mirrors == cty.NilVal || mirrors.IsWhollyKnown())
+	return append([]string{s}, c.attrs.Strings("mirrors")...), known
 }
 
 var hex = regexp.MustCompile(`^[0-9a-fA-F]*$`)
@@ -150,8 +200,11 @@ var ownHeaders = []string{"range", "if-range", "accept-encoding", "host", "conne
 // headers checks names and values, and shows neither: both may be secret.
 func (c *checker) headers() {
 	v, ok := c.value("headers")
-	if !ok {
+	if !ok || v.LengthInt() == 0 {
 		return
+	}
+	if s, ok := c.text("url"); ok {
+		c.headersFor(s)
 	}
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
@@ -164,6 +217,18 @@ func (c *checker) headers() {
 		case !e.IsNull() && strings.IndexFunc(e.AsString(), unicode.IsControl) >= 0:
 			c.add("headers", "A header's value has control characters", "The value of %s has a line break or another control character; a file with a token often ends in one: use trimspace().", name)
 		}
+	}
+}
+
+// headersFor says where headers are of no use.
+func (c *checker) headersFor(link string) {
+	u, err := url.Parse(link)
+	switch {
+	case err != nil:
+	case u.Scheme == "s3":
+		c.add("headers", "Headers are not sent to a bucket", "headers are for http and https. Access to a bucket is by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials or the machine's role.")
+	case isDrive(u):
+		c.add("headers", "Headers are not sent to Google Drive", "A link works for files that are shared with everybody. For another one take the address of the API, https://www.googleapis.com/drive/v3/files/ID?alt=media, with headers = { Authorization = var.token }.")
 	}
 }
 

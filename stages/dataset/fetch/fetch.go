@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,13 +26,14 @@ var Kind = stages.Define[Stage](stages.Kind{
 
 // Stage is one fetch.
 type Stage struct {
-	URL     string            `attr:"url" doc:"Where the file is: http, https, or file with an absolute path."`
+	URL     string            `attr:"url" doc:"Where the file is: http, https, s3://bucket/key, the link of a file on Google Drive, or file with an absolute path."`
 	Mirrors []string          `attr:"mirrors,optional" doc:"Other URLs of the same bytes, tried in order after url."`
 	SHA256  string            `attr:"sha256,key,optional,lower" doc:"SHA-256 of the download in 64 hexadecimal digits. Without it, the first run records it in nbpipe.lock."`
 	Size    *int64            `attr:"size,optional" doc:"Size of the download in bytes, to notice a wrong file early."`
 	Unpack  bool              `attr:"unpack,key" default:"false" doc:"Unpack the download: tar and zip become a folder, a gz, bz2 or zst file becomes the file in it."`
 	Strip   int               `attr:"strip_components,key" default:"0" doc:"Leading folders to remove from the names in the archive."`
 	Member  string            `attr:"member,key,optional" doc:"Take this one file or folder of the archive (named as after strip_components). Implies unpack."`
+	S3      *S3               `attr:"s3,optional" doc:"Where the buckets of s3:// URLs are: { endpoint, region, style, insecure }. Amazon by default. Credentials are taken from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials or the machine's role; none are needed for public buckets."`
 	Headers map[string]string `attr:"headers,optional,sensitive" doc:"HTTP headers for the server of url, such as Authorization. Sent to no other."`
 	Licence string            `attr:"licence,optional" doc:"Licence of the data, for reports."`
 	Name    string            `attr:"name,optional" doc:"File name of the result. The last part of url by default."`
@@ -47,7 +49,11 @@ func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type {
 
 // LockSource implements stages.Locked.
 func (s *Stage) LockSource() (source, attribute string, unpinned bool) {
-	return display(s.URL), "sha256", s.SHA256 == ""
+	source = display(s.URL)
+	if s.S3 != nil && s.S3.Endpoint != "" && strings.HasPrefix(s.URL, "s3:") {
+		source += " at " + s.S3.Endpoint // another server's bucket is another one
+	}
+	return source, "sha256", s.SHA256 == ""
 }
 
 // Run implements stages.Stage.
@@ -72,7 +78,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 		out.Facts["licence"] = s.Licence
 	}
 	if !s.Unpack && s.Member == "" {
-		out.SetFile("file", got.path, s.fileName())
+		out.SetFile("file", got.path, s.fileName(got))
 		return nil
 	}
 	return explain(s.unpack(ctx, in, out, got))
@@ -99,7 +105,7 @@ func (s *Stage) unpack(ctx context.Context, in *stages.Input, out *stages.Output
 	_ = os.Remove(got.path)
 	out.Metrics["members"] = float64(res.Members)
 	out.Metrics["bytes_unpacked"] = float64(res.Bytes)
-	name := s.fileName()
+	name := s.fileName(got)
 	switch {
 	case member != "":
 		dest = filepath.Join(dest, filepath.FromSlash(member))
@@ -114,11 +120,8 @@ func (s *Stage) unpack(ctx context.Context, in *stages.Input, out *stages.Output
 }
 
 // fileName is the name for people: part of no key.
-func (s *Stage) fileName() string {
-	if s.Name != "" {
-		return s.Name
-	}
-	return baseName(s.URL)
+func (s *Stage) fileName(got *download) string {
+	return cmp.Or(s.Name, linkName(s.URL), got.name, "download")
 }
 
 // withoutPacking removes the endings of archives from a file name.
@@ -147,5 +150,6 @@ type download struct {
 	path   string
 	size   int64
 	digest cache.Digest
+	name   string // as its source calls it; may be empty
 	from   string // for messages and the record: no absolute path, no credentials
 }

@@ -10,10 +10,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/nbpipe/nbpipe/cache/s3"
 )
 
 // options are the numbers of a download; tests make them small.
@@ -27,6 +30,10 @@ type options struct {
 	redirects  int
 	transport  http.RoundTripper
 	sleep      func(ctx context.Context, d time.Duration) error
+
+	drive       string                          // where Google Drive hands out files
+	credentials func() *credentials.Credentials // for s3:// URLs
+	lookup      time.Duration                   // the longest that finding credentials may take
 }
 
 func defaults() *options {
@@ -46,7 +53,10 @@ func defaults() *options {
 			DisableCompression:  true, // the digest is of the bytes as they lie on the server
 			IdleConnTimeout:     30 * time.Second,
 		},
-		sleep: sleep,
+		sleep:       sleep,
+		drive:       "https://drive.usercontent.google.com",
+		credentials: s3.DefaultCredentials,
+		lookup:      5 * time.Second,
 	}
 }
 
@@ -91,17 +101,36 @@ type later struct {
 func (l *later) Error() string { return l.err.Error() }
 func (l *later) Unwrap() error { return l.err }
 
-var errStalled = errors.New("the server stopped sending")
+var (
+	errStalled = errors.New("the server stopped sending")
+	errChanged = errors.New("the file on the server changed during the download")
+)
 
-// transfer downloads one URL to a sink, over as many connections as it takes.
+// source is whom a transfer asks for the file. It may learn from an answer, such
+// as where the file is or who may read it.
+type source interface {
+	// request makes a GET that has these headers.
+	request(ctx context.Context, headers http.Header) (*http.Request, error)
+	// redirect says whether a redirect is followed, as http.Client.CheckRedirect does.
+	redirect(req *http.Request, via []*http.Request) error
+	// answered sees each answer before the transfer does. errAgain asks for
+	// another request; any other error is the transfer's.
+	answered(res *http.Response) error
+}
+
+var errAgain = errors.New("ask again")
+
+// rounds bounds how often a source may ask again in a row.
+const rounds = 5
+
+// transfer downloads from one source to a sink, over as many connections as it takes.
 type transfer struct {
-	client  *client
-	url     *url.URL
-	headers map[string]string
-	sink    *sink
-	size    int64 // as the file states it, -1 if it does not
-	pinned  bool  // a mix of two versions would be noticed by the digest
-	report  func(done, total int64)
+	client *client
+	source source
+	sink   *sink
+	size   int64 // as the file states it, -1 if it does not
+	pinned bool  // a mix of two versions would be noticed by the digest
+	report func(done, total int64)
 
 	validator   string // ETag or Last-Modified of what the sink holds
 	etag        string
@@ -109,6 +138,7 @@ type transfer struct {
 	noRange     bool  // the server's ranges are not to be trusted
 	resumed     bool
 	contentType string
+	disposition string // Content-Disposition
 }
 
 // run downloads until the file is whole.
@@ -164,7 +194,7 @@ func (t *transfer) once(parent context.Context) error {
 	defer cancel(nil)
 	watch := time.AfterFunc(t.client.stall, func() { cancel(errStalled) })
 	defer watch.Stop()
-	res, err := t.request(ctx)
+	res, err := t.ask(ctx)
 	if err != nil {
 		return t.classify(ctx, err)
 	}
@@ -192,44 +222,40 @@ func (t *transfer) once(parent context.Context) error {
 	return nil
 }
 
-func (t *transfer) request(ctx context.Context) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url.String(), nil)
-	if err != nil {
-		return nil, &permanent{err}
-	}
-	req.Header.Set("User-Agent", "nbpipe")
-	req.Header.Set("Accept-Encoding", "identity")
-	for k, v := range t.headers {
-		req.Header.Set(k, v)
-	}
-	if t.sink.n > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", t.sink.n))
-		if t.validator != "" {
-			req.Header.Set("If-Range", t.validator)
+// ask makes requests until an answer is for the transfer.
+func (t *transfer) ask(ctx context.Context) (*http.Response, error) {
+	c := http.Client{Transport: t.client.transport, CheckRedirect: t.source.redirect}
+	for range rounds {
+		req, err := t.source.request(ctx, t.headers())
+		if err != nil {
+			return nil, err
+		}
+		res, err := c.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		err = t.source.answered(res)
+		if err == nil {
+			return res, nil
+		}
+		_ = res.Body.Close()
+		if err != errAgain {
+			return nil, err
 		}
 	}
-	c := http.Client{Transport: t.client.transport, CheckRedirect: t.redirect}
-	return c.Do(req)
+	return nil, &permanent{errors.New("the server sends from one address to the next")}
 }
 
-// redirect bounds redirects, and keeps credentials with the origin: net/http
-// itself would hand headers such as PRIVATE-TOKEN on to any host.
-func (t *transfer) redirect(req *http.Request, via []*http.Request) error {
-	switch {
-	case len(via) > t.client.redirects:
-		return &permanent{fmt.Errorf("more than %d redirects", t.client.redirects)}
-	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
-		return &permanent{fmt.Errorf("a redirect to %s:// is not followed", req.URL.Scheme)}
-	case !t.pinned && via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme == "http":
-		return &permanent{errors.New("a redirect from https to http is not followed without a sha256")}
-	}
-	req.Header.Del("Referer") // may hold a signed query
-	if !sameOrigin(t.url, req.URL) {
-		for k := range t.headers {
-			req.Header.Del(k)
+// headers asks for the rest of what the sink has, if it is of the same version.
+func (t *transfer) headers() http.Header {
+	h := http.Header{"User-Agent": {"nbpipe"}, "Accept-Encoding": {"identity"}}
+	if t.sink.n > 0 {
+		h.Set("Range", fmt.Sprintf("bytes=%d-", t.sink.n))
+		if t.validator != "" {
+			h.Set("If-Range", t.validator)
 		}
 	}
-	return nil
+	return h
 }
 
 // begin looks at an answer's head: whether the body is to be read (not done),
@@ -253,6 +279,11 @@ func (t *transfer) begin(res *http.Response) (done bool, err error) {
 		}
 		t.noRange = true
 		return false, errors.New("the server cannot go on where the connection was cut")
+	case res.StatusCode == http.StatusPreconditionFailed && asked:
+		if err := t.sink.reset(); err != nil {
+			return false, err
+		}
+		return false, errChanged
 	default:
 		return false, t.refused(res)
 	}
@@ -268,7 +299,7 @@ func (t *transfer) remember(res *http.Response) {
 	if t.etag != "" && !strings.HasPrefix(t.etag, "W/") {
 		t.validator = t.etag
 	}
-	t.contentType = res.Header.Get("Content-Type")
+	t.contentType, t.disposition = res.Header.Get("Content-Type"), res.Header.Get("Content-Disposition")
 	t.resumed = false
 }
 
@@ -286,7 +317,7 @@ func (t *transfer) continued(res *http.Response) error {
 		return fmt.Errorf("the server was asked for the bytes from %d, and sent %q", t.sink.n, res.Header.Get("Content-Range"))
 	case !t.sameVersion(res), t.total >= 0 && total >= 0 && total != t.total:
 		t.noRange = true
-		return errors.New("the file on the server changed during the download")
+		return errChanged
 	}
 	t.resumed = true
 	if total >= 0 {
@@ -318,23 +349,28 @@ func number(s string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// retryable are the statuses below 500 that may pass.
-var retryable = []int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
+// mayPass reports whether a status is one that asking later may heal.
+func mayPass(code int) bool {
+	switch code {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return code >= 500
+}
 
 // refused turns an error status into an error.
 func (t *transfer) refused(res *http.Response) error {
 	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // keeps the connection usable
 	err := fmt.Errorf("the server answered %s", statusText(res.StatusCode))
-	switch code := res.StatusCode; {
-	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+	switch {
+	case mayPass(res.StatusCode):
+		return &later{err, retryAfter(res)}
+	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
 		err = fmt.Errorf("%w: if it needs credentials, set headers = { Authorization = ... } with a sensitive variable", err)
-		return &permanent{err}
-	case slices.Contains(retryable, code):
-	case code >= 500 && code != http.StatusNotImplemented && code != http.StatusHTTPVersionNotSupported:
-	default:
-		return &permanent{err}
 	}
-	return &later{err, retryAfter(res)}
+	return &permanent{err}
 }
 
 func statusText(code int) string {
@@ -377,6 +413,8 @@ func (t *transfer) classify(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &certificate):
 		return &permanent{err}
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return &permanent{errors.New("the server speaks http, not https: write http:// in the URL, or insecure = true in s3")}
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return &permanent{fmt.Errorf("there is no server %s (or no network)", dns.Name)}
 	case errors.Is(err, io.ErrUnexpectedEOF):

@@ -1,12 +1,12 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,9 +96,11 @@ func (f *fetcher) candidates(ctx context.Context, dir string) (files []candidate
 }
 
 func (f *fetcher) names() map[string]bool {
-	names := map[string]bool{baseName(f.s.URL): true}
-	for _, m := range f.s.Mirrors {
-		names[baseName(m)] = true
+	names := map[string]bool{}
+	for _, link := range append([]string{f.s.URL}, f.s.Mirrors...) {
+		if name := linkName(link); name != "" {
+			names[name] = true
+		}
 	}
 	if !f.want.IsZero() {
 		names[f.want.String()] = true
@@ -144,14 +146,13 @@ func (f *fetcher) byDigest(ctx context.Context, files []candidate, seen int) (*c
 	return nil, fmt.Errorf("none of its %d files has sha256 %s", seen, f.want)
 }
 
-// byName returns the one file with the URL's name; several are fine if their
-// bytes are equal.
+// byName returns the one file with the URL's name, or, for a URL without one,
+// with the name that was given; several are fine if their bytes are equal.
 func (f *fetcher) byName(ctx context.Context, files []candidate) (*candidate, error) {
-	u, err := url.Parse(f.s.URL)
-	if err != nil {
-		return nil, err
+	name := cmp.Or(linkName(f.s.URL), f.s.Name)
+	if name == "" {
+		return nil, errors.New("neither a sha256 nor a name is known of the file: give one")
 	}
-	name := baseName(u.String())
 	var hit *candidate
 	var digest cache.Digest
 	for i := range files {

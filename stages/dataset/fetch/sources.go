@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -25,6 +26,7 @@ type fetcher struct {
 	size   int64        // -1 when not known
 	sink   *sink
 	client *client
+	name   string // of the file, as its source calls it
 	tried  []attempt
 }
 
@@ -76,7 +78,7 @@ func (f *fetcher) fetch(ctx context.Context) (*download, error) {
 		_ = os.Remove(name)
 		return nil, err
 	}
-	return &download{path: name, size: f.sink.n, digest: f.sink.digest(), from: from}, nil
+	return &download{path: name, size: f.sink.n, digest: f.sink.digest(), name: f.name, from: from}, nil
 }
 
 func (f *fetcher) trySources(ctx context.Context) (from string, err error) {
@@ -168,14 +170,15 @@ func (f *fetcher) fromURL(ctx context.Context, u *url.URL) error {
 	if f.in.Services.Offline {
 		return errOffline
 	}
-	t := &transfer{client: f.client, url: u, sink: f.sink, size: f.size, pinned: !f.want.IsZero(), total: -1, report: f.report}
-	if origin, err := url.Parse(f.s.URL); err == nil && sameOrigin(origin, u) {
-		t.headers = f.s.Headers
+	from, err := f.source(u)
+	if err != nil {
+		return err
 	}
+	t := &transfer{client: f.client, source: from, sink: f.sink, size: f.size, pinned: !f.want.IsZero(), total: -1, report: f.report}
 	if err := t.run(ctx); err != nil {
 		return err
 	}
-	err := f.verify(t.contentType)
+	err = f.verify(t.contentType)
 	var wrong *digestError
 	if errors.As(err, &wrong) && t.resumed { // the parts may be of different files
 		if err := f.sink.reset(); err != nil {
@@ -187,7 +190,31 @@ func (f *fetcher) fromURL(ctx context.Context, u *url.URL) error {
 		}
 		err = f.verify(t.contentType)
 	}
+	f.name = cmp.Or(linkName(u.String()), dispositionName(t.disposition))
 	return err
+}
+
+// source is whom to ask for what is at a URL.
+func (f *fetcher) source(u *url.URL) (source, error) {
+	w := web{url: u, pinned: !f.want.IsZero(), redirects: f.client.redirects}
+	switch {
+	case u.Scheme == "s3":
+		name, err := parseObject(u)
+		if err != nil {
+			return nil, err
+		}
+		return newObject(name, f.s.S3, f.access()), nil
+	case isDrive(u):
+		link, err := parseDrive(u)
+		if err != nil {
+			return nil, err
+		}
+		return newDrive(link, f.client.drive, w)
+	}
+	if origin, err := url.Parse(f.s.URL); err == nil && sameOrigin(origin, u) {
+		w.headers = f.s.Headers
+	}
+	return &w, nil
 }
 
 func (f *fetcher) fromFileURL(ctx context.Context, u *url.URL) error {
