@@ -255,8 +255,9 @@ func syncPoints(t *testing.T) []string {
 // heals. What it had published is there, nothing that is there lacks anything, and
 // the next one goes on.
 func TestCrashAtEverySyncPoint(t *testing.T) {
+	t.Parallel()
 	points := syncPoints(t)
-	seeds := 10
+	seeds := 6
 	if heavy() {
 		seeds = 200
 	}

@@ -238,6 +238,7 @@ func flips(at ...int) map[string]func([]byte) []byte {
 // not touched; and who has the right bytes can put everything in order. It is seen
 // by a machine that comes after the harm, and by one that knew the packs before.
 func TestI5_TamperTable(t *testing.T) {
+	t.Parallel()
 	b := newBucket(t)
 	packOf := func(item int) string {
 		at, ok := locationOf(b.s, b.items[item].Needs[0])
