@@ -339,6 +339,7 @@ func readAll(t *testing.T, s *Store, b *bucket) (hits, misses int) {
 // A push and a collection are cut off after each number of requests: nothing in
 // the bucket lacks anything, and the next ones do what is left.
 func TestStopAfterEachRequest(t *testing.T) {
+	t.Parallel()
 	direct := s3test.Fake(t)
 	proxy := s3test.NewProxy(t, direct)
 	from := openLocal(t)
@@ -398,6 +399,7 @@ func TestStopAfterEachRequest(t *testing.T) {
 
 // The store's contract holds through a connection that fails, for each seed.
 func TestStoreThroughFaults(t *testing.T) {
+	t.Parallel()
 	seeds := 1
 	if heavy() {
 		seeds = 8

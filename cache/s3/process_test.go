@@ -27,8 +27,8 @@ import (
 func heavy() bool { return os.Getenv("NBPIPE_CI") != "" }
 
 // sampled says whether the nth of many like cases is run: all of them where
-// everything is tested, and else a quarter.
-func sampled(n int) bool { return heavy() || n%4 == 0 }
+// everything is tested, and else a sixth.
+func sampled(n int) bool { return heavy() || n%6 == 0 }
 
 // someServers are all servers where everything is tested, and else the one in this process.
 func someServers() map[string]func(testing.TB) *s3test.Server {

@@ -17,6 +17,7 @@ const (
 
 // refresh gives an object of a size the server's present time, by a copy onto itself.
 func (s *Store) refresh(ctx context.Context, name string, size int64) error {
+	s.at("refresh-before")
 	if size > maxCopy {
 		return s.refreshParts(ctx, name, size, copyPart)
 	}

@@ -152,7 +152,7 @@ func soakWriter(w *soaker) error {
 	say("refreshed", int(w.refreshed.Load()))
 	reused := 0
 	for _, d := range needsOf(items) {
-		at, _, packed := w.s.catalogue.where(d)
+		at, packed := locationOf(w.s, d)
 		if packed && doomed[packName(at.pack)] || !packed && doomed[blobName(d)] {
 			reused++
 		}

@@ -199,10 +199,11 @@ func (p *push) keep(ctx context.Context, before trashState) (bool, error) {
 		if strings.HasPrefix(name, entriesPrefix) {
 			return nil // its time must not change: what it is worth depends on it
 		}
-		p.at("refresh-before")
 		err := p.refresh(ctx, name, p.old[name])
 		if !errors.Is(err, errNotFound) {
-			p.at("refreshed")
+			if err == nil {
+				p.at("refreshed")
+			}
 			return err
 		}
 		mu.Lock()
@@ -315,7 +316,7 @@ func (p *push) absent(ctx context.Context) (small []cache.Packed, large []*cache
 				continue
 			}
 			seen[d] = true
-			if _, pack, ok := p.catalogue.where(d); ok {
+			if pack, ok := p.catalogue.where(d); ok {
 				p.relies(pack)
 				continue
 			}
@@ -395,16 +396,16 @@ func (p *push) lossOf(it Item) error {
 	return nil
 }
 
-// where returns where a blob lies, and the pack that holds it.
-func (c *catalogue) where(d cache.Digest) (location, info, bool) {
+// where returns the pack that holds a blob.
+func (c *catalogue) where(d cache.Digest) (info, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, ok := c.blobs[d]
 	if !ok {
-		return at, info{}, false
+		return info{}, false
 	}
 	p := c.packs[at.pack]
-	return at, info{name: packName(at.pack), size: p.size, modified: p.modified}, true
+	return info{name: packName(at.pack), size: p.size, modified: p.modified}, true
 }
 
 func (c *catalogue) has(d cache.Digest) bool {
