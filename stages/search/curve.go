@@ -10,12 +10,14 @@ import (
 	"github.com/nbpipe/nbpipe/stages/search/algorithm"
 )
 
-// maxPoints is how many points a curve has at most; a longer one is thinned.
+// maxPoints is how many points a curve has at most, but for its end; a longer one
+// is thinned.
 const maxPoints = 1000
 
 // writeIncumbent has a row a point: the mean over runs of the incumbent's reported
 // value and of its regret once that much was spent, with intervals. Points lie at
-// multiples of the cheapest evaluation, from where every run has an incumbent.
+// multiples of the cheapest evaluation and at the end, from where every run has an
+// incumbent.
 func (c *Common) writeIncumbent(in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run) error {
 	grid := d.grid(runs)
 	values := make([][]float64, len(runs))
@@ -66,6 +68,9 @@ func (d *data) grid(runs []*algorithm.Run) []float64 {
 	var out []float64
 	for p := stride; p <= points; p += stride {
 		out = append(out, float64(p)*unit)
+	}
+	if len(out) > 0 && out[len(out)-1] < most {
+		out = append(out, most)
 	}
 	return out
 }
