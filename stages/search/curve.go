@@ -36,18 +36,21 @@ func (c *Common) writeIncumbent(in *stages.Input, out *stages.Output, d *data, r
 		return fmt.Errorf("the incumbent's curve: %w", err)
 	}
 	n := len(grid)
-	mean, low, high, sd, regret := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	mean, low, high, sd := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	regret, regretLow, regretHigh := make([]float64, n), make([]float64, n), make([]float64, n)
 	best := d.report[d.optimum()]
 	column := make([]float64, len(runs))
 	for p, i := range intervals {
 		for r := range column {
 			column[r] = values[r][p]
 		}
-		mean[p], low[p], high[p], sd[p], regret[p] = i.Value, i.Low, i.High, deviation(column, i.Value), d.regret(i.Value, best)
+		mean[p], low[p], high[p], sd[p] = i.Value, i.Low, i.High, deviation(column, i.Value)
+		ends := [2]float64{d.regret(i.Low, best), d.regret(i.High, best)}
+		regret[p], regretLow[p], regretHigh[p] = d.regret(i.Value, best), min(ends[0], ends[1]), max(ends[0], ends[1])
 	}
 	return writeTable(in, out, "incumbent", d,
 		table.FloatColumn("cost", grid), table.FloatColumn("mean", mean), table.FloatColumn("ci_low", low), table.FloatColumn("ci_high", high),
-		table.FloatColumn("sd", sd), table.FloatColumn("regret", regret))
+		table.FloatColumn("sd", sd), table.FloatColumn("regret", regret), table.FloatColumn("regret_low", regretLow), table.FloatColumn("regret_high", regretHigh))
 }
 
 // grid are the costs at which curves have points.

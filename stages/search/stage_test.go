@@ -371,6 +371,7 @@ func TestCheck(t *testing.T) {
 		"large for bananas":  {bananas, map[string]cty.Value{"budget": n(2001)}, "budget"},
 		"no runs":            {random, map[string]cty.Value{"runs": n(0)}, "runs"},
 		"too much":           {evolution, map[string]cty.Value{"runs": n(1e5), "budget": n(1e3)}, "runs"},
+		"too much in epochs": {hyperband, map[string]cty.Value{"runs": n(6010), "budget": n(10000), "budget_in": s("epochs")}, "runs"},
 		"direction":          {random, map[string]cty.Value{"direction": s("up")}, "direction"},
 		"budget in hours":    {random, map[string]cty.Value{"budget_in": s("hours")}, "budget_in"},
 		"epochs unsaid":      {random, map[string]cty.Value{"budget_in": s("epochs")}, "epochs"},
@@ -442,5 +443,9 @@ func TestResources(t *testing.T) {
 	s.Budget, s.Runs, s.Resamples = 170, 500, 1000
 	if m := s.Resources().Memory; m < 1<<20 || m > 1<<28 {
 		t.Errorf("%d bytes", m)
+	}
+	h := Hyperband{Multi{Common: Common{Budget: 2040, BudgetIn: "epochs", Runs: 500}, Fidelities: map[string]string{"200": "b", "12": "a"}}}
+	if m := h.Resources().Memory; m != (&Random{Single: Single{Common: Common{Budget: 170, Runs: 500}}}).Resources().Memory {
+		t.Errorf("2040 epochs, by 12, take %d bytes", m)
 	}
 }
