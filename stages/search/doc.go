@@ -14,6 +14,14 @@
 // algorithm and know nothing of tables: they ask an objective (see objective), of
 // which a benchmark table is one.
 //
+// # The seam
+//
+// An algorithm asks for batches of trials and gets their values in order. What
+// evaluates them (training, say) may do so one by one or all at the same time, on
+// any machine; it declares what an evaluation costs, so that a budget ends a run
+// at the same trial everywhere. A search by training is another objective under
+// the same algorithms, driver and outputs.
+//
 // # What a run reports
 //
 // A search looks at one column (task), say validation accuracy after 12 epochs,

@@ -178,7 +178,7 @@ func (*Bananas) Check(attrs stages.Attrs) []stages.Problem {
 func (s *Bananas) Resources() stages.Resources {
 	r := s.Single.Resources()
 	n := int64(min(s.evaluations(s.Epochs), maxBananas))
-	r.Memory += 2 * 24 * n * n // of two runs at a time
+	r.Memory += int64(s.workers()) * 24 * n * n
 	return r
 }
 

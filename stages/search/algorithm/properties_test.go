@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nbpipe/nbpipe/stages/nas"
@@ -324,6 +325,31 @@ func TestFailedNetworksAreBorne(t *testing.T) {
 			if at := Incumbents(s); math.IsInf(s[at[len(at)-1]].Value, 0) && len(s) > 20 {
 				t.Errorf("%s ends with a failure", name)
 			}
+		}
+	}
+}
+
+// parallel evaluates the trials of a batch at the same time, as training may.
+type parallel struct{ objective.Objective }
+
+func (p parallel) Evaluate(ctx context.Context, trials []objective.Trial, values []float64) error {
+	var group sync.WaitGroup
+	errs := make([]error, len(trials))
+	for i := range trials {
+		group.Go(func() { errs[i] = p.Objective.Evaluate(ctx, trials[i:i+1], values[i:i+1]) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// TestBatchesMayBeEvaluatedAtTheSameTime sees that a search by an objective that
+// does so is the same search.
+func TestBatchesMayBeEvaluatedAtTheSameTime(t *testing.T) {
+	for name, p := range all(t) {
+		want := histories(execute(t, p))
+		p.Objective = parallel{p.Objective}
+		if got := histories(execute(t, p)); !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("%s goes another way", name)
 		}
 	}
 }
