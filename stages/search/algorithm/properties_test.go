@@ -365,3 +365,13 @@ func BenchmarkEvolution(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkBananas(b *testing.B) {
+	o := tableOf(b, made(b)[0])
+	for n := range b.N {
+		r := NewRun(o, 170, 1, "run", n)
+		if err := (Bananas{Initial: 10, Batch: 10, Candidates: 100, Parents: 10}).Search(b.Context(), r); !errors.Is(err, ErrSpent) {
+			b.Fatal(err)
+		}
+	}
+}
