@@ -1,5 +1,5 @@
 // Package figure draws the figures of hypotheses as SVG: panels with axes,
-// hexagonal bins, box plots. It is a small writer and no plotting library: it
+// hexagonal bins, box plots, curves. It is a small writer and no plotting library: it
 // draws what the tests' figures need, with equal bytes for equal input.
 //
 // A figure stands on its own light card, so that it can be read on any page,
