@@ -23,13 +23,20 @@ import (
 	"github.com/nbpipe/nbpipe/cache/storetest"
 )
 
-// The soak's results are made of few contents, so that what one collection has
-// condemned is soon needed again.
+// The soak's results are made of so many contents that each is needed again about
+// when a collection that has condemned it may delete it.
 const (
 	soakGrace    = 5 * time.Second
-	soakKeys     = 60
-	soakContents = 30
+	soakKeys     = 200
+	soakContents = 120
 )
+
+// dawdle is how long a process waits, at most, at some sync points: between looking
+// and acting, where others may come in between.
+var dawdle = map[string]time.Duration{
+	"push-looked": 300 * time.Millisecond, "push-kept": 300 * time.Millisecond, "entry-before": 100 * time.Millisecond,
+	"gc-marker-written": 200 * time.Millisecond, "gc-before-delete": 50 * time.Millisecond, "gc-entries-deleted": 400 * time.Millisecond,
+}
 
 // soaker is one process of the soak. It prints what it does, a word and a number
 // a line.
@@ -50,6 +57,9 @@ func (w *soaker) open() error {
 	c.SyncPoint = func(name string) {
 		if name == "refreshed" {
 			w.refreshed.Add(1)
+		}
+		if most := dawdle[name]; most > 0 {
+			time.Sleep(rand.N(most))
 		}
 	}
 	var err error
@@ -88,8 +98,8 @@ func soakChild(work func(*soaker) error) func(childConfig) error {
 }
 
 func soakContent(n int) []byte {
-	size := 300 + 700*n
-	if n%10 == 9 {
+	size := 300 + 200*n
+	if n%20 == 19 {
 		size = 1200_000
 	}
 	return storetest.Bytes(uint64(5000+n), size)
@@ -161,7 +171,11 @@ func soakWriter(w *soaker) error {
 	if err := w.look(keysOf(items)); err != nil {
 		return err
 	}
-	time.Sleep(time.Duration(w.r.Int64N(int64(soakGrace * 6 / 5))))
+	away := 300 * time.Millisecond
+	if w.r.IntN(10) == 0 {
+		away = soakGrace * 6 / 5
+	}
+	time.Sleep(rand.N(away))
 	return nil
 }
 
@@ -262,7 +276,7 @@ func (w *soaker) lookAt(e cache.StoredEntry, i info) error {
 
 // soakCollector keeps little.
 func soakCollector(w *soaker) error {
-	r, err := w.s.GC(w.ctx, GCOptions{OlderThan: soakGrace, MaxSize: 150_000, Lease: minLease})
+	r, err := w.s.GC(w.ctx, GCOptions{OlderThan: soakGrace, MaxSize: 1, Lease: minLease})
 	say("deleted", r.Deleted.Entries+r.Deleted.Objects)
 	say("repacked", r.Repacked)
 	if errors.As(err, new(*BusyError)) || errors.Is(err, errLeaseLost) {
@@ -273,7 +287,7 @@ func soakCollector(w *soaker) error {
 	if err == nil {
 		say("cycle", 1)
 	}
-	time.Sleep(time.Duration(w.r.IntN(400)) * time.Millisecond)
+	time.Sleep(rand.N(100 * time.Millisecond))
 	return err
 }
 

@@ -254,6 +254,14 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}
 
+		p.Set(Faults{StopAfter: 2})
+		for n := range 5 {
+			if _, err := c.StatObject(ctx, bucket, "big", minio.StatObjectOptions{}); (err == nil) != (n < 2) {
+				t.Errorf("request %d of those that stop after 2: %v", n, err)
+			}
+		}
+		p.Set(Faults{})
+
 		p.Blackout(true)
 		if _, err := get(c, bucket, "big"); err == nil {
 			t.Error("served in a blackout")
