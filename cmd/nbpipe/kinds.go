@@ -13,13 +13,14 @@ import (
 	"github.com/nbpipe/nbpipe/stages/dataset/nasbench201"
 	"github.com/nbpipe/nbpipe/stages/preprocess"
 	"github.com/nbpipe/nbpipe/stages/report/html"
+	"github.com/nbpipe/nbpipe/stages/search"
 )
 
 // kinds are the kinds of nodes that this build knows.
 func kinds() *stages.Registry {
 	return stages.NewRegistry(slices.Concat(
 		[]*stages.Kind{command.Kind, artifact.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
-		preprocess.Kinds(), hypotheses.Kinds(),
+		preprocess.Kinds(), search.Kinds(), hypotheses.Kinds(),
 	)...)
 }
 
