@@ -99,8 +99,7 @@ func TestRerunsStartFromTheBeginning(t *testing.T) {
 // Two processes at one node: the second has no part in the first one's folder.
 func TestOnlyOneWorksInAFolder(t *testing.T) {
 	l, a := resumeBench(t, 1)
-	other := *l
-	other.Scratch = t.TempDir()
+	other := &Local{Store: l.Store, Scratch: t.TempDir(), LogDir: l.LogDir, Now: l.Now, Resume: l.Resume}
 	var inner string
 	during := func() {
 		r, err := other.Execute(t.Context(), a, nil)

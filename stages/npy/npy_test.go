@@ -16,6 +16,8 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nbpipe/nbpipe/stages/pythontest"
 )
 
 // ramp is the array of the fixtures, in C order.
@@ -251,7 +253,7 @@ func TestWriteRefuses(t *testing.T) {
 
 // NumPy reads what is written here.
 func TestNumPyReads(t *testing.T) {
-	python := numpy(t)
+	python := pythontest.Find(t, "numpy")
 	for _, typ := range []Type{Float32, Float64, Int64, Int32, Uint8, Bool} {
 		for _, shape := range [][]int{{}, {6}, {2, 3}, {1, 2, 3}, {0, 4}} {
 			for _, fortran := range []bool{false, true} {
@@ -290,22 +292,6 @@ func TestNumPyReads(t *testing.T) {
 			}
 		}
 	}
-}
-
-// numpy returns a Python that has NumPy.
-func numpy(t *testing.T) string {
-	python := os.Getenv("PYTHON")
-	if python == "" {
-		python = "python3"
-	}
-	if out, err := exec.Command(python, "-c", "import numpy").CombinedOutput(); err != nil {
-		missing := fmt.Sprintf("no Python with NumPy (PYTHON=%s): %v: %s", python, err, out)
-		if os.Getenv("NBPIPE_CI") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-	return python
 }
 
 func FuzzRead(f *testing.F) {
