@@ -1,6 +1,6 @@
 // Package figure draws the figures of hypotheses as SVG: panels with axes,
-// hexagonal bins, box plots, curves, fields on grids. It is a small writer and no plotting library: it
-// draws what the tests' figures need, with equal bytes for equal input.
+// hexagonal bins, box plots, curves, fields on grids. It is a small writer and no
+// plotting library: it draws what the tests' figures need, with equal bytes for equal input.
 //
 // A figure stands on its own light card, so that it can be read on any page,
 // and uses presentation attributes alone: no style sheet, class or script, so

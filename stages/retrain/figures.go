@@ -38,13 +38,13 @@ func (r *retraining) writeCurves(out *stages.Output) error {
 		for i, e := range t.Epochs {
 			x[i], train[i], validation[i] = float64(e.Epoch+1), e.TrainMetric, valueOr(e.ValidMetric)
 		}
-		p.Curve(c, x, train, figure.Series[0], 1.6)
-		p.Curve(c, x, validation, figure.Series[1], 1.6)
+		p.Curve(c, x, train, figure.Categories[1], 1.6, "")
+		p.Curve(c, x, validation, figure.Categories[2], 1.6, "")
 	}
-	c.Line(p.X, 30, p.X+28, 30, figure.Series[0], 3)
+	c.Line(p.X, 30, p.X+28, 30, figure.Categories[1], 3)
 	c.Small(p.X+34, 35, figure.Start, "trained on")
 	if valid {
-		c.Line(p.X+140, 30, p.X+168, 30, figure.Series[1], 3)
+		c.Line(p.X+140, 30, p.X+168, 30, figure.Categories[2], 3)
 		c.Small(p.X+174, 35, figure.Start, "validation")
 	}
 	c.Small(p.X+p.W/2, p.Y+p.H+42, figure.Middle, "epochs")
