@@ -37,6 +37,9 @@ func addWhereAVX2(n int, dst, x, mask *float32)
 func rectifyAVX2(n int, dst, x *float32)
 
 //go:noescape
+func zeroUnlessAVX2(n int, dst, mask *float32)
+
+//go:noescape
 func addThreeAVX2(n int, dst, a, b, c *float32)
 
 //go:noescape
@@ -68,7 +71,7 @@ func avx2Set() *Set[float32] {
 	}
 	s.Sum, s.SquaredDeviations, s.GradientSums = sum, squaredDeviations, gradientSums
 	s.Affine, s.AddAffine, s.Add, s.AddWhere = affine, addAffine, add, addWhere
-	s.Rectify, s.AddThree, s.AddProduct = rectify, addThree, addProduct
+	s.Rectify, s.ZeroUnless, s.AddThree, s.AddProduct = rectify, zeroUnless, addThree, addProduct
 	s.PadRows, s.PadCombine = padRows, padCombine
 	return s
 }
@@ -153,6 +156,15 @@ func rectify(dst, x []float32) {
 		rectifyAVX2(n, &dst[0], &x[0])
 	}
 	plainRectify(dst[n:], x[n:])
+}
+
+func zeroUnless(dst, mask []float32) {
+	n := whole(len(dst))
+	if n > 0 {
+		mask = mask[:len(dst)]
+		zeroUnlessAVX2(n, &dst[0], &mask[0])
+	}
+	plainZeroUnless(dst[n:], mask[n:])
 }
 
 func addThree(dst, a, b, c []float32) {

@@ -414,6 +414,25 @@ loop:
 	VZEROUPPER
 	RET
 
+// func zeroUnlessAVX2(n int, dst, mask *float32)
+TEXT ·zeroUnlessAVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ mask+16(FP), BX
+	VXORPS Y0, Y0, Y0
+
+loop:
+	VMOVUPS (BX), Y1
+	VCMPPS  $0x1e, Y0, Y1, Y1
+	VANDPS  (DI), Y1, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ $32, DI
+	ADDQ $32, BX
+	SUBQ $8, CX
+	JG   loop
+	VZEROUPPER
+	RET
+
 // func addThreeAVX2(n int, dst, a, b, c *float32)
 TEXT ·addThreeAVX2(SB), NOSPLIT, $0-40
 	MOVQ n+0(FP), CX

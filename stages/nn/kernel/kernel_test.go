@@ -48,6 +48,7 @@ func TestSetsAgree(t *testing.T) {
 					{"Add", func(s *Set[float32], dst []float32) { s.Add(dst, x) }},
 					{"AddWhere", func(s *Set[float32], dst []float32) { s.AddWhere(dst, x, y) }},
 					{"Rectify", func(s *Set[float32], dst []float32) { s.Rectify(dst, x) }},
+					{"ZeroUnless", func(s *Set[float32], dst []float32) { s.ZeroUnless(dst, x) }},
 					{"AddThree", func(s *Set[float32], dst []float32) { s.AddThree(dst, x, y, z) }},
 					{"AddProduct", func(s *Set[float32], dst []float32) { s.AddProduct(dst, x, y) }},
 					{"Sums", func(s *Set[float32], dst []float32) {

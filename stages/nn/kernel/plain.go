@@ -9,7 +9,7 @@ func Plain[T Float]() *Set[T] {
 		Tile: plainTile[T], Dots: plainDots[T],
 		Sum: plainSum[T], SquaredDeviations: plainSquaredDeviations[T], GradientSums: plainGradientSums[T],
 		Affine: plainAffine[T], AddAffine: plainAddAffine[T], Add: plainAdd[T], AddWhere: plainAddWhere[T],
-		Rectify: plainRectify[T], AddThree: plainAddThree[T], AddProduct: plainAddProduct[T],
+		Rectify: plainRectify[T], ZeroUnless: plainZeroUnless[T], AddThree: plainAddThree[T], AddProduct: plainAddProduct[T],
 		PadRows: plainPadRows[T], PadCombine: plainPadCombine[T], Descend: plainDescend[T],
 	}
 }
@@ -113,6 +113,14 @@ func plainAddWhere[T Float](dst, x, mask []T) {
 func plainRectify[T Float](dst, x []T) {
 	for i, v := range x[:len(dst)] {
 		dst[i] = rectified(v)
+	}
+}
+
+func plainZeroUnless[T Float](dst, mask []T) {
+	for i, v := range mask[:len(dst)] {
+		if !(v > 0) {
+			dst[i] = 0
+		}
 	}
 }
 

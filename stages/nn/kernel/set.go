@@ -32,6 +32,7 @@ type Set[T Float] struct {
 	Add        func(dst, x []T)                 // dst += x
 	AddWhere   func(dst, x, mask []T)           // dst += x where mask > 0
 	Rectify    func(dst, x []T)                 // dst = max(x, 0)
+	ZeroUnless func(dst, mask []T)              // dst = 0 where mask <= 0
 	AddThree   func(dst, a, b, c []T)           // dst = a + b + c
 	AddProduct func(dst, x, y []T)              // dst += x y
 
