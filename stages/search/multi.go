@@ -14,7 +14,7 @@ import (
 type Hyperband struct{ Multi }
 
 var hyperband = stages.Define[Hyperband](stages.Kind{
-	Block: "search", Type: "hyperband", Version: 1, Reproducible: true,
+	Block: "search", Type: "hyperband", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "Hyperband (Li et al., JMLR 2018): brackets of successive halving over the epochs that the table has. Nothing is resumed: a promoted architecture pays its epochs in full.",
 })
 
@@ -33,7 +33,7 @@ func (s *Hyperband) Run(ctx context.Context, in *stages.Input, out *stages.Outpu
 type ASHA struct{ Multi }
 
 var asha = stages.Define[ASHA](stages.Kind{
-	Block: "search", Type: "asha", Version: 1, Reproducible: true,
+	Block: "search", Type: "asha", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "Asynchronous successive halving (Li et al., MLSys 2020) with one worker, over the epochs that the table has. Nothing is resumed.",
 })
 
@@ -58,7 +58,7 @@ type BOHB struct {
 }
 
 var bohb = stages.Define[BOHB](stages.Kind{
-	Block: "search", Type: "bohb", Version: 1, Reproducible: true,
+	Block: "search", Type: "bohb", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "BOHB (Falkner et al., ICML 2018) with the options of NATS-Bench: Hyperband that draws from kernel density estimates of good and bad architectures. " +
 		"Until 14 architectures have been evaluated with the same epochs there is no estimate, and it is Hyperband.",
 })
@@ -78,20 +78,13 @@ func (*BOHB) Check(attrs stages.Attrs) []stages.Problem {
 
 // Run implements stages.Stage.
 func (s *BOHB) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
-	d, err := s.load(ctx, in, s.fidelities())
-	if err != nil {
-		return err
-	}
-	runs, err := s.execute(ctx, in, algorithm.Plan{Objective: d.objective, Algorithm: algorithm.BOHB{
+	runs, err := s.on(ctx, in, out, s.fidelities(), s.Rungs, algorithm.BOHB{
 		Eta: s.Eta, Samples: s.Samples, MinBandwidth: s.MinBandwidth, RandomFraction: s.RandomFraction, TopPercent: s.TopPercent,
-	}})
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(runs, modelled) {
+	})
+	if err == nil && !slices.ContainsFunc(runs, modelled) {
 		out.Warn("no run evaluated %d architectures with the same epochs, so that BOHB never had a model and was Hyperband; raise budget", algorithm.EnoughForModel)
 	}
-	return s.publish(in, out, d, runs)
+	return err
 }
 
 // modelled reports whether BOHB had a model in the run.

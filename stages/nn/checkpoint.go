@@ -1,0 +1,151 @@
+package nn
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Checkpoint is the state of a training after an epoch: all that the rest of
+// the training depends on, since batches are drawn from the seed and the epoch.
+type Checkpoint struct {
+	Job      string         // Job.Digest of the training
+	Epochs   []EpochMetrics // of the epochs that are done
+	Weights  Weights        // parameters and buffers
+	Velocity Weights        // of the optimiser, by parameter
+}
+
+const velocityPrefix = "velocity/"
+
+// Save writes the checkpoint so that a reader, or a later run, sees the old one
+// or the new one and nothing between.
+func (c *Checkpoint) Save(path string, precision Precision) error {
+	history, err := json.Marshal(c.Epochs)
+	if err != nil {
+		return fmt.Errorf("checkpoint %s: %w", path, err)
+	}
+	all := make(Weights, len(c.Weights)+len(c.Velocity))
+	for name, t := range c.Weights {
+		all[name] = t
+	}
+	for name, t := range c.Velocity {
+		all[velocityPrefix+name] = t
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), ".checkpoint-*")
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer os.Remove(temp.Name())
+	defer temp.Close()
+	if err := WriteTensors(temp, all, precision, map[string]string{"job": c.Job, "epochs": string(history)}); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", path, err)
+	}
+	if err := temp.Sync(); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", path, err)
+	}
+	if err := temp.Close(); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", path, err)
+	}
+	return os.Rename(temp.Name(), path)
+}
+
+// LoadCheckpoint reads the checkpoint of a job. It returns nil without an
+// error when there is none, or one of another job: the training then starts
+// from the beginning. A file that cannot be read is an error.
+func LoadCheckpoint(path, job string, n *Network) (*Checkpoint, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	all, metadata, err := ReadTensors(f)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w; remove it to start from the beginning", path, err)
+	}
+	if metadata["job"] != job {
+		return nil, nil
+	}
+	c := &Checkpoint{Job: job, Weights: Weights{}, Velocity: Weights{}}
+	if err := json.Unmarshal([]byte(metadata["epochs"]), &c.Epochs); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: its epochs: %w; remove it to start from the beginning", path, err)
+	}
+	for name, t := range all {
+		if rest, ok := strings.CutPrefix(name, velocityPrefix); ok {
+			c.Velocity[rest] = t
+		} else {
+			c.Weights[name] = t
+		}
+	}
+	if err := c.Weights.Check(n); err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w; remove it to start from the beginning", path, err)
+	}
+	return c, nil
+}
+
+// Digest names a job and the engine's version: everything that the bits of its
+// result depend on. Hooks, the path of the checkpoint and the number of
+// threads are not among it.
+func (j *Job) Digest(engine string) (string, error) {
+	h := sha256.New()
+	text, err := json.Marshal(struct {
+		Engine  string
+		Network *Network
+		Recipe  *Recipe
+		Seed    uint64
+	}{engine, j.Network, &j.Recipe, j.Seed})
+	if err != nil {
+		return "", err
+	}
+	h.Write(text)
+	for _, d := range []*Dataset{j.Train, j.Valid} {
+		hashDataset(h, d)
+	}
+	if j.Decoding != nil {
+		hashFloat64s(h, j.Decoding.Scale)
+		hashFloat64s(h, j.Decoding.Shift)
+	}
+	for _, name := range sortedNames(j.Weights) {
+		fmt.Fprintf(h, "%q", name)
+		hashFloat64s(h, j.Weights[name].Data)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashDataset(h hash.Hash, d *Dataset) {
+	if d == nil {
+		fmt.Fprint(h, "none")
+		return
+	}
+	for _, a := range []Array{d.Inputs, d.Targets} {
+		fmt.Fprintf(h, "%v", a.Shape)
+		buf := make([]byte, 0, 1<<12)
+		for i, v := range a.Data {
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+			if len(buf) == cap(buf) || i == len(a.Data)-1 {
+				h.Write(buf)
+				buf = buf[:0]
+			}
+		}
+	}
+	fmt.Fprintf(h, "%v", d.Labels)
+}
+
+func hashFloat64s(h hash.Hash, data []float64) {
+	buf := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
+	for _, v := range data {
+		buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(v))
+	}
+	h.Write(buf)
+}

@@ -1,0 +1,172 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Recipe says how a network is trained.
+type Recipe struct {
+	Epochs       int          `json:"epochs"`
+	BatchSize    int          `json:"batch_size"` // the last batch of an epoch may be smaller
+	Optimizer    Optimizer    `json:"optimizer"`
+	Schedule     Schedule     `json:"schedule"`
+	Loss         Loss         `json:"loss"`
+	Metric       Metric       `json:"metric"`
+	Precision    Precision    `json:"precision"`
+	Augmentation Augmentation `json:"augmentation,omitzero"`
+}
+
+// Optimizer is stochastic gradient descent as PyTorch's SGD has it: the weight
+// decay times the parameter is added to its gradient; velocity = momentum x
+// velocity + gradient (the first velocity is the gradient, which is the same
+// from zero); the parameter moves by the learning rate times the velocity, or,
+// with Nesterov, times gradient + momentum x velocity.
+type Optimizer struct {
+	LearningRate float64 `json:"learning_rate"`
+	Momentum     float64 `json:"momentum"`
+	Nesterov     bool    `json:"nesterov"`
+	WeightDecay  float64 `json:"weight_decay"` // on every parameter
+}
+
+// Schedule is the learning rate over epochs; it changes between epochs only.
+type Schedule struct {
+	Name       ScheduleName `json:"name"`
+	Milestones []int        `json:"milestones,omitempty"` // steps: the epochs, counted from 0, before which the rate is multiplied
+	Factor     float64      `json:"factor,omitempty"`     // steps
+}
+
+// ScheduleName is the name of a schedule.
+type ScheduleName string
+
+// The schedules.
+const (
+	Constant ScheduleName = "constant"
+	Cosine   ScheduleName = "cosine" // rate x (1 + cos(pi epoch/epochs))/2: 0 after the last epoch
+	Steps    ScheduleName = "steps"  // rate x factor^(milestones passed)
+)
+
+// Loss is what is minimised.
+type Loss string
+
+// The losses.
+const (
+	CrossEntropy Loss = "cross_entropy" // softmax; mean over samples; targets are Labels
+	BCE          Loss = "bce"           // binary cross-entropy with logits, mean over all elements
+	MSE          Loss = "mse"           // mean over all elements
+	RelativeL2   Loss = "relative_l2"   // ||prediction - target|| / ||target|| of each sample, summed over the batch
+	SumOutputs   Loss = "sum"           // sum of all outputs: for Gradients alone
+)
+
+// Metric is what is reported of an evaluation; lower is better.
+type Metric string
+
+// The metrics, all means over samples.
+const (
+	ZeroOneError     Metric = "error"       // share of samples whose largest output is not their label
+	MetricRelativeL2 Metric = "relative_l2" // as the loss, but the mean
+	MetricMSE        Metric = "mse"
+	MetricLoss       Metric = "loss" // the loss alone
+)
+
+// Precision is the arithmetic of activations, gradients and parameters.
+type Precision string
+
+// The precisions. Mixed is bfloat16 or float16 where the engine's device has
+// it, with float32 parameters.
+const (
+	Float32 Precision = "float32"
+	Float64 Precision = "float64"
+	Mixed   Precision = "mixed"
+)
+
+// Augmentation changes training images at random; see Batch for how it is
+// drawn.
+type Augmentation struct {
+	Crop   int  `json:"crop,omitempty"`   // shift by up to so many pixels in each direction, zeros beyond the border
+	Flip   bool `json:"flip,omitempty"`   // mirror left to right with probability 1/2
+	Cutout int  `json:"cutout,omitempty"` // side of a square of zeros around a random pixel (DeVries and Taylor, 2017)
+}
+
+// Active reports whether anything is changed.
+func (a Augmentation) Active() bool { return a != Augmentation{} }
+
+// Validate reports the first field that no training can have.
+func (r *Recipe) Validate() error {
+	o := r.Optimizer
+	switch {
+	case r.Epochs < 1 || r.Epochs > 1<<20:
+		return fmt.Errorf("recipe: epochs is %d; it must be from 1 to %d", r.Epochs, 1<<20)
+	case r.BatchSize < 1 || r.BatchSize > 1<<20:
+		return fmt.Errorf("recipe: batch_size is %d; it must be from 1 to %d", r.BatchSize, 1<<20)
+	case !(o.LearningRate > 0) || math.IsInf(o.LearningRate, 0):
+		return fmt.Errorf("recipe: learning_rate is %v; it must be over 0", o.LearningRate)
+	case !(o.Momentum >= 0 && o.Momentum < 1):
+		return fmt.Errorf("recipe: momentum is %v; it must be at least 0 and below 1", o.Momentum)
+	case o.Nesterov && o.Momentum == 0:
+		return fmt.Errorf("recipe: nesterov without momentum; set a momentum over 0, or nesterov to false")
+	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
+		return fmt.Errorf("recipe: weight_decay is %v; it must be 0 or more", o.WeightDecay)
+	}
+	if a := r.Augmentation; a.Crop < 0 || a.Crop > 1<<10 || a.Cutout < 0 || a.Cutout > 1<<10 {
+		return fmt.Errorf("recipe: augmentation: crop is %d, cutout %d; both must be from 0 to %d", a.Crop, a.Cutout, 1<<10)
+	}
+	if err := r.Schedule.validate(r.Epochs); err != nil {
+		return fmt.Errorf("recipe: %w", err)
+	}
+	return r.names()
+}
+
+func (r *Recipe) names() error {
+	if losses := []Loss{CrossEntropy, BCE, MSE, RelativeL2}; !slices.Contains(losses, r.Loss) {
+		return fmt.Errorf("recipe: unknown loss %q; the losses are %v", r.Loss, losses)
+	}
+	if metrics := []Metric{ZeroOneError, MetricRelativeL2, MetricMSE, MetricLoss}; !slices.Contains(metrics, r.Metric) {
+		return fmt.Errorf("recipe: unknown metric %q; the metrics are %v", r.Metric, metrics)
+	}
+	if (r.Metric == ZeroOneError) != (r.Loss == CrossEntropy) && r.Metric != MetricLoss {
+		return fmt.Errorf("recipe: metric %q does not go with loss %q: error goes with cross_entropy alone", r.Metric, r.Loss)
+	}
+	if precisions := []Precision{Float32, Float64, Mixed}; !slices.Contains(precisions, r.Precision) {
+		return fmt.Errorf("recipe: unknown precision %q; the precisions are %v", r.Precision, precisions)
+	}
+	return nil
+}
+
+func (s Schedule) validate(epochs int) error {
+	switch s.Name {
+	case Constant, Cosine:
+		if len(s.Milestones) > 0 || s.Factor != 0 {
+			return fmt.Errorf("schedule %s takes no milestones and no factor", s.Name)
+		}
+		return nil
+	case Steps:
+		if !(s.Factor > 0) || math.IsInf(s.Factor, 0) {
+			return fmt.Errorf("schedule: factor is %v; it must be over 0", s.Factor)
+		}
+		for i, m := range s.Milestones {
+			if m < 1 || i > 0 && m <= s.Milestones[i-1] {
+				return fmt.Errorf("schedule: milestones are %v; they must rise and be at least 1", s.Milestones)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("unknown schedule %q; the schedules are %s, %s, %s", s.Name, Constant, Cosine, Steps)
+}
+
+// LearningRate is the rate during an epoch, counted from 0.
+func (r *Recipe) LearningRate(epoch int) float64 {
+	rate := r.Optimizer.LearningRate
+	switch r.Schedule.Name {
+	case Cosine:
+		return rate * (1 + math.Cos(math.Pi*float64(epoch)/float64(r.Epochs))) / 2
+	case Steps:
+		for _, m := range r.Schedule.Milestones {
+			if epoch >= m {
+				rate *= r.Schedule.Factor
+			}
+		}
+	}
+	return rate
+}
