@@ -51,6 +51,12 @@ func padRowsAVX2(dst *float32, stride int, src *float32, rows, width int, floor 
 //go:noescape
 func padCombineAVX2(dst *float32, stride int, dy, z *float32, rows, width int, a, b, c float32)
 
+//go:noescape
+func packColumnsAVX2(k int, dst, b *float32, ldb int)
+
+//go:noescape
+func packRowsAVX2(k int, dst, a *float32, lda int)
+
 // avx2Set is the loops with vectors of 8 and fused multiply-add, or nil where
 // the processor has none. Assembly walks the whole vectors, Go the rest.
 func avx2Set() *Set[float32] {
@@ -73,6 +79,7 @@ func avx2Set() *Set[float32] {
 	s.Affine, s.AddAffine, s.Add, s.AddWhere = affine, addAffine, add, addWhere
 	s.Rectify, s.ZeroUnless, s.AddThree, s.AddProduct = rectify, zeroUnless, addThree, addProduct
 	s.PadRows, s.PadCombine = padRows, padCombine
+	s.packColumns, s.packRows = packColumns, packRows
 	return s
 }
 
@@ -205,4 +212,24 @@ func padCombine(dst []float32, stride int, dy, z []float32, rows, width int, a, 
 	}
 	dy, z, dst = dy[:rows*width], z[:rows*width], dst[:(rows-1)*stride+width]
 	padCombineAVX2(&dst[0], stride, &dy[0], &z[0], rows, width, a, b, c)
+}
+
+func packColumns(dst, b []float32, ldb, k int) {
+	if k > 0 {
+		dst, b = dst[:24*k], b[:(k-1)*ldb+24]
+		packColumnsAVX2(k, &dst[0], &b[0], ldb)
+	}
+}
+
+func packRows(dst, a []float32, lda, k int) {
+	n := k &^ 3
+	if n > 0 {
+		dst, a = dst[:4*k], a[:3*lda+k]
+		packRowsAVX2(n, &dst[0], &a[0], lda)
+	}
+	for l := n; l < k; l++ {
+		for r := range 4 {
+			dst[4*l+r] = a[r*lda+l]
+		}
+	}
 }

@@ -545,3 +545,64 @@ loop:
 	JNZ  row
 	VZEROUPPER
 	RET
+
+// The two below lay out panels of a matrix product.
+
+// func packColumnsAVX2(k int, dst, b *float32, ldb int)
+TEXT ·packColumnsAVX2(SB), NOSPLIT, $0-32
+	MOVQ k+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ b+16(FP), SI
+	MOVQ ldb+24(FP), DX
+	SHLQ $2, DX
+
+loop:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	ADDQ DX, SI
+	ADDQ $96, DI
+	DECQ CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func packRowsAVX2(k int, dst, a *float32, lda int)
+// k is a multiple of 4: four rows by four columns are turned at a time.
+TEXT ·packRowsAVX2(SB), NOSPLIT, $0-32
+	MOVQ k+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ lda+24(FP), DX
+	LEAQ (R8)(DX*4), R9
+	LEAQ (R9)(DX*4), R10
+	LEAQ (R10)(DX*4), R11
+
+loop:
+	VMOVUPS   (R8), X0
+	VMOVUPS   (R9), X1
+	VMOVUPS   (R10), X2
+	VMOVUPS   (R11), X3
+	VUNPCKLPS X1, X0, X4
+	VUNPCKHPS X1, X0, X5
+	VUNPCKLPS X3, X2, X6
+	VUNPCKHPS X3, X2, X7
+	VMOVLHPS  X6, X4, X0
+	VMOVHLPS  X4, X6, X1
+	VMOVLHPS  X7, X5, X2
+	VMOVHLPS  X5, X7, X3
+	VMOVUPS   X0, (DI)
+	VMOVUPS   X1, 16(DI)
+	VMOVUPS   X2, 32(DI)
+	VMOVUPS   X3, 48(DI)
+	ADDQ $16, R8
+	ADDQ $16, R9
+	ADDQ $16, R10
+	ADDQ $16, R11
+	ADDQ $64, DI
+	SUBQ $4, CX
+	JG   loop
+	RET

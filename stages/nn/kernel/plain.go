@@ -11,6 +11,7 @@ func Plain[T Float]() *Set[T] {
 		Affine: plainAffine[T], AddAffine: plainAddAffine[T], Add: plainAdd[T], AddWhere: plainAddWhere[T],
 		Rectify: plainRectify[T], ZeroUnless: plainZeroUnless[T], AddThree: plainAddThree[T], AddProduct: plainAddProduct[T],
 		PadRows: plainPadRows[T], PadCombine: plainPadCombine[T], Descend: plainDescend[T],
+		packColumns: plainPackColumns[T], packRows: plainPackRows[T],
 	}
 }
 
@@ -177,5 +178,20 @@ func plainDescend[T Float](w, g, v []T, rate, momentum, decay T, nesterov bool) 
 			d = v[i]
 		}
 		w[i] = p - T(rate*d)
+	}
+}
+
+func plainPackColumns[T Float](dst, b []T, ldb, k int) {
+	const width = Vectors * plainLanes
+	for l := range k {
+		copy(dst[l*width:][:width], b[l*ldb:][:width])
+	}
+}
+
+func plainPackRows[T Float](dst, a []T, lda, k int) {
+	for r := range plainRows {
+		for l, v := range a[r*lda:][:k] {
+			dst[l*plainRows+r] = v
+		}
 	}
 }

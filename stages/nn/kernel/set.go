@@ -36,6 +36,11 @@ type Set[T Float] struct {
 	AddThree   func(dst, a, b, c []T)           // dst = a + b + c
 	AddProduct func(dst, x, y []T)              // dst += x y
 
+	// packColumns copies k rows of a whole panel's columns, packRows turns k
+	// columns of a whole panel's rows: see Product.
+	packColumns func(dst, b []T, ldb, k int)
+	packRows    func(dst, a []T, lda, k int)
+
 	// PadRows copies rows of a plane to rows that lie stride apart, negative
 	// values as zero if rectify.
 	PadRows func(dst []T, stride int, src []T, rows, width int, rectify bool)
