@@ -22,14 +22,14 @@ type Product[T Float] struct {
 func NewProduct[T Float](set *Set[T]) *Product[T] {
 	p := &Product[T]{set: set, off: make([]int, blockK)}
 	for i := range p.off {
-		p.off[i] = i * Vectors * set.Lanes
+		p.off[i] = i * set.Vectors * set.Lanes
 	}
 	return p
 }
 
 // Gemm computes c = a b for row-major a (m x k), b (k x n), c (m x n).
 func (p *Product[T]) Gemm(m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int) {
-	s, width := p.set, Vectors*p.set.Lanes
+	s, width := p.set, p.set.Vectors*p.set.Lanes
 	p.packedB = room(p.packedB, roundUp(min(n, blockN), width)*min(k, blockK))
 	p.packedA = room(p.packedA, roundUp(min(m, blockM), s.Rows)*min(k, blockK))
 	for j := 0; j < n; j += blockN {
@@ -56,11 +56,11 @@ func room[T Float](buf []T, n int) []T {
 
 // block multiplies packed blocks of a and b.
 func (s *Set[T]) block(a, b []T, off []int, c []T, m, n, ldc int, add bool, temp *tileBuffer[T]) {
-	var at [Vectors]int
+	var at [MaxVectors]int
 	for i := range at {
 		at[i] = i * s.Lanes
 	}
-	width, depth := Vectors*s.Lanes, len(off)
+	width, depth := s.Vectors*s.Lanes, len(off)
 	for j := 0; j < n; j += width {
 		panel := b[j*depth:]
 		for i := 0; i < m; i += s.Rows {
