@@ -11,10 +11,11 @@ const pendingGradients = 5
 // five copies of the parameters (values, gradients, velocity, and the result
 // in float64).
 func Memory(n *nn.Network, batch int, p nn.Precision) (int64, error) {
-	layers, err := fuse(n)
+	shapes, err := n.Shapes()
 	if err != nil {
 		return 0, err
 	}
+	layers := fuse(n, shapes)
 	var values, largest, weights, largestWeights int64
 	for i := range layers {
 		size := int64(layers[i].shape.Size())

@@ -16,8 +16,7 @@ type pool[T kernel.Float] struct {
 }
 
 func (p *program[T]) newPool(t *term) *pool[T] {
-	shapes, _ := p.network.Shapes()
-	in, out, n := shapes[t.source], shapes[t.node.Name], t.node
+	in, out, n := p.shapes[t.source], p.shapes[t.node.Name], t.node
 	w := &pool[T]{set: p.set, node: n, channels: in.Channels, height: in.Height, width: in.Width, outHeight: out.Height, outWidth: out.Width}
 	w.rowFrom, w.rowTo = windows(out.Height, in.Height, n.Kernel[0], n.Stride[0], n.Padding.Top)
 	w.colFrom, w.colTo = windows(out.Width, in.Width, n.Kernel[1], n.Stride[1], n.Padding.Left)
