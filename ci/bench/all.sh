@@ -24,3 +24,5 @@ say "Darcy flow"
 ci/bench/darcy/run.sh
 say "searching a table"
 ci/bench/search/run.sh
+say "training, and matrix products"
+ci/bench/nn/run.sh
