@@ -267,8 +267,8 @@ func TestDivergedTraining(t *testing.T) {
 
 // The machine's memory ends before the activations of this batch fit.
 func TestOutOfMemory(t *testing.T) {
-	e := newEngine(t, Options{Python: program(t, "ulimit -d 700000\nexec "+python(t)+` "$@"`)})
-	n := build(t, nn.WideResNet{Form: nn.Dense, Input: nn.Shape{Channels: 1, Height: 64, Width: 64}, Depth: 10, Width: 8, Outputs: 1, Init: nn.InitKaiming})
+	e := newEngine(t, Options{Python: program(t, "ulimit -d 1200000\nexec "+python(t)+` "$@"`)})
+	n := build(t, nn.WideResNet{Form: nn.Dense, Input: nn.Shape{Channels: 1, Height: 128, Width: 128}, Depth: 10, Width: 1, Outputs: 1, Init: nn.InitKaiming})
 	job := &nn.Job{Network: n, Recipe: recipe(nn.MSE, nn.Float32), Train: samples(t, n, 256, 1)}
 	job.Recipe.BatchSize = 256
 	_, err := e.Train(context.Background(), job, nn.Hooks{})
