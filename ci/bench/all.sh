@@ -18,3 +18,5 @@ go test -run '^$' -bench Decode ./stages/nas/table
 go test -run '^$' -bench . -benchtime 3x ./pipeline/lang
 say "Kendall's tau-b"
 ci/bench/stats/run.sh
+say "training, and matrix products"
+ci/bench/nn/run.sh

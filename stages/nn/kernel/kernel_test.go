@@ -103,7 +103,7 @@ func TestRectifyKeepsNaN(t *testing.T) {
 }
 
 func testGemm[T Float](t *testing.T, s *Set[T], tolerance float64) {
-	r := rand.New(rand.NewPCG(3, 4))
+	r, p := rand.New(rand.NewPCG(3, 4)), NewProduct(s)
 	for _, d := range [][3]int{{1, 1, 1}, {5, 7, 3}, {4, 24, 300}, {13, 50, 257}, {200, 65, 70}, {3, 1600, 2}} {
 		m, n, k := d[0], d[1], d[2]
 		a, b := random[T](r, m*k), random[T](r, k*n)
@@ -117,7 +117,7 @@ func testGemm[T Float](t *testing.T, s *Set[T], tolerance float64) {
 				want[i*n+j] = T(sum)
 			}
 		}
-		s.Gemm(m, n, k, a, k, b, n, c, n)
+		p.Gemm(m, n, k, a, k, b, n, c, n)
 		near(t, fmt.Sprintf("%s %v", s.Name, d), c, want, tolerance)
 	}
 }
@@ -180,7 +180,7 @@ func naive[T Float](g Geometry, x, w, dy []T, images int, rectify bool) (y, dw, 
 
 func testConv[T Float](t *testing.T, s *Set[T], tolerance float64) {
 	r := rand.New(rand.NewPCG(5, 6))
-	var b ConvBuffers[T]
+	var b Buffers[T]
 	for _, g := range geometries {
 		for _, rectify := range []bool{false, true} {
 			c := NewConv(s, g)
@@ -228,7 +228,7 @@ func TestCombinedGradient(t *testing.T) {
 			dz[i] = scale[ch]*dy[i] + slope[ch]*z[i] + shift[ch]
 		}
 		_, wantDW, wantDX := naive(g, x, w, dz, 2, true)
-		var b ConvBuffers[float32]
+		var b Buffers[float32]
 		sums, dw, dx := make([]float32, c.WeightsSize()), make([]float32, len(w)), make([]float32, len(x))
 		c.Backward(&b, c.PackBackward(nil, w), x, 2, true, Gradient[float32]{dy, z, scale, slope, shift}, sums, dx)
 		c.AddWeights(dw, sums)
