@@ -190,7 +190,7 @@ func TestDivergedTrainingsAreTheWorst(t *testing.T) {
 		t.Errorf("values %v", values)
 	}
 	out := stages.NewOutput()
-	o.close(out)
+	o.data.close(out)
 	if len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "1 of 2 trainings diverged") {
 		t.Errorf("warnings %q", out.Warnings)
 	}
