@@ -29,7 +29,12 @@ func kinds() *stages.Registry {
 
 // services are what stages may use beyond their inputs.
 func (s *session) services() stages.Services {
+	machine, err := s.app.settings.machine()
+	if err != nil {
+		machine.Memory = 0 // whoever runs stages reports it
+	}
 	return stages.Services{
+		Memory:  machine.Memory,
 		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(), Memo: new(sync.Map),
 		Artifacts: s.artifacts(),
 	}

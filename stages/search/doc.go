@@ -19,8 +19,10 @@
 // An algorithm asks for batches of trials and gets their values in order. What
 // evaluates them (training, say) may do so one by one or all at the same time, on
 // any machine; it declares what an evaluation costs, so that a budget ends a run
-// at the same trial everywhere. A search by training is another objective under
-// the same algorithms, driver and outputs.
+// at the same trial everywhere. A search by training (attribute train) is another
+// objective under the same algorithms, driver and outputs: an architecture's value
+// is its metric on the validation split, there is no reported column beside it, and
+// regret and optimum are null, since nobody knows the best.
 //
 // # What a run reports
 //

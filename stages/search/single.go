@@ -28,9 +28,7 @@ func (c *Common) on(ctx context.Context, in *stages.Input, out *stages.Output, f
 	if err != nil {
 		return nil, err
 	}
-	if d.trained != nil {
-		defer d.trained.close(out)
-	}
+	defer d.close(out)
 	runs, err := c.execute(ctx, in, algorithm.Plan{Algorithm: a, Objective: d.objective})
 	if err != nil {
 		return nil, err
