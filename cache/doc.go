@@ -24,6 +24,7 @@
 //	used/                which keys were used on which day
 //	memo/                digests of files by path and stat
 //	quarantine/ tmp/     blobs that were found bad; files that are being written
+//	resume/<key>/        what stages that were cut off had done so far (ResumeFolder)
 //
 // What holds at each moment, and after a crash at each moment:
 //

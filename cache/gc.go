@@ -480,7 +480,7 @@ func (c *collection) deadBytes(p *pack, dead func(*pack, int64) bool) (n int64) 
 }
 
 // sweepLeftovers deletes temporary files (nobody else is here), old plans, old
-// quarantine, and compacts the notes of use.
+// quarantine, old checkpoints of unfinished stages, and compacts the notes of use.
 func (c *collection) sweepLeftovers() error {
 	age := leftoverAge
 	if c.o.OlderThan > 0 {
@@ -490,19 +490,23 @@ func (c *collection) sweepLeftovers() error {
 	c.report.TempsDeleted = n
 	_, err2 := c.removeOld("plans", age)
 	_, err3 := c.removeOld("quarantine", age)
+	_, err4 := c.removeOld(ResumeFolder, age)
 	live := map[shortKey]bool{}
 	for _, e := range c.entries {
 		if e.reason == "" {
 			live[short(e.key)] = true
 		}
 	}
-	return errors.Join(err, err2, err3, c.l.compactUsed(live))
+	return errors.Join(err, err2, err3, err4, c.l.compactUsed(live))
 }
 
 func (c *collection) removeOld(folder string, age time.Duration) (n int, err error) {
 	dir := filepath.Join(c.l.dir, folder)
 	list, err := os.ReadDir(dir)
-	if err != nil && !notExist(err) {
+	if notExist(err) {
+		return 0, nil
+	}
+	if err != nil {
 		return 0, err
 	}
 	for _, e := range list {

@@ -153,6 +153,11 @@ func readStoreFile(dir string) (m storeFile, err error) {
 	return m, nil
 }
 
+// ResumeFolder is a folder beside the store's own, by key: what stages that were
+// cut off had done so far. It is made by those that run stages; a collection
+// removes what is old.
+const ResumeFolder = "resume"
+
 // storeFolders are made with the store.
 var storeFolders = []string{"blobs", "packs", "refs", "plans", "memo", "quarantine", "tmp", "used"}
 

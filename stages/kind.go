@@ -26,6 +26,9 @@ type Kind struct {
 	// `verify` compares metrics instead of digests.
 	Reproducible bool
 
+	// Resumes says that the stage keeps what it has done so far in Input.Resume.
+	Resumes bool
+
 	new func() Stage
 }
 
@@ -128,6 +131,14 @@ type Probe struct {
 	Path string // the PATH in which the stage finds its programs; "" for nbpipe's own
 }
 
+// Versioned is implemented by stages whose results depend on what this process
+// finds on the machine, such as the processor's instructions: each string enters
+// the key. Called on a filled stage; on a zero stage it names all that could matter
+// to any.
+type Versioned interface {
+	Versions() map[string]string
+}
+
 // Locked is implemented by stages that fetch content whose digest is not known
 // before the first run. The digest is then kept in the experiment's lock file.
 // Called on a filled stage.
@@ -197,7 +208,13 @@ type Input struct {
 	Log      io.Writer // captured, shown when the stage fails
 	Progress Progress  // never nil
 	Store    InputStore
-	Probes   map[string]string // outputs of tool probes, by name
+	Probes   map[string]string // outputs of tool probes and of Versioned, by name
+
+	// Resume is a folder of this node's key that outlives an attempt that was
+	// killed or failed, and goes when the result is published. Only kinds that say
+	// they resume have one. What is in it comes from the same key, but maybe from
+	// the middle of a write.
+	Resume string
 }
 
 // InputStore gives a stage its inputs. Bytes are verified.

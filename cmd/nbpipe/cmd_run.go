@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/pipeline/run"
@@ -151,7 +152,7 @@ func (s *session) executor() (*executor.Local, func(), error) {
 	}
 	local := &executor.Local{
 		Store: s.store, Scratch: scratch.Dir, LogDir: filepath.Join(s.folder, outFolder, "logs"), Now: time.Now,
-		Services: s.services(),
+		Services: s.services(), Resume: filepath.Join(s.store.Dir(), cache.ResumeFolder),
 	}
 	return local, scratch.Close, nil
 }

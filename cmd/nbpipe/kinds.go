@@ -9,17 +9,19 @@ import (
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/command"
 	"github.com/nbpipe/nbpipe/stages/dataset/artifact"
+	"github.com/nbpipe/nbpipe/stages/dataset/darcyflow"
 	"github.com/nbpipe/nbpipe/stages/dataset/fetch"
 	"github.com/nbpipe/nbpipe/stages/dataset/nasbench201"
 	"github.com/nbpipe/nbpipe/stages/preprocess"
 	"github.com/nbpipe/nbpipe/stages/report/html"
+	"github.com/nbpipe/nbpipe/stages/search"
 )
 
 // kinds are the kinds of nodes that this build knows.
 func kinds() *stages.Registry {
 	return stages.NewRegistry(slices.Concat(
-		[]*stages.Kind{command.Kind, artifact.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
-		preprocess.Kinds(), hypotheses.Kinds(),
+		[]*stages.Kind{command.Kind, artifact.Kind, darcyflow.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
+		preprocess.Kinds(), search.Kinds(), hypotheses.Kinds(),
 	)...)
 }
 

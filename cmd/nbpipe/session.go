@@ -280,6 +280,11 @@ func (s *session) outcomeName() (string, error) {
 	for _, v := range s.app.settings.environment() {
 		parts = append(parts, v.From, v.Value)
 	}
+	for _, k := range kinds().All() {
+		if v, ok := k.Zero().(stages.Versioned); ok {
+			parts = append(parts, "versions", fmt.Sprint(v.Versions()))
+		}
+	}
 	variables, err := s.app.settings.variables()
 	if err != nil {
 		return "", withCode(exitUsage, err)

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 	"math/rand/v2"
@@ -74,6 +75,63 @@ func ClusterBootstrap(class []int, resamples int, seed uint64, statistic func(sa
 		}
 	})
 	return percentileInterval(statistic(identity(len(class))), values, len(members)), nil
+}
+
+// BootstrapMeans is Bootstrap of the mean of each coordinate of some points:
+// values[i] holds those of point i, and all points have as many. All coordinates
+// see the same resamples.
+func BootstrapMeans(values [][]float64, resamples int, seed uint64) ([]Interval, error) {
+	if err := checkResamples(resamples); err != nil {
+		return nil, err
+	}
+	if err := checkSize(len(values)); err != nil {
+		return nil, err
+	}
+	if len(values) == 0 {
+		return nil, nil
+	}
+	width := len(values[0])
+	for i, v := range values {
+		if len(v) != width {
+			return nil, fmt.Errorf("%w: %d coordinates, point %d has %d", ErrLength, width, i, len(v))
+		}
+	}
+	means := make([]float64, resamples*width)
+	forEachStream(resamples, seed, func() func(int, *source) {
+		return func(b int, random *source) {
+			sums := means[b*width : (b+1)*width]
+			for range values {
+				addTo(sums, values[random.below(len(values))])
+			}
+			divide(sums, len(values))
+		}
+	})
+	whole := make([]float64, width)
+	for _, v := range values {
+		addTo(whole, v)
+	}
+	divide(whole, len(values))
+	out := make([]Interval, width)
+	column := make([]float64, resamples)
+	for c := range out {
+		for b := range column {
+			column[b] = means[b*width+c]
+		}
+		out[c] = percentileInterval(whole[c], column, len(values))
+	}
+	return out, nil
+}
+
+func addTo(sums, values []float64) {
+	for i, v := range values {
+		sums[i] += v
+	}
+}
+
+func divide(sums []float64, n int) {
+	for i := range sums {
+		sums[i] /= float64(n)
+	}
 }
 
 // identity is 0, 1 .. n-1.
@@ -173,22 +231,31 @@ func (s *source) below(n int) int {
 // worker makes its own statistic function, which may thus own scratch memory.
 func forEachResample(resamples int, seed uint64, newWorker func() func(*source) float64) []float64 {
 	values := make([]float64, resamples)
+	forEachStream(resamples, seed, func() func(int, *source) {
+		statistic := newWorker()
+		return func(b int, random *source) { values[b] = statistic(random) }
+	})
+	return values
+}
+
+// forEachStream calls a worker's function with every number below n, and the
+// random stream of that number, on all cores.
+func forEachStream(n int, seed uint64, newWorker func() func(int, *source)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), resamples) {
+	for range min(runtime.GOMAXPROCS(0), n) {
 		workers.Go(func() {
-			statistic := newWorker()
+			work := newWorker()
 			var random source
 			for {
 				b := int(next.Add(1)) - 1
-				if b >= resamples {
+				if b >= n {
 					return
 				}
 				random.restart(seed, uint64(b))
-				values[b] = statistic(&random)
+				work(b, &random)
 			}
 		})
 	}
 	workers.Wait()
-	return values
 }

@@ -26,6 +26,7 @@ type Local struct {
 	Store    *cache.Local
 	Scratch  string // existing folder on the store's file system, private to this run
 	LogDir   string // where logs of failed stages are kept
+	Resume   string // where stages that were cut off go on from, by key; "" to start anew each time
 	Services stages.Services
 	Now      func() time.Time
 
@@ -34,7 +35,12 @@ type Local struct {
 
 // Execute implements Executor.
 func (l *Local) Execute(ctx context.Context, a *Action, progress stages.Progress) (*Result, error) {
-	entry, pins, err := l.attempt(ctx, a, progress)
+	kept, err := l.keep(a)
+	if err != nil {
+		return nil, err
+	}
+	defer kept.close()
+	entry, pins, err := l.attempt(ctx, a, kept, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -42,18 +48,19 @@ func (l *Local) Execute(ctx context.Context, a *Action, progress stages.Progress
 	if _, err := l.Store.Publish(context.WithoutCancel(ctx), entry); err != nil {
 		return nil, &StoreFailure{err}
 	}
+	kept.remove()
 	return &Result{Entry: entry, Pins: pins}, nil
 }
 
 // Rerun implements Executor.
 func (l *Local) Rerun(ctx context.Context, a *Action, progress stages.Progress) (*cache.Entry, error) {
-	entry, _, err := l.attempt(ctx, a, progress)
+	entry, _, err := l.attempt(ctx, a, nil, progress) // from the beginning: it is to be compared
 	return entry, err
 }
 
 // attempt runs the action in a scratch folder of its own and stores what it
 // made, up to but not including the entry.
-func (l *Local) attempt(ctx context.Context, a *Action, progress stages.Progress) (*cache.Entry, map[string]string, error) {
+func (l *Local) attempt(ctx context.Context, a *Action, kept *resume, progress stages.Progress) (*cache.Entry, map[string]string, error) {
 	stage, err := a.Ingredients.Kind.Fill(a.Ingredients.Attrs)
 	if err != nil {
 		return nil, nil, err
@@ -72,10 +79,17 @@ func (l *Local) attempt(ctx context.Context, a *Action, progress stages.Progress
 	defer removeAll(scratch)
 	log := newLog(filepath.Join(l.Scratch, n+".log"))
 	defer log.discard()
+	in := l.input(a, scratch, log, progress)
+	if a.Ingredients.Kind.Resumes {
+		if in.Resume, err = kept.folder(filepath.Join(l.Scratch, n+".resume")); err != nil {
+			return nil, nil, err
+		}
+		defer removeAll(filepath.Join(l.Scratch, n+".resume"))
+	}
 
 	started := l.Now()
 	out := stages.NewOutput()
-	err = runStage(ctx, stage, l.input(a, scratch, log, progress), out)
+	err = runStage(ctx, stage, in, out)
 	seconds := l.Now().Sub(started).Seconds()
 	if err != nil {
 		return nil, nil, l.failure(ctx, a, log, err)

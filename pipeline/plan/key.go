@@ -21,7 +21,7 @@ const schema = "1"
 type Ingredients struct {
 	Kind   *stages.Kind
 	Attrs  stages.Attrs
-	Probes map[string]string            // outputs of tool probes
+	Probes map[string]string            // outputs of tool probes and of stages.Versioned
 	Nodes  map[string][]stages.NodeInfo // attribute to what it tells about nodes
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -270,6 +271,9 @@ func (e *Engine) completeKey(ctx context.Context, n *Node) error {
 			return err
 		}
 	}
+	if err := n.addVersions(); err != nil {
+		return err
+	}
 	told, ok, err := e.tell(n)
 	if !ok || err != nil || n.unpinned != "" {
 		return err
@@ -321,6 +325,24 @@ func (e *Engine) probe(ctx context.Context, n *Node) (bool, error) {
 	out, ok, err := e.Prober.Probe(ctx, probes)
 	n.ingredients.Probes = out
 	return ok, err
+}
+
+// addVersions adds what the stage says of this process and machine.
+func (n *Node) addVersions() error {
+	if _, versioned := n.Kind.Zero().(stages.Versioned); !versioned {
+		return nil
+	}
+	stage, err := n.Kind.Fill(knownOnly(n.ingredients.Attrs))
+	if err != nil {
+		return err
+	}
+	all := maps.Clone(n.ingredients.Probes)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, stage.(stages.Versioned).Versions())
+	n.ingredients.Probes = all
+	return nil
 }
 
 // lookUp takes a node's result from the store, if there is one.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nbpipe/nbpipe/stages/internal/mirror"
 	"github.com/nbpipe/nbpipe/stages/nas"
-	"github.com/nbpipe/nbpipe/stages/nas/internal/mirror"
 	"github.com/nbpipe/nbpipe/stages/nas/table"
 )
 

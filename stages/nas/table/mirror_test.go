@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nbpipe/nbpipe/stages/nas/internal/mirror"
+	"github.com/nbpipe/nbpipe/stages/internal/mirror"
 	"github.com/parquet-go/parquet-go"
 )
 

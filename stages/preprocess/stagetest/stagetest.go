@@ -9,7 +9,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -72,7 +74,7 @@ func (silent) Report(int64, int64, string) {}
 // Result is what a stage made.
 type Result struct {
 	Values   map[string]cty.Value
-	Files    map[string][]byte
+	Files    map[string][]byte // by output; a folder's by output/path
 	Warnings []string
 }
 
@@ -173,6 +175,22 @@ func Run(tb testing.TB, kind *stages.Kind, store Store, given map[string]cty.Val
 	return collect(tb, types, out, in.Scratch), nil
 }
 
+// read takes the bytes of an output.
+func (r *Result) read(output, path string) error {
+	return filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(path, p)
+		r.Files[filepath.ToSlash(filepath.Join(output, rel))] = data
+		return err
+	})
+}
+
 func collect(tb testing.TB, types map[string]cty.Type, out *stages.Output, scratch string) *Result {
 	tb.Helper()
 	r := &Result{Values: map[string]cty.Value{}, Files: map[string][]byte{}, Warnings: out.Warnings}
@@ -180,11 +198,9 @@ func collect(tb testing.TB, types map[string]cty.Type, out *stages.Output, scrat
 		if !strings.HasPrefix(f.Path, scratch) {
 			tb.Errorf("output %s lies outside the scratch folder: %s", name, f.Path)
 		}
-		data, err := os.ReadFile(f.Path)
-		if err != nil {
+		if err := r.read(name, f.Path); err != nil {
 			tb.Fatal(err)
 		}
-		r.Files[name] = data
 		want := stages.FileType
 		if f.Table {
 			want = stages.TableType
@@ -209,7 +225,7 @@ func collect(tb testing.TB, types map[string]cty.Type, out *stages.Output, scrat
 		r.Values[name] = converted
 	}
 	for name := range types {
-		if r.Values[name] == cty.NilVal && r.Files[name] == nil {
+		if _, isFile := out.Files[name]; !isFile && r.Values[name] == cty.NilVal {
 			tb.Errorf("declared output %s was not made", name)
 		}
 	}

@@ -1,0 +1,90 @@
+package search
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/nbpipe/nbpipe/hypotheses/stats"
+	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/nas/table"
+	"github.com/nbpipe/nbpipe/stages/search/algorithm"
+)
+
+// maxPoints is how many points a curve has at most; a longer one is thinned.
+const maxPoints = 1000
+
+// writeIncumbent has a row a point: the mean over runs of the incumbent's reported
+// value and of its regret once that much was spent, with intervals. Points lie at
+// multiples of the cheapest evaluation, from where every run has an incumbent.
+func (c *Common) writeIncumbent(in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run) error {
+	grid := d.grid(runs)
+	values := make([][]float64, len(runs))
+	first := 0
+	for i, r := range runs {
+		var from int
+		values[i], from = d.curve(r.Steps(), grid)
+		first = max(first, from)
+	}
+	for i := range values {
+		values[i] = values[i][first:]
+	}
+	grid = grid[first:]
+	intervals, err := stats.BootstrapMeans(values, c.Resamples, c.Seed)
+	if err != nil {
+		return fmt.Errorf("the incumbent's curve: %w", err)
+	}
+	n := len(grid)
+	mean, low, high, sd, regret := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	best := d.report[d.optimum()]
+	column := make([]float64, len(runs))
+	for p, i := range intervals {
+		for r := range column {
+			column[r] = values[r][p]
+		}
+		mean[p], low[p], high[p], sd[p], regret[p] = i.Value, i.Low, i.High, deviation(column, i.Value), d.regret(i.Value, best)
+	}
+	return writeTable(in, out, "incumbent", d,
+		table.FloatColumn("cost", grid), table.FloatColumn("mean", mean), table.FloatColumn("ci_low", low), table.FloatColumn("ci_high", high),
+		table.FloatColumn("sd", sd), table.FloatColumn("regret", regret))
+}
+
+// grid are the costs at which curves have points.
+func (d *data) grid(runs []*algorithm.Run) []float64 {
+	unit, most := math.Inf(1), 0.0
+	for f := range d.epochs {
+		unit = min(unit, d.cost(f))
+	}
+	for _, r := range runs {
+		spent := 0.0
+		for _, s := range r.Steps() {
+			spent += d.cost(int(s.Fidelity))
+		}
+		most = max(most, spent)
+	}
+	points := int(most / unit)
+	stride := (points + maxPoints - 1) / maxPoints
+	var out []float64
+	for p := stride; p <= points; p += stride {
+		out = append(out, float64(p)*unit)
+	}
+	return out
+}
+
+// curve is the incumbent's reported value at each cost of the grid, and the first
+// position where there is one. A run that ended early keeps its last incumbent.
+func (d *data) curve(steps []algorithm.Step, grid []float64) (values []float64, first int) {
+	values = make([]float64, len(grid))
+	incumbents := algorithm.Incumbents(steps)
+	spent, at, first := 0.0, 0, len(grid)
+	for p, cost := range grid {
+		for at < len(steps) && spent+d.cost(int(steps[at].Fidelity)) <= cost {
+			spent += d.cost(int(steps[at].Fidelity))
+			at++
+		}
+		if at > 0 {
+			values[p] = d.report[steps[incumbents[at-1]].Architecture]
+			first = min(first, p)
+		}
+	}
+	return values, first
+}

@@ -1,0 +1,7 @@
+package training
+
+// The engines.
+const (
+	Gorgonia = "gorgonia"
+	Torch    = "torch"
+)

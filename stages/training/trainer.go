@@ -1,0 +1,166 @@
+package training
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/nn"
+)
+
+// Task is one training.
+type Task struct {
+	Name    string // of its checkpoint: a file name, another one for each task
+	Network *nn.Network
+	Recipe  nn.Recipe
+	Data    *Prepared
+	Seed    uint64
+	Test    bool // evaluate on the test split afterwards
+	Outputs int  // give the first outputs on the test split, so many
+}
+
+// Trained is a finished training.
+type Trained struct {
+	*nn.Result
+	Test    *nn.Evaluated // nil where there is no test split, or it was not asked for
+	Outputs nn.Array      // (samples, ...), decoded: of the first test samples
+}
+
+// Trainer runs trainings, several at a time.
+type Trainer struct {
+	// New makes an engine: each of the trainings that run at the same time has one
+	// of its own.
+	New      func() (nn.Engine, error)
+	Workers  int    // trainings at the same time
+	Threads  int    // of each
+	Resume   string // folder of checkpoints; "" for none
+	Progress stages.Progress
+}
+
+// Run trains all tasks and calls done as each ends, never twice at a time. The
+// error is that of the first task, by order, that failed; those before it are
+// finished.
+func (t *Trainer) Run(ctx context.Context, tasks []Task, done func(i int, r *Trained) error) error {
+	errs := make([]error, len(tasks))
+	steps := newSteps(t.Progress, tasks)
+	next := make(chan int)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(next)
+		for i := range tasks {
+			select {
+			case next <- i:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	var mu sync.Mutex
+	for range max(1, min(t.Workers, len(tasks))) {
+		group.Go(func() error {
+			engine, err := t.New()
+			if err != nil {
+				return err
+			}
+			for i := range next {
+				r, err := t.one(ctx, engine, &tasks[i], func(n int) { steps.report(i, n) })
+				if err == nil {
+					mu.Lock()
+					err = done(i, r)
+					mu.Unlock()
+				}
+				if errs[i] = err; err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	for _, e := range errs {
+		if e != nil && !errors.Is(e, context.Canceled) {
+			return e
+		}
+	}
+	return err
+}
+
+func (t *Trainer) one(ctx context.Context, engine nn.Engine, task *Task, step func(done int)) (*Trained, error) {
+	job := &nn.Job{
+		Network: task.Network, Recipe: task.Recipe, Seed: task.Seed, Threads: t.Threads,
+		Train: task.Data.Train, Valid: task.Data.Valid, Decoding: task.Data.Decoding,
+	}
+	if t.Resume != "" {
+		job.Checkpoint = filepath.Join(t.Resume, task.Name+".safetensors")
+	}
+	result, err := engine.Train(ctx, job, nn.Hooks{Step: func(done, _ int) { step(done) }})
+	if err != nil {
+		return nil, explained(err)
+	}
+	out := &Trained{Result: result}
+	if !task.Test || task.Data.Test == nil {
+		return out, nil
+	}
+	out.Test, err = engine.Evaluate(ctx, &nn.Evaluation{
+		Network: task.Network, Weights: result.Weights, Data: task.Data.Test, Decoding: task.Data.Decoding,
+		BatchSize: task.Recipe.BatchSize, Loss: task.Recipe.Loss, Metric: task.Recipe.Metric, Precision: task.Recipe.Precision,
+		Outputs: task.Outputs > 0, Threads: t.Threads,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("evaluating on the test split: %w", explained(err))
+	}
+	if task.Outputs > 0 {
+		out.Outputs = first(out.Test.Outputs, task.Outputs)
+		out.Test.Outputs = nn.Array{}
+	}
+	return out, nil
+}
+
+// first is a copy of the first n samples.
+func first(a nn.Array, n int) nn.Array {
+	n = min(n, a.Len())
+	size := len(a.Data) / max(1, a.Len())
+	return nn.Array{Shape: append([]int{n}, a.Shape[1:]...), Data: append([]float32(nil), a.Data[:n*size]...)}
+}
+
+// explained names the attribute that helps most.
+func explained(err error) error {
+	if diverged := new(nn.DivergedError); errors.As(err, &diverged) {
+		return fmt.Errorf("learning_rate: %w", err)
+	}
+	return err
+}
+
+// steps adds up the steps of trainings that run at the same time.
+type steps struct {
+	progress stages.Progress
+	mu       sync.Mutex
+	done     []int
+	sum, all int64
+}
+
+func newSteps(p stages.Progress, tasks []Task) *steps {
+	s := &steps{progress: p, done: make([]int, len(tasks))}
+	for _, t := range tasks {
+		n := t.Data.Train.Len()
+		s.all += int64(t.Recipe.Epochs) * int64((n+t.Recipe.BatchSize-1)/t.Recipe.BatchSize)
+	}
+	return s
+}
+
+func (s *steps) report(i, done int) {
+	s.mu.Lock()
+	s.sum += int64(done - s.done[i])
+	s.done[i] = done
+	sum := s.sum
+	s.mu.Unlock()
+	if s.progress != nil {
+		s.progress.Report(sum, s.all, "steps")
+	}
+}
