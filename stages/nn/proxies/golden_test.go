@@ -18,7 +18,10 @@ import (
 	"github.com/nbpipe/nbpipe/stages/nn/proxies"
 )
 
-var export = flag.String("export", "", "folder for what testdata/reference.py reads")
+var (
+	export = flag.String("export", "", "folder for what testdata/reference.py reads")
+	heavy  = flag.Bool("heavy", false, "full skeletons with all proxies, too: some minutes")
+)
 
 // testCase is a set of cells in one skeleton on one batch.
 type testCase struct {
@@ -149,7 +152,7 @@ func TestScoresAgreeWithPyTorch(t *testing.T) {
 			if sum := sha256.Sum256(weightsFile(t, job)); hex.EncodeToString(sum[:]) != want.Weights {
 				t.Fatalf("testdata/golden.json is of other weights; see testdata/reference.py")
 			}
-			if c.full {
+			if c.full && !*heavy {
 				job.Proxies = []proxies.Proxy{proxies.Synflow, proxies.Params, proxies.FLOPs}
 			}
 			scores, err := proxies.Score(t.Context(), plain{}, job)
