@@ -128,7 +128,8 @@ type Tooled interface {
 // Probe is a command that says which version of a tool this machine has.
 type Probe struct {
 	Argv []string
-	Path string // the PATH in which the stage finds its programs; "" for nbpipe's own
+	Path string   // the PATH in which the stage finds its programs; "" for nbpipe's own
+	Pass []string // variables of nbpipe's own environment that the command sees, as the stage's programs do
 }
 
 // Versioned is implemented by stages whose results depend on what this process

@@ -125,7 +125,7 @@ func sameAnswers(ctx context.Context, all []Answer, environ []string) bool {
 	var wg sync.WaitGroup
 	for _, a := range all {
 		wg.Go(func() {
-			text, err := command.Probe(ctx, a.Probe.Argv, command.Environ(environ, a.Probe.Path))
+			text, err := command.Probe(ctx, a.Probe, environ)
 			if err != nil || text != a.Output {
 				changed.Store(true)
 			}

@@ -77,6 +77,9 @@ func (p *Probes) Probe(ctx context.Context, probes map[string]stages.Probe) (map
 
 func (p *Probes) one(ctx context.Context, probe stages.Probe) (string, bool, error) {
 	id := probe.Path + "\x00\x00" + strings.Join(probe.Argv, "\x00")
+	if len(probe.Pass) > 0 {
+		id += "\x00\x00" + strings.Join(probe.Pass, "\x00")
+	}
 	environ := command.Environ(p.environ, probe.Path)
 	if _, err := command.LookPath(probe.Argv[0], environ); err != nil {
 		return "", false, err
@@ -94,7 +97,7 @@ func (p *Probes) one(ctx context.Context, probe stages.Probe) (string, bool, err
 	if !p.execute {
 		return "", false, nil
 	}
-	text, err := command.Probe(ctx, probe.Argv, environ)
+	text, err := command.Probe(ctx, probe, p.environ)
 	if err != nil {
 		return "", false, err
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/nbpipe/nbpipe/stages"
 )
 
 const (
@@ -51,8 +53,11 @@ func Constant(argv []string) bool {
 }
 
 // Probe runs a tool's probe in the environment that commands get, without
-// scratch folder and inputs, and returns its standard output, trimmed.
-func Probe(ctx context.Context, argv, environ []string) (string, error) {
+// scratch folder and inputs, and returns its standard output, trimmed. environ is
+// nbpipe's environment, as os.Environ gives it.
+func Probe(ctx context.Context, probe stages.Probe, environ []string) (string, error) {
+	argv := probe.Argv
+	environ = Environ(environ, probe.Path)
 	if len(argv) == 0 {
 		return "", fmt.Errorf("the probe is empty")
 	}
@@ -64,6 +69,11 @@ func Probe(ctx context.Context, argv, environ []string) (string, error) {
 	defer cancel()
 	env := plainEnvironment(environ)
 	env["HOME"] = "/nonexistent" // no settings of one user
+	for _, name := range probe.Pass {
+		if v, ok := lookup(environ, name); ok {
+			env[name] = v
+		}
+	}
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Args, cmd.Env, cmd.Dir, cmd.SysProcAttr = argv, list(env), "/", &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = drain

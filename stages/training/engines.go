@@ -1,7 +1,98 @@
 package training
 
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/nn"
+	"github.com/nbpipe/nbpipe/stages/nn/torch"
+)
+
 // The engines.
 const (
 	Gorgonia = "gorgonia"
-	Torch    = "torch"
+	Torch    = torch.Name
 )
+
+// probeName is the name of the tool probe of engine torch: of the attribute that a
+// failure is about.
+const probeName = "python"
+
+// Probes implements stages.Tooled for kinds that have the attributes of Engine.
+func (e *Engine) Probes() map[string]stages.Probe {
+	if e.Engine != Torch {
+		return nil
+	}
+	argv, err := torch.ProbeCommand(e.Python)
+	if err != nil {
+		return nil // the script is part of the binary
+	}
+	return map[string]stages.Probe{probeName: {Argv: argv, Pass: torch.Passed()}}
+}
+
+// Versions implements stages.Versioned for kinds that have the attributes of Engine.
+func (e *Engine) Versions() map[string]string {
+	out := map[string]string{}
+	if e.Engine != Gorgonia {
+		if v, err := torch.ScriptVersion(); err == nil {
+			out["torch engine"] = v
+		}
+	}
+	return out
+}
+
+// engines makes engines for a running stage.
+func (e *Engine) engines(in *stages.Input) func() (nn.Engine, error) {
+	return func() (nn.Engine, error) {
+		options := torch.Options{
+			Python: e.Python, Environment: in.Services.Environment, Scratch: in.Scratch,
+			Device: torch.Device(e.Device), Threads: e.Threads,
+			Warn: func(text string) { fmt.Fprintln(in.Log, text) },
+		}
+		return torch.New(options)
+	}
+}
+
+// Trainer is the stage's trainer, and the engine's version for the run record.
+func (e *Engine) Trainer(ctx context.Context, in *stages.Input, trainings int) (*Trainer, string, error) {
+	t := &Trainer{New: e.engines(in), Workers: max(1, min(in.CPUs, trainings)), Threads: 1, Resume: in.Resume, Progress: in.Progress}
+	t.Threads = max(1, in.CPUs/t.Workers)
+	one, err := t.New()
+	if err != nil {
+		return nil, "", err
+	}
+	if e.Engine == Torch {
+		t.Workers = max(1, t.Workers/e.Threads)
+		if err := e.unchanged(ctx, in, one.(*torch.Engine), t); err != nil {
+			return nil, "", err
+		}
+	}
+	version, err := one.Version(ctx)
+	return t, version, err
+}
+
+// unchanged checks that PyTorch is what the key says, and that trainings on a GPU
+// have it to themselves.
+func (e *Engine) unchanged(ctx context.Context, in *stages.Input, one *torch.Engine, t *Trainer) error {
+	found, err := one.Probe(ctx)
+	if err != nil {
+		return err
+	}
+	if found.GPUs > 0 && e.Device != string(torch.CPU) {
+		t.Workers = 1
+	}
+	said, probed := in.Probes[probeName]
+	if !probed {
+		return nil // a stage that runs outside an experiment has no key
+	}
+	var keyed torch.Probe
+	if err := json.Unmarshal([]byte(said), &keyed); err != nil {
+		return fmt.Errorf("python: what it said of PyTorch cannot be read: %w", err)
+	}
+	if keyed != *found {
+		return fmt.Errorf("python: PyTorch is another one than when the key of this node was made (%+v, now %+v): run again", keyed, *found)
+	}
+	return nil
+}
