@@ -25,6 +25,8 @@ type run struct {
 	batch *batch
 	rows  []int
 
+	version string // of the engine; "" for none
+
 	mu     sync.Mutex
 	scores map[int]map[proxies.Proxy]float64 // of representatives
 	done   *journal
@@ -71,6 +73,11 @@ func (r *run) score(ctx context.Context) (err error) {
 	all := r.scored()
 	left := slices.DeleteFunc(slices.Clone(all), func(n int) bool { return r.scores[n] != nil })
 	r.in.Progress.Report(int64(len(all)-len(left)), int64(len(all)), "architectures")
+	e, err := r.stage.engines(ctx, r.in, len(left))
+	if err != nil {
+		return err
+	}
+	r.version = e.version
 	next := make(chan int)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -84,23 +91,20 @@ func (r *run) score(ctx context.Context) (err error) {
 		}
 		return nil
 	})
-	for range max(1, min(r.in.CPUs, len(left))) {
-		group.Go(func() error { return r.work(ctx, next, int64(len(all))) })
+	for range e.workers {
+		group.Go(func() error { return r.work(ctx, e, next, int64(len(all))) })
 	}
 	return group.Wait()
 }
 
 // work scores architectures with an engine of its own.
-func (r *run) work(ctx context.Context, next <-chan int, total int64) error {
-	var engine nn.Engine
-	if r.stage.needsEngine() {
-		var err error
-		if engine, err = r.stage.open(r.in); err != nil {
-			return err
-		}
+func (r *run) work(ctx context.Context, e *engines, next <-chan int, total int64) error {
+	engine, err := e.open()
+	if err != nil {
+		return err
 	}
 	for n := range next {
-		scores, err := r.one(ctx, engine, n)
+		scores, err := r.one(ctx, engine, e.threads, n)
 		if err != nil {
 			return fmt.Errorf("architecture %d: %w", n, err)
 		}
@@ -116,14 +120,14 @@ func (r *run) work(ctx context.Context, next <-chan int, total int64) error {
 	return ctx.Err()
 }
 
-func (r *run) one(ctx context.Context, engine nn.Engine, number int) (map[proxies.Proxy]float64, error) {
+func (r *run) one(ctx context.Context, engine nn.Engine, threads, number int) (map[proxies.Proxy]float64, error) {
 	n, err := r.stage.network(number, r.batch)
 	if err != nil {
 		return nil, err
 	}
 	return proxies.Score(ctx, engine, &proxies.Job{
 		Network: n, Weights: nn.InitialWeights(n, r.in.Seed), Batch: r.batch.samples,
-		Precision: nn.Precision(r.stage.Precision), Proxies: r.stage.weighed(), Threads: 1,
+		Precision: nn.Precision(r.stage.Precision), Proxies: r.stage.weighed(), Threads: threads,
 	})
 }
 
@@ -215,7 +219,7 @@ func (r *run) variant() map[string]string {
 		"precision":      "float64",
 	}
 	if s.needsEngine() {
-		v["engine"] = s.Engine.Engine
+		v["engine"] = s.Engine
 		v["precision"] = s.Precision + "; synflow and the second derivative of grasp float64"
 	}
 	return v

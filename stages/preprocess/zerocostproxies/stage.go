@@ -17,7 +17,7 @@ import (
 
 // Stage is a block `preprocess "zero_cost_proxies"`.
 type Stage struct {
-	training.Engine
+	engineOptions
 	Architectures cty.Value   `attr:"architectures,key,optional" doc:"List of cells as text, |op~0|+..., or of architectures' numbers. All 15,625 where it is left out or \"all\"."`
 	Sample        *int        `attr:"sample,key,optional" doc:"How many of the architectures, drawn at random by the seed. All of them where it is left out."`
 	Proxies       []string    `attr:"proxies,key,optional" doc:"Which scores: fisher, flops, grad_norm, grasp, jacob_cov, params, snip, synflow. All where it is left out."`
@@ -142,6 +142,9 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	if err := r.score(ctx); err != nil {
 		return err
 	}
+	if r.version != "" {
+		out.Facts["engine"] = r.version
+	}
 	t, undefined, err := r.table()
 	if err != nil {
 		return err
@@ -170,4 +173,6 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 var (
 	_ stages.Checker   = (*Stage)(nil)
 	_ stages.Estimator = (*Stage)(nil)
+	_ stages.Tooled    = (*Stage)(nil)
+	_ stages.Versioned = (*Stage)(nil)
 )

@@ -3,6 +3,7 @@ package zerocostproxies
 import (
 	"bytes"
 	"context"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/nas/table"
 	"github.com/nbpipe/nbpipe/stages/nn/proxies"
 	"github.com/nbpipe/nbpipe/stages/preprocess/stagetest"
+	"github.com/nbpipe/nbpipe/stages/pythontest"
 )
 
 func numbersOf(list ...int) cty.Value {
@@ -204,7 +206,10 @@ func filled(t *testing.T, attrs map[string]cty.Value) stages.Stage {
 func execute(t *testing.T, ctx context.Context, s stages.Stage, cpus int, resume string) []byte {
 	t.Helper()
 	out := stages.NewOutput()
-	in := &stages.Input{Scratch: t.TempDir(), Seed: 777, CPUs: cpus, Progress: silent{}, Resume: resume}
+	in := &stages.Input{
+		Scratch: t.TempDir(), Seed: 777, CPUs: cpus, Progress: silent{}, Resume: resume, Log: io.Discard,
+		Services: stages.Services{Environment: os.Environ()},
+	}
 	if err := s.Run(ctx, in, out); err != nil {
 		t.Fatal(err)
 	}
@@ -222,6 +227,33 @@ func decode(t *testing.T, data []byte) *table.Table {
 		t.Fatal(err)
 	}
 	return tb
+}
+
+// Cells that pass nothing have no jacob_cov: they rank below the others, and are
+// counted.
+func TestProxiesOfAnEngine(t *testing.T) {
+	dead := nas.Dead()
+	attrs := small(map[string]cty.Value{
+		"architectures": numbersOf(dead[0], dead[5], 11, 0), "engine": cty.StringVal("torch"),
+		"python": cty.StringVal(pythontest.Find(t, "torch", "numpy")), "device": cty.StringVal("cpu"),
+	})
+	delete(attrs, "proxies")
+	stage := filled(t, attrs)
+	data := execute(t, t.Context(), stage, 2, "")
+	tb := decode(t, data)
+	if len(tb.Columns) != 1+len(proxies.All()) {
+		t.Errorf("columns %v", tb.Names())
+	}
+	rows, _ := tb.Int64s("architecture")
+	score := floats(t, tb, "jacob_cov")
+	for i, n := range rows {
+		if passes := nas.At(int(n)).Connected(); passes != (score[i] > slices.Min(score)) {
+			t.Errorf("jacob_cov %v of %v", score, rows)
+		}
+	}
+	if !bytes.Equal(data, execute(t, t.Context(), stage, 1, "")) {
+		t.Error("one core gives another table than two")
+	}
 }
 
 func TestUndefinedRanksLast(t *testing.T) {
@@ -271,7 +303,7 @@ func TestCheck(t *testing.T) {
 		"batch of one":       {map[string]cty.Value{"batch_size": cty.NumberIntVal(1)}, "from 2"},
 		"sides":              {map[string]cty.Value{"input": numbersOf(3, 30, 32)}, "multiples of 4"},
 		"sides left out":     {map[string]cty.Value{"input": numbersOf(3, 32)}, "channels, height and width"},
-		"precision":          {map[string]cty.Value{"precision": cty.StringVal("mixed")}, "float64"},
+		"precision":          {map[string]cty.Value{"precision": cty.StringVal("bfloat16")}, "float64"},
 		"engine":             {map[string]cty.Value{"engine": cty.StringVal("tensorflow")}, "torch"},
 		"no channels at all": {map[string]cty.Value{"channels": cty.NumberIntVal(0)}, "from 1"},
 	} {
