@@ -2,6 +2,8 @@
 // under the keyword `hypothesis`. Each test is a package below this one:
 //
 //	ranktransfer         do architectures keep their ranks between tasks?
+//	algorithmcomparison  does a search find better cells than random sampling?
+//	estimates            numbers of other nodes, to be judged
 //	operationimportance  which operations matter on which task?
 //
 // They share packages: stats (rank statistics, tests and intervals on slices),

@@ -1,6 +1,8 @@
 package hypotheses
 
 import (
+	"github.com/nbpipe/nbpipe/hypotheses/algorithmcomparison"
+	"github.com/nbpipe/nbpipe/hypotheses/estimates"
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
 	"github.com/nbpipe/nbpipe/hypotheses/ranktransfer"
 	"github.com/nbpipe/nbpipe/stages"
@@ -8,5 +10,5 @@ import (
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{operationimportance.Kind, ranktransfer.Kind}
+	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, operationimportance.Kind, ranktransfer.Kind}
 }

@@ -18,3 +18,5 @@ go test -run '^$' -bench Decode ./stages/nas/table
 go test -run '^$' -bench . -benchtime 3x ./pipeline/lang
 say "Kendall's tau-b"
 ci/bench/stats/run.sh
+say "searching a table"
+ci/bench/search/run.sh

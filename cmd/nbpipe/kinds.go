@@ -14,6 +14,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/dataset/nasbench201"
 	"github.com/nbpipe/nbpipe/stages/preprocess"
 	"github.com/nbpipe/nbpipe/stages/report/html"
+	"github.com/nbpipe/nbpipe/stages/retrain"
 	"github.com/nbpipe/nbpipe/stages/search"
 )
 
@@ -21,7 +22,7 @@ import (
 func kinds() *stages.Registry {
 	return stages.NewRegistry(slices.Concat(
 		[]*stages.Kind{command.Kind, artifact.Kind, darcyflow.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
-		preprocess.Kinds(), search.Kinds(), hypotheses.Kinds(),
+		preprocess.Kinds(), search.Kinds(), retrain.Kinds(), hypotheses.Kinds(),
 	)...)
 }
 

@@ -67,6 +67,22 @@ func TestEveryPointHasItsNearestHexagon(t *testing.T) {
 	}
 }
 
+func TestFieldsJoinEqualNeighbours(t *testing.T) {
+	c := New(100, 100, "", "")
+	values := make([]float64, 32*32)
+	for i := range values {
+		values[i] = float64(i / 32 / 16)
+	}
+	c.Field(0, 0, 96, 96, values, 32, 0, 1)
+	doc := string(c.Bytes())
+	if n := strings.Count(doc, "M"); n != 32 {
+		t.Errorf("%d rectangles for 32 rows of one value each", n)
+	}
+	if low, high := Range([]float64{math.NaN(), 2, -1, math.Inf(1)}); low != -1 || high != 2 {
+		t.Errorf("range %v to %v", low, high)
+	}
+}
+
 func TestDocumentIsWellFormedAndPlain(t *testing.T) {
 	c := New(100, 100, "a <b> & \x00\xff", "alt")
 	p := Panel{X: 10, Y: 10, W: 80, H: 80, MaxX: 1, MaxY: 1}
@@ -75,6 +91,11 @@ func TestDocumentIsWellFormedAndPlain(t *testing.T) {
 	p.Box(c, 50, 10, Box{0.1, 0.2, 0.3, 0.4, 0.5}, "#123456")
 	p.Box(c, 50, 10, Box{0.1, 0.2, math.NaN(), 0.4, 0.5}, "#123456")
 	p.Band(c, -1, 0.2, "#cccccc")
+	c.Field(10, 10, 40, 40, []float64{0, 0, 1, math.NaN(), math.Inf(1), 2}, 3, 0, 2)
+	c.Field(10, 10, 40, 40, []float64{1, 1}, 2, 1, 1)
+	p.Curve(c, []float64{0, 0.5, 1, 1, 9}, []float64{0, math.NaN(), 1, math.Inf(1), 0}, "#123456", 2, "4 2")
+	p.Ribbon(c, []float64{0, 0.5, 1}, []float64{0, math.NaN(), 1}, []float64{1, 1, 2}, "#123456", 0.2)
+	c.Disc(1, 2, 3, "#123456")
 	c.SmallUpright(5, 50, "label")
 	doc := string(c.Bytes())
 	for _, word := range []string{"<style", "<script", "class=", "NaN", "Inf"} {
@@ -89,5 +110,33 @@ func TestDocumentIsWellFormedAndPlain(t *testing.T) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestLogTicks(t *testing.T) {
+	cases := []struct {
+		low, high float64
+		n         int
+		want      []string
+	}{
+		{0.4, 12, 6, []string{"0.5", "1", "2", "5", "10"}},
+		{0.002, 12, 6, []string{"0.01", "0.1", "1", "10"}},
+		{0.01, 12, 8, []string{"0.01", "0.03", "0.1", "0.3", "1", "3", "10"}},
+		{0, 1, 6, nil},
+		{1, 1, 6, nil},
+	}
+	for _, c := range cases {
+		if _, got := LogTicks(c.low, c.high, c.n); !slices.Equal(got, c.want) {
+			t.Errorf("ticks from %v to %v: %q, want %q", c.low, c.high, got, c.want)
+		}
+	}
+}
+
+func TestRibbonAndCurveStayInside(t *testing.T) {
+	c := New(100, 100, "", "")
+	p := Panel{X: 10, Y: 10, W: 80, H: 80, MaxX: 1, MaxY: 1}
+	p.Curve(c, []float64{0, 1}, []float64{-5, 7}, "#123456", 2, "")
+	if doc := string(c.Bytes()); !strings.Contains(doc, "M10.0 90.0L90.0 10.0") {
+		t.Errorf("the curve leaves the panel: %s", doc)
 	}
 }

@@ -22,8 +22,10 @@ func (p Panel) AtY(v float64) float64 { return p.Y + p.H - p.H*(v-p.MinY)/(p.Max
 func (p Panel) Plate(c *Canvas) { c.Rect(p.X, p.Y, p.W, p.H, Plate, "") }
 
 // AxisX draws grid lines and labels at the values.
-func (p Panel) AxisX(c *Canvas, ticks []float64) {
-	labels := Labels(ticks)
+func (p Panel) AxisX(c *Canvas, ticks []float64) { p.LabelX(c, ticks, Labels(ticks)) }
+
+// LabelX is AxisX with labels of the caller's.
+func (p Panel) LabelX(c *Canvas, ticks []float64, labels []string) {
 	for i, v := range ticks {
 		x := p.AtX(v)
 		c.Line(x, p.Y, x, p.Y+p.H, Grid, 1)
@@ -32,8 +34,10 @@ func (p Panel) AxisX(c *Canvas, ticks []float64) {
 }
 
 // AxisY draws grid lines and labels at the values.
-func (p Panel) AxisY(c *Canvas, ticks []float64) {
-	labels := Labels(ticks)
+func (p Panel) AxisY(c *Canvas, ticks []float64) { p.LabelY(c, ticks, Labels(ticks)) }
+
+// LabelY is AxisY with labels of the caller's.
+func (p Panel) LabelY(c *Canvas, ticks []float64, labels []string) {
 	for i, v := range ticks {
 		y := p.AtY(v)
 		c.Line(p.X, y, p.X+p.W, y, Grid, 1)

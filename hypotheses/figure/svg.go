@@ -68,6 +68,26 @@ func (c *Canvas) Path(data, fill string) {
 	fmt.Fprintf(&c.body, "<path d=\"%s\" fill=\"%s\"/>\n", data, fill)
 }
 
+// Stroke draws path data as a line with round joins; dash may be empty, or lengths
+// of dashes and gaps such as "6 4".
+func (c *Canvas) Stroke(data, stroke string, width float64, dash string) {
+	fmt.Fprintf(&c.body, "<path d=\"%s\" stroke=\"%s\" stroke-width=\"%s\" stroke-linejoin=\"round\"", data, stroke, num(width))
+	if dash != "" {
+		fmt.Fprintf(&c.body, " stroke-dasharray=\"%s\"", dash)
+	}
+	c.body.WriteString(" fill=\"none\"/>\n")
+}
+
+// Shade draws path data, filled and translucent.
+func (c *Canvas) Shade(data, fill string, opacity float64) {
+	fmt.Fprintf(&c.body, "<path d=\"%s\" fill=\"%s\" fill-opacity=\"%s\"/>\n", data, fill, num(opacity))
+}
+
+// Disc draws a filled circle.
+func (c *Canvas) Disc(x, y, radius float64, fill string) {
+	fmt.Fprintf(&c.body, "<circle cx=\"%s\" cy=\"%s\" r=\"%s\" fill=\"%s\"/>\n", num(x), num(y), num(radius), fill)
+}
+
 // Anchor says which point of a text stands at its position.
 type Anchor string
 

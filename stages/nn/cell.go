@@ -15,6 +15,10 @@ const (
 	Dense Form = "dense" // one vector a pixel: the sides are kept throughout
 )
 
+// MaxStages is the largest number of stages of a CellNetwork, each with twice the
+// channels of the one before.
+const MaxStages = 8
+
 // CellNetwork says which network is put around a NAS-Bench-201 cell.
 type CellNetwork struct {
 	Cell     nas.Cell
@@ -22,12 +26,14 @@ type CellNetwork struct {
 	Input    Shape
 	Channels int // C: of the first stage
 	Cells    int // N: in each stage
+	Stages   int // 0 for the benchmark's 3
 	Outputs  int // classes, or values a pixel
 	Init     Initialisation
 }
 
 // Build describes the network: a 3x3 stem with batch normalisation, three
-// stages of N cells at C, 2C and 4C channels, batch normalisation, ReLU.
+// stages of N cells at C, 2C and 4C channels (or fewer stages, or more),
+// batch normalisation, ReLU.
 //
 // The point form (NAS-Bench-201, section 2) has a residual block with stride 2
 // between stages, and ends in global average pooling and a linear layer. The
@@ -47,10 +53,20 @@ func (c CellNetwork) Build() (*Network, error) {
 	if c.Form != Point && c.Form != Dense {
 		return nil, fmt.Errorf("cell network of form %q; the forms are %s and %s", c.Form, Point, Dense)
 	}
-	b := newBuilder(fmt.Sprintf("cell %s %s C=%d N=%d", c.Form, c.Cell, c.Channels, c.Cells), c.Input, c.Init)
+	name := fmt.Sprintf("cell %s %s C=%d N=%d", c.Form, c.Cell, c.Channels, c.Cells)
+	if c.Stages == 0 {
+		c.Stages = 3
+	}
+	if c.Stages < 1 || c.Stages > MaxStages {
+		return nil, fmt.Errorf("cell network of %d stages; they are from 1 to %d", c.Stages, MaxStages)
+	}
+	if c.Stages != 3 {
+		name += fmt.Sprintf(" stages=%d", c.Stages)
+	}
+	b := newBuilder(name, c.Input, c.Init)
 	h := b.square("stem.conv", InputName, c.Channels, 3, 1)
 	h = b.batchNorm("stem.bn", h)
-	for stage := range 3 {
+	for stage := range c.Stages {
 		ch := c.Channels << stage
 		if stage > 0 && c.Form == Point {
 			h = b.residual(fmt.Sprintf("stage%d.reduction", stage+1), h, ch)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -91,13 +92,23 @@ func checkCommon(attrs stages.Attrs) problems {
 	p.whole(attrs, "runs", 1, maxEvaluations)
 	p.whole(attrs, "first_run", 0, 1<<40)
 	p.whole(attrs, "resamples", 1, maxResamples)
-	if len(p) == 0 && attrs.Known("budget", "runs") {
-		if n := number(attrs["budget"]) * number(attrs["runs"]); n > maxEvaluations {
-			p.add("runs", "Too many evaluations", "%v runs of %v make %v evaluations; a node keeps the history of at most %d. Use fewer, or several nodes with first_run.",
-				number(attrs["runs"]), number(attrs["budget"]), n, maxEvaluations)
-		}
-	}
 	return p
+}
+
+// size checks that the history of all runs can be kept, where an evaluation takes
+// at least so many epochs.
+func (p *problems) size(attrs stages.Attrs, epochs float64) {
+	if len(*p) > 0 || !attrs.Known("budget", "budget_in", "runs") {
+		return
+	}
+	each := number(attrs["budget"])
+	if text(attrs["budget_in"]) == "epochs" {
+		each = math.Floor(each / max(1, epochs))
+	}
+	if n := each * number(attrs["runs"]); n > maxEvaluations {
+		p.add("runs", "Too many evaluations", "%v runs of %v make %v evaluations; a node keeps the history of at most %d. Use fewer, or several nodes with first_run.",
+			number(attrs["runs"]), each, n, maxEvaluations)
+	}
 }
 
 func checkSingle(attrs stages.Attrs) problems {
@@ -110,6 +121,9 @@ func checkSingle(attrs stages.Attrs) problems {
 		case e > number(attrs["budget"]):
 			p.add("budget", "Too small", "One evaluation takes %v epochs, the budget is %v.", e, number(attrs["budget"]))
 		}
+	}
+	if attrs.Known("epochs") {
+		p.size(attrs, number(attrs["epochs"]))
 	}
 	return p
 }
@@ -153,15 +167,37 @@ func checkMulti(attrs stages.Attrs) problems {
 	if attrs.Known("budget", "budget_in") && text(attrs["budget_in"]) == "epochs" && float64(lowest) > number(attrs["budget"]) {
 		p.add("budget", "Too small", "One evaluation takes at least %d epochs, the budget is %v.", lowest, number(attrs["budget"]))
 	}
+	p.size(attrs, float64(lowest))
 	return p
 }
 
-// Resources implements stages.Estimator: a history takes 16 bytes a step in
-// memory and 56 as a table, and curves a number a run and point.
-func (c *Common) Resources() stages.Resources {
-	evaluations := int64(c.Budget) * int64(c.Runs)
-	curves := int64(c.Runs) * int64(min(c.Budget, maxPoints)) * 8
-	return stages.Resources{CPUs: 2, Memory: 64<<20 + 150*evaluations + curves + int64(c.Resamples)*maxPoints*8}
+// resources of runs that evaluate at most so often: a history takes 16 bytes a
+// step in memory and 56 as a table, and curves a number a run and point.
+func (c *Common) resources(evaluations int) stages.Resources {
+	all := int64(evaluations) * int64(c.Runs)
+	curves := int64(c.Runs) * int64(min(evaluations, maxPoints)) * 8
+	return stages.Resources{CPUs: 2, Memory: 64<<20 + 150*all + curves + int64(c.Resamples)*maxPoints*8}
+}
+
+// evaluations are the most that a run can make, where each takes at least so many
+// epochs.
+func (c *Common) evaluations(epochs int) int {
+	if c.BudgetIn == "epochs" {
+		return c.Budget / max(1, epochs)
+	}
+	return c.Budget
+}
+
+// Resources implements stages.Estimator.
+func (s *Single) Resources() stages.Resources { return s.resources(s.evaluations(s.Epochs)) }
+
+// Resources implements stages.Estimator.
+func (s *Multi) Resources() stages.Resources {
+	lowest := 1
+	if f := s.fidelities(); len(f) > 0 {
+		lowest = f[0].epochs
+	}
+	return s.resources(s.evaluations(lowest))
 }
 
 // fidelity is a way to evaluate: epochs, 0 where unknown, and a column.

@@ -10,12 +10,14 @@ import (
 	"github.com/nbpipe/nbpipe/stages/search/algorithm"
 )
 
-// maxPoints is how many points a curve has at most; a longer one is thinned.
+// maxPoints is how many points a curve has at most, but for its end; a longer one
+// is thinned.
 const maxPoints = 1000
 
 // writeIncumbent has a row a point: the mean over runs of the incumbent's reported
 // value and of its regret once that much was spent, with intervals. Points lie at
-// multiples of the cheapest evaluation, from where every run has an incumbent.
+// multiples of the cheapest evaluation and at the end, from where every run has an
+// incumbent.
 func (c *Common) writeIncumbent(in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run) error {
 	grid := d.grid(runs)
 	values := make([][]float64, len(runs))
@@ -34,18 +36,21 @@ func (c *Common) writeIncumbent(in *stages.Input, out *stages.Output, d *data, r
 		return fmt.Errorf("the incumbent's curve: %w", err)
 	}
 	n := len(grid)
-	mean, low, high, sd, regret := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	mean, low, high, sd := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	regret, regretLow, regretHigh := make([]float64, n), make([]float64, n), make([]float64, n)
 	best := d.report[d.optimum()]
 	column := make([]float64, len(runs))
 	for p, i := range intervals {
 		for r := range column {
 			column[r] = values[r][p]
 		}
-		mean[p], low[p], high[p], sd[p], regret[p] = i.Value, i.Low, i.High, deviation(column, i.Value), d.regret(i.Value, best)
+		mean[p], low[p], high[p], sd[p] = i.Value, i.Low, i.High, deviation(column, i.Value)
+		ends := [2]float64{d.regret(i.Low, best), d.regret(i.High, best)}
+		regret[p], regretLow[p], regretHigh[p] = d.regret(i.Value, best), min(ends[0], ends[1]), max(ends[0], ends[1])
 	}
 	return writeTable(in, out, "incumbent", d,
 		table.FloatColumn("cost", grid), table.FloatColumn("mean", mean), table.FloatColumn("ci_low", low), table.FloatColumn("ci_high", high),
-		table.FloatColumn("sd", sd), table.FloatColumn("regret", regret))
+		table.FloatColumn("sd", sd), table.FloatColumn("regret", regret), table.FloatColumn("regret_low", regretLow), table.FloatColumn("regret_high", regretHigh))
 }
 
 // grid are the costs at which curves have points.
@@ -66,6 +71,9 @@ func (d *data) grid(runs []*algorithm.Run) []float64 {
 	var out []float64
 	for p := stride; p <= points; p += stride {
 		out = append(out, float64(p)*unit)
+	}
+	if len(out) > 0 && out[len(out)-1] < most {
+		out = append(out, most)
 	}
 	return out
 }

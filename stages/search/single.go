@@ -176,8 +176,8 @@ func (*Bananas) Check(attrs stages.Attrs) []stages.Problem {
 
 // Resources implements stages.Estimator.
 func (s *Bananas) Resources() stages.Resources {
-	r := s.Common.Resources()
-	n := int64(min(s.Budget, maxBananas))
+	r := s.Single.Resources()
+	n := int64(min(s.evaluations(s.Epochs), maxBananas))
 	r.Memory += 2 * 24 * n * n // of two runs at a time
 	return r
 }

@@ -211,3 +211,12 @@ func arrange(data []float32, shape []int, axes []string) (nn.Array, error) {
 	}
 	return out, nil
 }
+
+// Examples are the first n samples of the test split as the files have them: not
+// normalised, without coordinates.
+func (d *Data) Examples(n int) *nn.Dataset {
+	out := &nn.Dataset{}
+	r := d.Splits.Test
+	d.add(out, Range{First: r.First, Count: min(n, r.Count)})
+	return out
+}

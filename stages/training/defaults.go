@@ -54,7 +54,7 @@ func Defaults(network Network, task string) nn.Recipe {
 }
 
 // For is the recipe of a network on data: what the block says, else the defaults.
-func (r *Recipe) For(network Network, d *Description) (nn.Recipe, error) {
+func (r *RecipeOptions) For(network Network, d *Description) (nn.Recipe, error) {
 	out := Defaults(network, d.Task)
 	out.Loss, out.Metric = d.Loss, d.Metric
 	set(&out.Epochs, r.Epochs)

@@ -20,8 +20,8 @@ const (
 // failure is about.
 const probeName = "python"
 
-// Probes implements stages.Tooled for kinds that have the attributes of Engine.
-func (e *Engine) Probes() map[string]stages.Probe {
+// Probes implements stages.Tooled for kinds that have the attributes of EngineOptions.
+func (e *EngineOptions) Probes() map[string]stages.Probe {
 	if e.Engine != Torch {
 		return nil
 	}
@@ -32,8 +32,8 @@ func (e *Engine) Probes() map[string]stages.Probe {
 	return map[string]stages.Probe{probeName: {Argv: argv, Pass: torch.Passed()}}
 }
 
-// Versions implements stages.Versioned for kinds that have the attributes of Engine.
-func (e *Engine) Versions() map[string]string {
+// Versions implements stages.Versioned for kinds that have the attributes of EngineOptions.
+func (e *EngineOptions) Versions() map[string]string {
 	out := map[string]string{}
 	if e.Engine != Gorgonia {
 		if v, err := torch.ScriptVersion(); err == nil {
@@ -44,7 +44,7 @@ func (e *Engine) Versions() map[string]string {
 }
 
 // engines makes engines for a running stage.
-func (e *Engine) engines(in *stages.Input) func() (nn.Engine, error) {
+func (e *EngineOptions) engines(in *stages.Input) func() (nn.Engine, error) {
 	return func() (nn.Engine, error) {
 		options := torch.Options{
 			Python: e.Python, Environment: in.Services.Environment, Scratch: in.Scratch,
@@ -56,7 +56,7 @@ func (e *Engine) engines(in *stages.Input) func() (nn.Engine, error) {
 }
 
 // Trainer is the stage's trainer, and the engine's version for the run record.
-func (e *Engine) Trainer(ctx context.Context, in *stages.Input, trainings int) (*Trainer, string, error) {
+func (e *EngineOptions) Trainer(ctx context.Context, in *stages.Input, trainings int) (*Trainer, string, error) {
 	t := &Trainer{New: e.engines(in), Workers: max(1, min(in.CPUs, trainings)), Threads: 1, Resume: in.Resume, Progress: in.Progress}
 	t.Threads = max(1, in.CPUs/t.Workers)
 	one, err := t.New()
@@ -75,7 +75,7 @@ func (e *Engine) Trainer(ctx context.Context, in *stages.Input, trainings int) (
 
 // unchanged checks that PyTorch is what the key says, and that trainings on a GPU
 // have it to themselves.
-func (e *Engine) unchanged(ctx context.Context, in *stages.Input, one *torch.Engine, t *Trainer) error {
+func (e *EngineOptions) unchanged(ctx context.Context, in *stages.Input, one *torch.Engine, t *Trainer) error {
 	found, err := one.Probe(ctx)
 	if err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 	"github.com/nbpipe/nbpipe/stages/nn"
 )
 
-// Recipe are the attributes that say how networks are trained. What is left out is
+// RecipeOptions are the attributes that say how networks are trained. What is left out is
 // as Defaults has it.
-type Recipe struct {
+type RecipeOptions struct {
 	Epochs       *int     `attr:"epochs,key,optional" doc:"Times that all samples are seen. 200 where it is left out."`
 	BatchSize    *int     `attr:"batch_size,key,optional" doc:"Samples a step. The paper's for the task where it is left out."`
 	LearningRate *float64 `attr:"learning_rate,key,optional" doc:"Learning rate at the start. The paper's for the task where it is left out."`
@@ -30,16 +30,16 @@ type Recipe struct {
 	Cutout       *int     `attr:"cutout,key,optional" doc:"Side of a square of zeros in training images; 16 for CIFAR-100, else 0 where it is left out."`
 }
 
-// Engine are the attributes that say who trains.
-type Engine struct {
+// EngineOptions are the attributes that say who trains.
+type EngineOptions struct {
 	Engine  string `attr:"engine,key" default:"\"gorgonia\"" doc:"gorgonia: in this process, on the processor. torch: PyTorch, on a GPU where there is one."`
 	Device  string `attr:"device,key" default:"\"auto\"" doc:"torch: cpu, cuda, or auto (a GPU where PyTorch finds one). What it was is part of the key."`
 	Threads int    `attr:"threads,key" default:"1" doc:"torch on the processor: threads of one training; its sums depend on them."`
 	Python  string `attr:"python" default:"\"python3\"" doc:"torch: the interpreter, a name in PATH or a path. Its versions are part of the key."`
 }
 
-// Data is the attribute that says on what.
-type DataOption struct {
+// DataOptions is the attribute that says on what.
+type DataOptions struct {
 	Data stages.File `attr:"data,key" doc:"Folder of arrays with dataset.json, such as dataset.NAME.data."`
 }
 
@@ -82,9 +82,9 @@ func (p *Problems) Wholes(attrs stages.Attrs, name string, low, high int64) {
 	}
 }
 
-// number checks that an attribute is above low, or at least low where it may be
+// Number checks that an attribute is above low, or at least low where it may be
 // equal, and below high.
-func (p *Problems) number(attrs stages.Attrs, name string, low, high float64, equal bool) {
+func (p *Problems) Number(attrs stages.Attrs, name string, low, high float64, equal bool) {
 	if !attrs.Known(name) {
 		return
 	}
@@ -114,17 +114,17 @@ func (p *Problems) Word(attrs stages.Attrs, name string, words ...string) {
 // most is a limit of epochs, batches and pixels: beyond, it is a slip.
 const most = 1 << 20
 
-// CheckRecipe checks the attributes of Recipe that are known.
+// CheckRecipe checks the attributes of RecipeOptions that are known.
 func (p *Problems) CheckRecipe(attrs stages.Attrs) {
 	p.Whole(attrs, "epochs", 1, most)
 	p.Whole(attrs, "batch_size", 1, most)
 	p.Wholes(attrs, "milestones", 1, most)
 	p.Whole(attrs, "crop", 0, 1<<10)
 	p.Whole(attrs, "cutout", 0, 1<<10)
-	p.number(attrs, "learning_rate", 0, 1e6, false)
-	p.number(attrs, "momentum", 0, 1, true)
-	p.number(attrs, "weight_decay", 0, 1e6, true)
-	p.number(attrs, "factor", 0, 1e6, false)
+	p.Number(attrs, "learning_rate", 0, 1e6, false)
+	p.Number(attrs, "momentum", 0, 1, true)
+	p.Number(attrs, "weight_decay", 0, 1e6, true)
+	p.Number(attrs, "factor", 0, 1e6, false)
 	p.Word(attrs, "schedule", string(nn.Constant), string(nn.Cosine), string(nn.Steps))
 	p.Word(attrs, "precision", string(nn.Float32), string(nn.Float64), string(nn.Mixed))
 	if attrs.Known("schedule") && textOf(attrs["schedule"]) != string(nn.Steps) {
@@ -136,7 +136,7 @@ func (p *Problems) CheckRecipe(attrs stages.Attrs) {
 	}
 }
 
-// CheckEngine checks the attributes of Engine that are known.
+// CheckEngine checks the attributes of EngineOptions that are known.
 func (p *Problems) CheckEngine(attrs stages.Attrs) {
 	p.Word(attrs, "engine", Gorgonia, Torch)
 	p.Word(attrs, "device", "auto", "cpu", "cuda")

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -31,6 +32,18 @@ func (s Store) File(name string, data []byte) stages.File {
 	d := cache.Digest(sha256.Sum256(data))
 	s[d] = data
 	return stages.File{Object: cache.Object{Digest: d, Size: int64(len(data))}, Name: name}
+}
+
+// Folder adds a folder of files, by path, and returns its value.
+func (s Store) Folder(tb testing.TB, name string, files map[string][]byte) stages.File {
+	tb.Helper()
+	all, err := json.Marshal(files)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	f := s.File(name, all)
+	f.Tree = true
+	return f
 }
 
 // Table adds a table and returns its value.
@@ -64,7 +77,23 @@ func (s Store) Materialise(ctx context.Context, f stages.File, dest string) erro
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(dest, data, 0o644)
+	if !f.Tree {
+		return os.WriteFile(dest, data, 0o644)
+	}
+	var files map[string][]byte
+	if err := json.Unmarshal(data, &files); err != nil {
+		return err
+	}
+	for name, content := range files {
+		path := filepath.Join(dest, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type silent struct{}

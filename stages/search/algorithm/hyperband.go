@@ -213,11 +213,13 @@ func (p *parzen) propose(random *Source) nas.Cell {
 		return randomCell(random)
 	}
 	const tiny = 1e-32
+	// Where bandwidths are flat, different cells have one ratio but for rounding.
+	const rounding = 1e-12
 	var best nas.Cell
 	lowest := math.Inf(1)
 	for range p.Samples {
 		c := p.good.draw(random)
-		if ratio := max(tiny, p.bad.at(c)) / max(tiny, p.good.at(c)); ratio < lowest {
+		if ratio := max(tiny, p.bad.at(c)) / max(tiny, p.good.at(c)); ratio < lowest*(1-rounding) {
 			best, lowest = c, ratio
 		}
 	}

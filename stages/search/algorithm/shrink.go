@@ -118,7 +118,8 @@ const NumStarts = 4096
 // edge in turn is set to none as a trial, the removal with the highest value is
 // kept, and so on until no edge is left. The paper draws 10 candidates a step; a
 // cell has 6 edges, so all are tried. Edges whose source the input no longer
-// reaches are removed with the trial's edge.
+// reaches are removed with the trial's edge. What was evaluated once in a run is
+// remembered and costs nothing more.
 //
 // The objective's value is to be the paper's score, which trades accuracy
 // against multiply-accumulates. Since the graphs kept have the highest values of
@@ -134,21 +135,27 @@ func (a AutoShrink) Search(ctx context.Context, r *Run) error {
 		start = r.Random.Below(NumStarts)
 	}
 	cell := Start(start % NumStarts)
-	if _, err := r.Evaluate(ctx, nas.Index(cell), r.Top()); err != nil {
+	known := map[int]float64{}
+	if err := remember(ctx, r, known, []int{nas.Index(cell)}); err != nil {
 		return err
 	}
 	for cell != (nas.Cell{}) {
-		var candidates []nas.Cell
+		var candidates []int
 		for e, op := range cell {
-			if op != nas.None {
-				candidates = append(candidates, without(cell, e))
+			if n := nas.Index(without(cell, e)); op != nas.None && !slices.Contains(candidates, n) {
+				candidates = append(candidates, n)
 			}
 		}
-		values, err := evaluateCells(ctx, r, candidates, r.Top())
-		if err != nil {
+		if err := remember(ctx, r, known, candidates); err != nil {
 			return err
 		}
-		cell = candidates[falling(values)[0]]
+		best := candidates[0]
+		for _, n := range candidates[1:] {
+			if known[n] > known[best] {
+				best = n
+			}
+		}
+		cell = nas.At(best)
 	}
 	return nil
 }

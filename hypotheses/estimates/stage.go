@@ -1,0 +1,89 @@
+package estimates
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/hypotheses/estimate"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// Stage is a block `hypothesis "estimates"`.
+type Stage struct {
+	Values map[string]Estimate `attr:"values,key" doc:"Name to number, with its interval where there is one: { gain = search.edges.gain.score }."`
+}
+
+// Estimate is a number with an interval, such as any output that has one.
+type Estimate struct {
+	Value *float64 `attr:"value,optional" doc:"The number; null where it does not exist."`
+	Low   *float64 `attr:"ci_low,optional" doc:"Lower end of its 95 % interval."`
+	High  *float64 `attr:"ci_high,optional" doc:"Upper end."`
+	SD    *float64 `attr:"sd,optional" doc:"Standard deviation of what it is the mean of."`
+	N     *float64 `attr:"n,optional" doc:"How many that were."`
+}
+
+// Kind is the kind `hypothesis "estimates"`.
+var Kind = stages.Define[Stage](stages.Kind{
+	Block: "hypothesis", Type: "estimates", Version: 1, Reproducible: true,
+	Doc: "Numbers of other nodes, put together so that expect blocks can judge them.",
+})
+
+// OutputTypes implements stages.Stage.
+func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
+	return map[string]cty.Type{"values": estimate.ByName(namesOf(attrs), estimateType)}
+}
+
+var estimateType = cty.Object(map[string]cty.Type{
+	"value": cty.Number, "ci_low": cty.Number, "ci_high": cty.Number, "sd": cty.Number, "n": cty.Number,
+})
+
+// namesOf are the sorted keys of values, whose members need not be known.
+func namesOf(attrs stages.Attrs) []string {
+	v, ok := attrs["values"]
+	if !ok {
+		return nil
+	}
+	if v, _ = v.Unmark(); !v.IsKnown() || v.IsNull() {
+		return nil
+	}
+	names := []string{}
+	for it := v.ElementIterator(); it.Next(); {
+		k, _ := it.Element()
+		names = append(names, k.AsString())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Check implements stages.Checker.
+func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
+	if names := namesOf(attrs); names != nil && len(names) == 0 {
+		return []stages.Problem{{Attribute: "values", Summary: "No values", Detail: "Name the numbers that are to be judged: { gain = search.edges.gain.score }."}}
+	}
+	return nil
+}
+
+// Run implements stages.Stage.
+func (s *Stage) Run(_ context.Context, _ *stages.Input, out *stages.Output) error {
+	names := slices.Sorted(maps.Keys(s.Values))
+	if len(names) == 0 {
+		return fmt.Errorf("values: there are none")
+	}
+	out.Set("values", estimate.Object(names, func(name string) cty.Value {
+		e := s.Values[name]
+		return cty.ObjectVal(map[string]cty.Value{"value": number(e.Value), "ci_low": number(e.Low), "ci_high": number(e.High), "sd": number(e.SD), "n": number(e.N)})
+	}))
+	return nil
+}
+
+func number(v *float64) cty.Value {
+	if v == nil {
+		return stages.NumberValue(math.NaN())
+	}
+	return stages.NumberValue(*v)
+}
