@@ -5,10 +5,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
-	"github.com/nbpipe/nbpipe/stages/training"
 )
-
-type engineOptions = training.Engine
 
 // engines are what workers compute gradients with.
 type engines struct {
@@ -35,7 +32,7 @@ func (s *Stage) Probes() map[string]stages.Probe {
 	if !s.needsEngine() {
 		return nil
 	}
-	return s.engineOptions.Probes()
+	return s.EngineOptions.Probes()
 }
 
 // Versions implements stages.Versioned.
@@ -43,5 +40,5 @@ func (s *Stage) Versions() map[string]string {
 	if !s.needsEngine() {
 		return nil
 	}
-	return s.engineOptions.Versions()
+	return s.EngineOptions.Versions()
 }

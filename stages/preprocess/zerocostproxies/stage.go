@@ -17,7 +17,7 @@ import (
 
 // Stage is a block `preprocess "zero_cost_proxies"`.
 type Stage struct {
-	engineOptions
+	training.EngineOptions
 	Architectures cty.Value   `attr:"architectures,key,optional" doc:"List of cells as text, |op~0|+..., or of architectures' numbers. All 15,625 where it is left out or \"all\"."`
 	Sample        *int        `attr:"sample,key,optional" doc:"How many of the architectures, drawn at random by the seed. All of them where it is left out."`
 	Proxies       []string    `attr:"proxies,key,optional" doc:"Which scores: fisher, flops, grad_norm, grasp, jacob_cov, params, snip, synflow. All where it is left out."`
