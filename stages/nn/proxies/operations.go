@@ -19,49 +19,52 @@ func known(n *nn.Network) error {
 	return nil
 }
 
-// eachWindow calls visit for each cell of the result of an average pool, with
-// the cells of the plane that it averages: rows and columns, ends excluded.
-func eachWindow(n *nn.Node, in, out nn.Shape, visit func(cell, top, bottom, left, right int)) {
-	for y := range out.Height {
-		top := y*n.Stride[0] - n.Padding.Top
-		bottom := min(top+n.Kernel[0], in.Height)
-		top = max(top, 0)
-		for x := range out.Width {
-			left := x*n.Stride[1] - n.Padding.Left
-			right := min(left+n.Kernel[1], in.Width)
-			visit(y*out.Width+x, top, bottom, max(left, 0), right)
-		}
-	}
+// window is the part of a side of length that cell i of a pool's result sees.
+func window(i, stride, pad, kernel, length int) (from, to int) {
+	from = i*stride - pad
+	return max(from, 0), min(from+kernel, length)
 }
 
-// averagePool pools planes, one after the other in both slices.
+// averagePool pools planes, one after the other in both slices: columns of rows
+// first.
 func averagePool(n *nn.Node, in, out nn.Shape, x, y []float64) {
-	for p := range len(x) / in.Area() {
-		from, to := x[p*in.Area():(p+1)*in.Area()], y[p*out.Area():(p+1)*out.Area()]
-		eachWindow(n, in, out, func(cell, top, bottom, left, right int) {
+	columns := make([]float64, in.Width)
+	for r := range len(y) / out.Width {
+		plane := x[r/out.Height*in.Area():]
+		top, bottom := window(r%out.Height, n.Stride[0], n.Padding.Top, n.Kernel[0], in.Height)
+		copy(columns, plane[top*in.Width:])
+		for row := top + 1; row < bottom; row++ {
+			axpy(1, plane[row*in.Width:(row+1)*in.Width], columns)
+		}
+		to := y[r*out.Width : (r+1)*out.Width]
+		for i := range to {
+			left, right := window(i, n.Stride[1], n.Padding.Left, n.Kernel[1], in.Width)
 			var sum float64
-			for row := top; row < bottom; row++ {
-				for _, v := range from[row*in.Width+left : row*in.Width+right] {
-					sum += v
-				}
+			for _, v := range columns[left:right] {
+				sum += v
 			}
-			to[cell] = sum / float64((bottom-top)*(right-left))
-		})
+			to[i] = sum / float64((bottom-top)*(right-left))
+		}
 	}
 }
 
 // averagePoolBack adds the gradient of the pool's input to dx.
 func averagePoolBack(n *nn.Node, in, out nn.Shape, dx, dy []float64) {
-	for p := range len(dx) / in.Area() {
-		to, from := dx[p*in.Area():(p+1)*in.Area()], dy[p*out.Area():(p+1)*out.Area()]
-		eachWindow(n, in, out, func(cell, top, bottom, left, right int) {
-			share := from[cell] / float64((bottom-top)*(right-left))
-			for row := top; row < bottom; row++ {
-				for i := left; i < right; i++ {
-					to[row*in.Width+i] += share
-				}
+	columns := make([]float64, in.Width)
+	for r := range len(dy) / out.Width {
+		plane := dx[r/out.Height*in.Area():]
+		top, bottom := window(r%out.Height, n.Stride[0], n.Padding.Top, n.Kernel[0], in.Height)
+		clear(columns)
+		for i, v := range dy[r*out.Width : (r+1)*out.Width] {
+			left, right := window(i, n.Stride[1], n.Padding.Left, n.Kernel[1], in.Width)
+			share := v / float64((bottom-top)*(right-left))
+			for c := left; c < right; c++ {
+				columns[c] += share
 			}
-		})
+		}
+		for row := top; row < bottom; row++ {
+			axpy(1, columns, plane[row*in.Width:(row+1)*in.Width])
+		}
 	}
 }
 
