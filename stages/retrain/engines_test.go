@@ -8,10 +8,10 @@ import (
 	"github.com/nbpipe/nbpipe/stages/pythontest"
 )
 
-// engines are the attributes that choose each engine.
-func engines(t *testing.T) map[string]map[string]cty.Value {
+// torch are the attributes that choose PyTorch.
+func torch(t *testing.T) map[string]cty.Value {
 	t.Helper()
-	return map[string]map[string]cty.Value{
-		"torch": {"engine": cty.StringVal("torch"), "device": cty.StringVal("cpu"), "python": cty.StringVal(pythontest.Find(t, "torch", "numpy"))},
-	}
+	return map[string]cty.Value{"engine": cty.StringVal("torch"), "device": cty.StringVal("cpu"), "python": cty.StringVal(pythontest.Find(t, "torch", "numpy"))}
 }
+
+func TestFieldsAreRetrainedInPyTorch(t *testing.T) { fieldsAreRetrained(t, torch(t)) }

@@ -118,36 +118,35 @@ func cellOf(more map[string]cty.Value) map[string]cty.Value {
 	return given
 }
 
-func TestFieldsAreRetrained(t *testing.T) {
-	for name, engine := range engines(t) {
-		t.Run(name, func(t *testing.T) {
-			store := stagetest.Store{}
-			given := small(store, t, fields(t), cellOf(engine))
-			r, err := stagetest.Run(t, cell, store, given)
-			if err != nil {
-				t.Fatal(err)
-			}
-			test, _ := r.Number(t, "test", "value")
-			if n, _ := r.Number(t, "test", "n"); n != 2 || !(test > 0 && test < 1) {
-				t.Errorf("error %v over %v seeds", test, n)
-			}
-			low, _ := r.Number(t, "test", "ci_low")
-			high, _ := r.Number(t, "test", "ci_high")
-			if !(low < test && test < high) {
-				t.Errorf("interval %v to %v around %v", low, high, test)
-			}
-			checkTables(t, r)
-			checkFolders(t, r)
-			again, err := stagetest.Run(t, cell, store, given)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for file := range r.Files {
-				if !bytes.Equal(r.Files[file], again.Files[file]) {
-					t.Errorf("%s differs between two runs", file)
-				}
-			}
-		})
+func TestFieldsAreRetrained(t *testing.T) { fieldsAreRetrained(t, nil) }
+
+func fieldsAreRetrained(t *testing.T, engine map[string]cty.Value) {
+	t.Helper()
+	store := stagetest.Store{}
+	given := small(store, t, fields(t), cellOf(engine))
+	r, err := stagetest.Run(t, cell, store, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	test, _ := r.Number(t, "test", "value")
+	if n, _ := r.Number(t, "test", "n"); n != 2 || !(test > 0 && test < 1) {
+		t.Errorf("error %v over %v seeds", test, n)
+	}
+	low, _ := r.Number(t, "test", "ci_low")
+	high, _ := r.Number(t, "test", "ci_high")
+	if !(low < test && test < high) {
+		t.Errorf("interval %v to %v around %v", low, high, test)
+	}
+	checkTables(t, r)
+	checkFolders(t, r)
+	again, err := stagetest.Run(t, cell, store, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file := range r.Files {
+		if !bytes.Equal(r.Files[file], again.Files[file]) {
+			t.Errorf("%s differs between two runs", file)
+		}
 	}
 }
 
@@ -199,43 +198,35 @@ func checkFolders(t *testing.T, r *stagetest.Result) {
 }
 
 func TestSeriesAreRetrained(t *testing.T) {
-	for name, engine := range engines(t) {
-		t.Run(name, func(t *testing.T) {
-			store := stagetest.Store{}
-			more := maps.Clone(engine)
-			more["middle"], more["epochs"], more["learning_rate"] = cty.NumberIntVal(4), cty.NumberIntVal(10), cty.NumberFloatVal(0.05)
-			r, err := stagetest.Run(t, resNet1D, store, small(store, t, series(t), more))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if wrong, _ := r.Number(t, "test", "value"); wrong != 0 {
-				t.Errorf("%v of two classes that a line tells apart are wrong", wrong)
-			}
-			if !r.Values["fields"].IsNull() || !r.Values["validation"].GetAttr("value").IsNull() {
-				t.Error("there are fields of classes, or errors on a split that was trained on")
-			}
-			schedule := r.Values["recipe"].GetAttr("milestones")
-			if got := fmt.Sprint(schedule.LengthInt()); got != "3" {
-				t.Errorf("%s milestones of the default schedule", got)
-			}
-		})
+	store := stagetest.Store{}
+	more := map[string]cty.Value{}
+	more["middle"], more["epochs"], more["learning_rate"] = cty.NumberIntVal(4), cty.NumberIntVal(10), cty.NumberFloatVal(0.05)
+	r, err := stagetest.Run(t, resNet1D, store, small(store, t, series(t), more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wrong, _ := r.Number(t, "test", "value"); wrong != 0 {
+		t.Errorf("%v of two classes that a line tells apart are wrong", wrong)
+	}
+	if !r.Values["fields"].IsNull() || !r.Values["validation"].GetAttr("value").IsNull() {
+		t.Error("there are fields of classes, or errors on a split that was trained on")
+	}
+	schedule := r.Values["recipe"].GetAttr("milestones")
+	if got := fmt.Sprint(schedule.LengthInt()); got != "3" {
+		t.Errorf("%s milestones of the default schedule", got)
 	}
 }
 
 func TestWideNetworksAreRetrained(t *testing.T) {
-	for name, engine := range engines(t) {
-		t.Run(name, func(t *testing.T) {
-			store := stagetest.Store{}
-			more := maps.Clone(engine)
-			more["depth"], more["width"], more["epochs"] = cty.NumberIntVal(10), cty.NumberIntVal(1), cty.NumberIntVal(1)
-			r, err := stagetest.Run(t, wideResNet, store, small(store, t, fields(t), more))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if rate := r.Values["recipe"].GetAttr("learning_rate"); !rate.RawEquals(cty.NumberFloatVal(0.001)) {
-				t.Errorf("learning rate %#v: the paper's is .001 on Darcy Flow", rate)
-			}
-		})
+	store := stagetest.Store{}
+	more := map[string]cty.Value{}
+	more["depth"], more["width"], more["epochs"] = cty.NumberIntVal(10), cty.NumberIntVal(1), cty.NumberIntVal(1)
+	r, err := stagetest.Run(t, wideResNet, store, small(store, t, fields(t), more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rate := r.Values["recipe"].GetAttr("learning_rate"); !rate.RawEquals(cty.NumberFloatVal(0.001)) {
+		t.Errorf("learning rate %#v: the paper's is .001 on Darcy Flow", rate)
 	}
 }
 

@@ -40,6 +40,7 @@ func (*AutoShrink) OutputTypes(stages.Attrs) map[string]cty.Type {
 // Check implements stages.Checker.
 func (*AutoShrink) Check(attrs stages.Attrs) []stages.Problem {
 	p := checkSingle(attrs)
+	p.tableOnly(attrs)
 	p.oneOf(attrs, "unit", "percent", "fraction")
 	p.oneOf(attrs, "start", "each", "drawn")
 	p.between(attrs, "weight", 0, 1e6)
@@ -52,7 +53,7 @@ func (*AutoShrink) Check(attrs stages.Attrs) []stages.Problem {
 
 // Run implements stages.Stage.
 func (s *AutoShrink) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
-	d, err := s.load(ctx, in, s.fidelities())
+	d, err := s.load(ctx, in, s.fidelities(), nil)
 	if err != nil {
 		return err
 	}

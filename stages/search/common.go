@@ -13,11 +13,14 @@ import (
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nas/table"
 	"github.com/nbpipe/nbpipe/stages/search/objective"
+	"github.com/nbpipe/nbpipe/stages/training"
 )
 
-// Common are the attributes of every search on a table.
+// Common are the attributes of every search.
 type Common struct {
-	Table     stages.Table `attr:"table,key" doc:"Table of all 15,625 architectures, as preprocess \"benchmark_table\" makes it."`
+	training.EngineOptions
+	Table     stages.Table `attr:"table,key,optional" doc:"Table of all 15,625 architectures, as preprocess \"benchmark_table\" makes it. This, or train."`
+	Train     *Train       `attr:"train,key,optional" doc:"Instead of a table: how architectures are trained, { data = dataset.NAME.data, channels = 8, epochs = 8 }, with the attributes of retrain \"cell\" for network and recipe. Their value is the metric on the validation split."`
 	Report    string       `attr:"report,key,optional" doc:"Column by which the search is judged, such as test accuracy after 200 epochs. The searched column where it is left out."`
 	Direction string       `attr:"direction,key" default:"\"maximise\"" doc:"maximise, for accuracies, or minimise, for errors: of the searched and the reported column."`
 	Budget    int          `attr:"budget,key" default:"170" doc:"What each run may spend, in the unit of budget_in."`
@@ -31,7 +34,7 @@ type Common struct {
 // Single are the attributes of searches that evaluate in one way.
 type Single struct {
 	Common
-	Task   string `attr:"task,key" doc:"Column searched by, such as validation accuracy after 12 epochs."`
+	Task   string `attr:"task,key,optional" doc:"Column searched by, such as validation accuracy after 12 epochs."`
 	Epochs int    `attr:"epochs,key" default:"0" doc:"Epochs behind a value of task, for costs in epochs. 0: costs count evaluations."`
 }
 
@@ -40,6 +43,7 @@ type Single struct {
 type Multi struct {
 	Common
 	Fidelities map[string]string `attr:"fidelities,key,optional" doc:"Epochs to the column searched by after as many: { 12 = \"val_12\", 200 = \"test_200\" }. At least two."`
+	Rungs      []int             `attr:"rungs,key,optional" doc:"With train, instead of fidelities: the numbers of epochs, [1, 3, 9]. At least two."`
 	Eta        int               `attr:"eta,key" default:"3" doc:"One architecture in eta goes on to more epochs."`
 }
 
@@ -86,6 +90,7 @@ func (p *problems) oneOf(attrs stages.Attrs, name string, words ...string) {
 
 func checkCommon(attrs stages.Attrs) problems {
 	var p problems
+	p.objective(attrs)
 	p.oneOf(attrs, "direction", "maximise", "minimise")
 	p.oneOf(attrs, "budget_in", "evaluations", "epochs")
 	p.whole(attrs, "budget", 1, maxEvaluations)
@@ -114,6 +119,16 @@ func (p *problems) size(attrs stages.Attrs, epochs float64) {
 func checkSingle(attrs stages.Attrs) problems {
 	p := checkCommon(attrs)
 	p.whole(attrs, "epochs", 0, 1<<20)
+	if trains(attrs) {
+		p.without(attrs, "task", "report")
+		if attrs.Known("epochs") && number(attrs["epochs"]) != 0 {
+			p.add("epochs", "Not beside train", "epochs is about a table; networks are trained for the epochs that train says.")
+		}
+		return p
+	}
+	if given(attrs, "table") && !given(attrs, "task") {
+		p.add("task", "No column to search by", "task names the table's column that the search looks at.")
+	}
 	if attrs.Known("epochs", "budget_in", "budget") && text(attrs["budget_in"]) == "epochs" {
 		switch e := number(attrs["epochs"]); {
 		case e == 0:
@@ -145,6 +160,10 @@ func (p *problems) withoutRepeats(attrs stages.Attrs, size int, why string) {
 func checkMulti(attrs stages.Attrs) problems {
 	p := checkCommon(attrs)
 	p.whole(attrs, "eta", 2, 1000)
+	if trains(attrs) {
+		p.rungs(attrs)
+		return p
+	}
 	v, ok := attrs["fidelities"]
 	if !ok || !v.IsWhollyKnown() {
 		return p
@@ -189,10 +208,18 @@ func (c *Common) evaluations(epochs int) int {
 }
 
 // Resources implements stages.Estimator.
-func (s *Single) Resources() stages.Resources { return s.resources(s.evaluations(s.Epochs)) }
+func (s *Single) Resources() stages.Resources {
+	if s.Train != nil {
+		return s.Train.resources()
+	}
+	return s.resources(s.evaluations(s.Epochs))
+}
 
 // Resources implements stages.Estimator.
 func (s *Multi) Resources() stages.Resources {
+	if s.Train != nil {
+		return s.Train.resources()
+	}
 	lowest := 1
 	if f := s.fidelities(); len(f) > 0 {
 		lowest = f[0].epochs
@@ -224,17 +251,22 @@ func (s *Multi) fidelities() []fidelity {
 
 // data is what a search on a table looks at.
 type data struct {
-	objective *objective.Table
-	searched  [][]float64 // as in the table, by fidelity and architecture
+	objective objective.Objective
+	searched  [][]float64 // as in the table, by fidelity and architecture; of training, what was trained
 	report    []float64   // as in the table, by architecture
 	reported  bool        // report is a column of its own
 	epochs    []int       // by fidelity
 	minimise  bool
-	table     *table.Table
+	table     *table.Table // nil where networks are trained
+	trained   *trained     // nil where there is a table
 }
 
-// load reads the table and makes the objective of it.
-func (c *Common) load(ctx context.Context, in *stages.Input, fidelities []fidelity) (*data, error) {
+// load makes the objective: of the table, or of training, whose rungs are numbers
+// of epochs, nil for those of the recipe.
+func (c *Common) load(ctx context.Context, in *stages.Input, fidelities []fidelity, rungs []int) (*data, error) {
+	if c.Train != nil {
+		return c.loadTraining(ctx, in, rungs)
+	}
 	raw, err := in.Store.ReadAll(ctx, c.Table.File)
 	if err != nil {
 		return nil, fmt.Errorf("table: %w", err)
@@ -277,15 +309,19 @@ func (c *Common) load(ctx context.Context, in *stages.Input, fidelities []fideli
 // they are known, else one evaluation.
 func (d *data) cost(fidelity int) float64 { return float64(max(1, d.epochs[fidelity])) }
 
-// optimum is the architecture with the best reported value, ties by number.
-func (d *data) optimum() int {
+// optimum is the architecture with the best reported value, ties by number, and
+// that value. Of networks that are trained nobody knows it: -1 and NaN.
+func (d *data) optimum() (architecture int, value float64) {
+	if d.trained != nil {
+		return -1, math.NaN()
+	}
 	best := 0
 	for a, v := range d.report {
 		if d.better(v, d.report[best]) {
 			best = a
 		}
 	}
-	return best
+	return best, d.report[best]
 }
 
 func (d *data) better(a, b float64) bool {

@@ -38,7 +38,7 @@ func (c *Common) writeIncumbent(in *stages.Input, out *stages.Output, d *data, r
 	n := len(grid)
 	mean, low, high, sd := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	regret, regretLow, regretHigh := make([]float64, n), make([]float64, n), make([]float64, n)
-	best := d.report[d.optimum()]
+	_, best := d.optimum()
 	column := make([]float64, len(runs))
 	for p, i := range intervals {
 		for r := range column {

@@ -45,6 +45,7 @@ func (*LISSNAS) OutputTypes(stages.Attrs) map[string]cty.Type {
 // Check implements stages.Checker.
 func (*LISSNAS) Check(attrs stages.Attrs) []stages.Problem {
 	p := checkSingle(attrs)
+	p.tableOnly(attrs)
 	p.whole(attrs, "sample", 2, nas.Size)
 	p.whole(attrs, "seeds", 1, nas.Size)
 	p.whole(attrs, "radius", 1, nas.NumEdges)
@@ -62,7 +63,7 @@ func (*LISSNAS) Check(attrs stages.Attrs) []stages.Problem {
 
 // Run implements stages.Stage.
 func (s *LISSNAS) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
-	d, err := s.load(ctx, in, s.fidelities())
+	d, err := s.load(ctx, in, s.fidelities(), nil)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 type Hyperband struct{ Multi }
 
 var hyperband = stages.Define[Hyperband](stages.Kind{
-	Block: "search", Type: "hyperband", Version: 1, Reproducible: true,
+	Block: "search", Type: "hyperband", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "Hyperband (Li et al., JMLR 2018): brackets of successive halving over the epochs that the table has. Nothing is resumed: a promoted architecture pays its epochs in full.",
 })
 
@@ -32,7 +32,7 @@ func (s *Hyperband) Run(ctx context.Context, in *stages.Input, out *stages.Outpu
 type ASHA struct{ Multi }
 
 var asha = stages.Define[ASHA](stages.Kind{
-	Block: "search", Type: "asha", Version: 1, Reproducible: true,
+	Block: "search", Type: "asha", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "Asynchronous successive halving (Li et al., MLSys 2020) with one worker, over the epochs that the table has. Nothing is resumed.",
 })
 
@@ -57,7 +57,7 @@ type BOHB struct {
 }
 
 var bohb = stages.Define[BOHB](stages.Kind{
-	Block: "search", Type: "bohb", Version: 1, Reproducible: true,
+	Block: "search", Type: "bohb", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "BOHB (Falkner et al., ICML 2018) with the options of NATS-Bench: Hyperband that draws from kernel density estimates of good and bad architectures.",
 })
 

@@ -27,12 +27,15 @@ func numbers(names ...string) cty.Type {
 	return cty.Object(members)
 }
 
+// optimumType is the best architecture of a table; null where networks are trained.
+var optimumType = cty.Object(map[string]cty.Type{"architecture": cty.String, "index": cty.Number, "report": cty.Number})
+
 // commonTypes are the outputs of every search.
 func commonTypes() map[string]cty.Type {
 	architecture := map[string]cty.Type{"architecture": cty.String, "index": cty.Number, "search": cty.Number, "report": cty.Number, "run": cty.Number}
 	return map[string]cty.Type{
 		"best":      cty.Object(architecture),
-		"optimum":   cty.Object(map[string]cty.Type{"architecture": cty.String, "index": cty.Number, "report": cty.Number}),
+		"optimum":   optimumType,
 		"final":     summaryType,
 		"regret":    summaryType,
 		"history":   stages.TableType,
@@ -44,7 +47,9 @@ func commonTypes() map[string]cty.Type {
 // execute makes the runs and tells of progress.
 func (c *Common) execute(ctx context.Context, in *stages.Input, plan algorithm.Plan) ([]*algorithm.Run, error) {
 	plan.Budget, plan.Seed, plan.First, plan.Runs, plan.Workers = float64(c.Budget), c.Seed, c.FirstRun, c.Runs, in.CPUs
-	plan.Done = func(done, all int) { in.Progress.Report(int64(done), int64(all), "runs") }
+	if c.Train == nil { // which reports each training
+		plan.Done = func(done, all int) { in.Progress.Report(int64(done), int64(all), "runs") }
+	}
 	return plan.Execute(ctx)
 }
 
@@ -59,7 +64,7 @@ type finish struct {
 
 // publish sets the common outputs.
 func (c *Common) publish(in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run) error {
-	best := d.optimum()
+	optimum, best := d.optimum()
 	ends := make([]finish, len(runs))
 	for i, r := range runs {
 		if len(r.Steps()) == 0 {
@@ -67,13 +72,18 @@ func (c *Common) publish(in *stages.Input, out *stages.Output, d *data, runs []*
 		}
 		ends[i] = d.finish(r.Steps())
 	}
-	setBest(out, d, runs, ends)
-	out.Set("optimum", cty.ObjectVal(map[string]cty.Value{
-		"architecture": cty.StringVal(nas.At(best).String()), "index": cty.NumberIntVal(int64(best)), "report": stages.NumberValue(d.report[best]),
-	}))
+	if err := setBest(out, d, runs, ends); err != nil {
+		return err
+	}
+	out.Set("optimum", cty.NullVal(optimumType))
+	if optimum >= 0 {
+		out.Set("optimum", cty.ObjectVal(map[string]cty.Value{
+			"architecture": cty.StringVal(nas.At(optimum).String()), "index": cty.NumberIntVal(int64(optimum)), "report": stages.NumberValue(best),
+		}))
+	}
 	report, regret := make([]float64, len(runs)), make([]float64, len(runs))
 	for i, e := range ends {
-		report[i], regret[i] = e.report, d.regret(e.report, d.report[best])
+		report[i], regret[i] = e.report, d.regret(e.report, best)
 	}
 	for name, values := range map[string][]float64{"final": report, "regret": regret} {
 		s, err := c.summary(values)
@@ -106,7 +116,7 @@ func (d *data) finish(steps []algorithm.Step) finish {
 }
 
 // setBest names the best incumbent of all runs by what was searched, ties by run.
-func setBest(out *stages.Output, d *data, runs []*algorithm.Run, ends []finish) {
+func setBest(out *stages.Output, d *data, runs []*algorithm.Run, ends []finish) error {
 	at := 0
 	for i, e := range ends {
 		if b := ends[at]; e.fidelity > b.fidelity || e.fidelity == b.fidelity && e.value > b.value {
@@ -114,10 +124,14 @@ func setBest(out *stages.Output, d *data, runs []*algorithm.Run, ends []finish) 
 		}
 	}
 	e := ends[at]
+	if math.IsInf(e.value, -1) {
+		return errDiverged
+	}
 	out.Set("best", cty.ObjectVal(map[string]cty.Value{
 		"architecture": cty.StringVal(nas.At(e.architecture).String()), "index": cty.NumberIntVal(int64(e.architecture)),
 		"search": stages.NumberValue(e.search), "report": stages.NumberValue(e.report), "run": cty.NumberIntVal(int64(runs[at].Number)),
 	}))
+	return nil
 }
 
 // summary makes a value of summaryType. Values that do not exist (NaN) make all
@@ -151,7 +165,7 @@ func deviation(values []float64, mean float64) float64 {
 
 // writeResults has a row a run: what it returned and what that cost.
 func writeResults(in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run, ends []finish) error {
-	best := d.report[d.optimum()]
+	_, best := d.optimum()
 	n := len(runs)
 	number, architecture, evaluations := make([]int64, n), make([]int64, n), make([]int64, n)
 	search, report, regret, cost := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)

@@ -13,17 +13,20 @@ import (
 
 // search runs an algorithm and sets the common outputs.
 func (s *Single) search(ctx context.Context, in *stages.Input, out *stages.Output, a algorithm.Algorithm) error {
-	return s.on(ctx, in, out, s.fidelities(), a)
+	return s.on(ctx, in, out, s.fidelities(), nil, a)
 }
 
 func (s *Multi) search(ctx context.Context, in *stages.Input, out *stages.Output, a algorithm.Algorithm) error {
-	return s.on(ctx, in, out, s.fidelities(), a)
+	return s.on(ctx, in, out, s.fidelities(), s.Rungs, a)
 }
 
-func (c *Common) on(ctx context.Context, in *stages.Input, out *stages.Output, fidelities []fidelity, a algorithm.Algorithm) error {
-	d, err := c.load(ctx, in, fidelities)
+func (c *Common) on(ctx context.Context, in *stages.Input, out *stages.Output, fidelities []fidelity, rungs []int, a algorithm.Algorithm) error {
+	d, err := c.load(ctx, in, fidelities, rungs)
 	if err != nil {
 		return err
+	}
+	if d.trained != nil {
+		defer d.trained.close(out)
 	}
 	runs, err := c.execute(ctx, in, algorithm.Plan{Algorithm: a, Objective: d.objective})
 	if err != nil {
@@ -39,7 +42,7 @@ type Random struct {
 }
 
 var random = stages.Define[Random](stages.Kind{
-	Block: "search", Type: "random", Version: 1, Reproducible: true,
+	Block: "search", Type: "random", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "Random search: uniformly drawn architectures. What any other search has to beat.",
 })
 
@@ -68,7 +71,7 @@ type Evolution struct {
 }
 
 var evolution = stages.Define[Evolution](stages.Kind{
-	Block: "search", Type: "regularized_evolution", Version: 1, Reproducible: true,
+	Block: "search", Type: "regularized_evolution", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "Regularized evolution (Real et al., AAAI 2019) by the protocol of NATS-Bench: a child is the best of a few members with one operation changed.",
 })
 
@@ -92,7 +95,7 @@ func (s *Evolution) Run(ctx context.Context, in *stages.Input, out *stages.Outpu
 type LocalSearch struct{ Single }
 
 var localSearch = stages.Define[LocalSearch](stages.Kind{
-	Block: "search", Type: "local_search", Version: 1, Reproducible: true,
+	Block: "search", Type: "local_search", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "Local search (White et al., UAI 2021): evaluates all 24 neighbours, moves to the best, starts again at a local optimum. No architecture is paid for twice in a run.",
 })
 
@@ -119,7 +122,7 @@ type Reinforce struct {
 }
 
 var reinforce = stages.Define[Reinforce](stages.Kind{
-	Block: "search", Type: "reinforce", Version: 1, Reproducible: true,
+	Block: "search", Type: "reinforce", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "REINFORCE (Williams, 1992) by the protocol of NATS-Bench: a softmax an edge, trained by Adam on the reward above a moving baseline. Returns the best architecture seen.",
 })
 
@@ -151,7 +154,7 @@ type Bananas struct {
 }
 
 var bananas = stages.Define[Bananas](stages.Kind{
-	Block: "search", Type: "bananas", Version: 1, Reproducible: true,
+	Block: "search", Type: "bananas", Version: 1, Reproducible: true, Resumes: true,
 	Doc: "Bayesian optimisation in the manner of BANANAS (White et al., AAAI 2021): path encoding, mutants of the best, ITS or UCB. " +
 		"The predictor is a Gaussian process and not the paper's ensemble of networks.",
 })

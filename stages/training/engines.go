@@ -7,6 +7,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
+	"github.com/nbpipe/nbpipe/stages/nn/gorgonia"
 	"github.com/nbpipe/nbpipe/stages/nn/torch"
 )
 
@@ -35,9 +36,14 @@ func (e *EngineOptions) Probes() map[string]stages.Probe {
 // Versions implements stages.Versioned for kinds that have the attributes of EngineOptions.
 func (e *EngineOptions) Versions() map[string]string {
 	out := map[string]string{}
+	if e.Engine != Torch {
+		if v, err := gorgonia.New().Version(context.Background()); err == nil { // it asks nobody
+			out["engine"] = v
+		}
+	}
 	if e.Engine != Gorgonia {
 		if v, err := torch.ScriptVersion(); err == nil {
-			out["torch engine"] = v
+			out["script"] = v
 		}
 	}
 	return out
@@ -46,6 +52,9 @@ func (e *EngineOptions) Versions() map[string]string {
 // engines makes engines for a running stage.
 func (e *EngineOptions) engines(in *stages.Input) func() (nn.Engine, error) {
 	return func() (nn.Engine, error) {
+		if e.Engine == Gorgonia {
+			return gorgonia.New(), nil
+		}
 		options := torch.Options{
 			Python: e.Python, Environment: in.Services.Environment, Scratch: in.Scratch,
 			Device: torch.Device(e.Device), Threads: e.Threads,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -69,7 +70,7 @@ func (t *Trainer) Run(ctx context.Context, tasks []Task, done func(i int, r *Tra
 				return err
 			}
 			for i := range next {
-				r, err := t.one(ctx, engine, &tasks[i], func(n int) { steps.report(i, n) })
+				r, err := t.Train(ctx, engine, &tasks[i], func(n int) { steps.report(i, n) })
 				if err == nil {
 					mu.Lock()
 					err = done(i, r)
@@ -91,7 +92,8 @@ func (t *Trainer) Run(ctx context.Context, tasks []Task, done func(i int, r *Tra
 	return err
 }
 
-func (t *Trainer) one(ctx context.Context, engine nn.Engine, task *Task, step func(done int)) (*Trained, error) {
+// Train trains one task with an engine; step is told of the steps done.
+func (t *Trainer) Train(ctx context.Context, engine nn.Engine, task *Task, step func(done int)) (*Trained, error) {
 	job := &nn.Job{
 		Network: task.Network, Recipe: task.Recipe, Seed: task.Seed, Threads: t.Threads,
 		Train: task.Data.Train, Valid: task.Data.Valid, Decoding: task.Data.Decoding,
@@ -163,4 +165,16 @@ func (s *steps) report(i, done int) {
 	if s.progress != nil {
 		s.progress.Report(sum, s.all, "steps")
 	}
+}
+
+// Forget removes the checkpoint of a task.
+func (t *Trainer) Forget(name string) error {
+	if t.Resume == "" {
+		return nil
+	}
+	err := os.Remove(filepath.Join(t.Resume, name+".safetensors"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }

@@ -18,20 +18,30 @@ func (a Random) Search(ctx context.Context, r *Run) error {
 	if !a.Replacement {
 		rest = everything()
 	}
+	batch := make([]objective.Trial, randomBatch)
 	for {
-		next := 0
-		if a.Replacement {
-			next = r.Random.Below(nas.Size)
-		} else if n, ok := rest.draw(&r.Random); ok {
-			next = n
-		} else {
-			return nil
+		n := 0
+		for ; n < len(batch); n++ {
+			next, ok := 0, true
+			if a.Replacement {
+				next = r.Random.Below(nas.Size)
+			} else {
+				next, ok = rest.draw(&r.Random)
+			}
+			if !ok {
+				break
+			}
+			batch[n] = objective.Trial{Architecture: next, Fidelity: r.Top()}
 		}
-		if _, err := r.Evaluate(ctx, next, r.Top()); err != nil {
+		if _, err := r.EvaluateAll(ctx, batch[:n]); err != nil || n < len(batch) {
 			return err
 		}
 	}
 }
+
+// randomBatch is how many draws are evaluated at a time: an objective that trains
+// has all cores busy with them.
+const randomBatch = 64
 
 // Evolution is regularized (aging) evolution (Real et al., AAAI 2019, Algorithm
 // 1) as NATS-Bench runs it: the parent is the best of Sample members drawn with
