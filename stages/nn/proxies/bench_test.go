@@ -31,13 +31,14 @@ func (constant) Gradients(_ context.Context, job *nn.GradientJob) (*nn.Gradients
 	return &nn.Gradients{Parameters: job.Weights}, nil
 }
 
-// BenchmarkGrasp is the second derivative alone, batch 64, full skeleton.
+// BenchmarkGrasp is the second derivative alone, float32, batch 64, full
+// skeleton.
 func BenchmarkGrasp(b *testing.B) {
 	c := testCase{C: 16, N: 5, Side: 32, Classes: 100, Batch: 64, Seed: 1}
 	i := 0
 	for b.Loop() {
 		job := c.job(b, i*601%nas.Size)
-		job.Proxies = []proxies.Proxy{proxies.Grasp}
+		job.Proxies, job.Precision = []proxies.Proxy{proxies.Grasp}, nn.Float32
 		if _, err := proxies.Score(b.Context(), constant{}, job); err != nil {
 			b.Fatal(err)
 		}

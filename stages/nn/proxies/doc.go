@@ -10,9 +10,9 @@
 // depend on adds nothing. The loss is the mean cross-entropy of the batch.
 //
 // Gradients come from an nn.Engine. What an engine does not offer is computed
-// here, in float64 on the CPU: synflow, whose network is linear, and grasp, a
-// second derivative. These know the operations of networks around
-// NAS-Bench-201's cells; other networks are refused.
+// here, on the CPU: synflow, whose network is linear, in float64, and the second
+// derivative of grasp, exactly, in the job's precision. These know the operations
+// of networks around NAS-Bench-201's cells; other networks are refused.
 //
 // A score that is not a finite number is undefined: it is given back as NaN,
 // and it is for the caller to say how it ranks.

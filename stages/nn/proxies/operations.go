@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/nbpipe/nbpipe/stages/nn"
+	"github.com/nbpipe/nbpipe/stages/nn/kernel"
 )
 
 // known reports the first live operation that neither the linear flow nor the
@@ -27,23 +28,25 @@ func window(i, stride, pad, kernel, length int) (from, to int) {
 
 // averagePool pools planes, one after the other in both slices: columns of rows
 // first.
-func averagePool(n *nn.Node, in, out nn.Shape, x, y []float64) {
-	columns := make([]float64, in.Width)
+func averagePool[T kernel.Float](n *nn.Node, in, out nn.Shape, x, y []T) {
+	columns := make([]T, in.Width)
 	for r := range len(y) / out.Width {
 		plane := x[r/out.Height*in.Area():]
 		top, bottom := window(r%out.Height, n.Stride[0], n.Padding.Top, n.Kernel[0], in.Height)
 		copy(columns, plane[top*in.Width:])
 		for row := top + 1; row < bottom; row++ {
-			axpy(1, plane[row*in.Width:(row+1)*in.Width], columns)
+			for i, v := range plane[row*in.Width : (row+1)*in.Width] {
+				columns[i] += v
+			}
 		}
 		to := y[r*out.Width : (r+1)*out.Width]
 		for i := range to {
 			left, right := window(i, n.Stride[1], n.Padding.Left, n.Kernel[1], in.Width)
-			var sum float64
+			var sum T
 			for _, v := range columns[left:right] {
 				sum += v
 			}
-			to[i] = sum / float64((bottom-top)*(right-left))
+			to[i] = sum / T((bottom-top)*(right-left))
 		}
 	}
 }
@@ -69,13 +72,13 @@ func averagePoolBack(n *nn.Node, in, out nn.Shape, dx, dy []float64) {
 }
 
 // planeMeans averages planes of a size.
-func planeMeans(area int, x, y []float64) {
+func planeMeans[T kernel.Float](area int, x, y []T) {
 	for p := range y {
 		var sum float64
 		for _, v := range x[p*area : (p+1)*area] {
-			sum += v
+			sum += float64(v)
 		}
-		y[p] = sum / float64(area)
+		y[p] = T(sum / float64(area))
 	}
 }
 

@@ -2,9 +2,11 @@ package zerocostproxies
 
 import (
 	"context"
+	"slices"
 
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
+	"github.com/nbpipe/nbpipe/stages/nn/proxies"
 )
 
 // engines are what workers compute gradients with.
@@ -40,5 +42,9 @@ func (s *Stage) Versions() map[string]string {
 	if !s.needsEngine() {
 		return nil
 	}
-	return s.EngineOptions.Versions()
+	out := s.EngineOptions.Versions()
+	if slices.Contains(s.asked(), proxies.Grasp) {
+		out["grasp"] = "kernel " + proxies.GraspKernel(nn.Precision(s.Precision))
+	}
+	return out
 }

@@ -220,7 +220,7 @@ func (r *run) variant() map[string]string {
 	}
 	if s.needsEngine() {
 		v["engine"] = s.Engine
-		v["precision"] = s.Precision + "; synflow and the second derivative of grasp float64"
+		v["precision"] = s.Precision + "; synflow float64"
 	}
 	return v
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/nbpipe/nbpipe/stages/nas/table"
 	"github.com/nbpipe/nbpipe/stages/nn/proxies"
 	"github.com/nbpipe/nbpipe/stages/preprocess/stagetest"
-	"github.com/nbpipe/nbpipe/stages/pythontest"
 )
 
 func numbersOf(list ...int) cty.Value {
@@ -234,8 +233,7 @@ func decode(t *testing.T, data []byte) *table.Table {
 func TestProxiesOfAnEngine(t *testing.T) {
 	dead := nas.Dead()
 	attrs := small(map[string]cty.Value{
-		"architectures": numbersOf(dead[0], dead[5], 11, 0), "engine": cty.StringVal("torch"),
-		"python": cty.StringVal(pythontest.Find(t, "torch", "numpy")), "device": cty.StringVal("cpu"),
+		"architectures": numbersOf(dead[0], dead[5], 11, 0),
 	})
 	delete(attrs, "proxies")
 	stage := filled(t, attrs)
@@ -251,8 +249,36 @@ func TestProxiesOfAnEngine(t *testing.T) {
 			t.Errorf("jacob_cov %v of %v", score, rows)
 		}
 	}
-	if !bytes.Equal(data, execute(t, t.Context(), stage, 1, "")) {
-		t.Error("one core gives another table than two")
+	for _, cpus := range []int{1, 16} {
+		if !bytes.Equal(data, execute(t, t.Context(), stage, cpus, "")) {
+			t.Errorf("%d cores give another table than two", cpus)
+		}
+	}
+	r, err := stagetest.Run(t, Kind, stagetest.Store{}, attrs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := r.Values["undefined"].Index(cty.StringVal("jacob_cov")).AsBigFloat().Int64(); n != 2 {
+		t.Errorf("%d undefined scores are counted, want 2", n)
+	}
+}
+
+// What needs an engine has its version in the key, the rest has not.
+func TestVersions(t *testing.T) {
+	s := filled(t, small(nil)).(*Stage)
+	if v := s.Versions(); len(v) > 0 || len(s.Probes()) > 0 {
+		t.Errorf("counts depend on %v", v)
+	}
+	s = filled(t, small(map[string]cty.Value{"proxies": words("snip")})).(*Stage)
+	if v := s.Versions(); !strings.Contains(v["engine"], "gorgonia") || v["grasp"] != "" {
+		t.Errorf("snip depends on %v", v)
+	}
+	s = filled(t, small(map[string]cty.Value{"proxies": words("grasp")})).(*Stage)
+	if v := s.Versions(); !strings.Contains(v["grasp"], "kernel") {
+		t.Errorf("grasp depends on %v", v)
+	}
+	if v := new(Stage).Versions(); v["grasp"] == "" || v["engine"] == "" || v["script"] == "" {
+		t.Errorf("a zero stage names %v", v)
 	}
 }
 
