@@ -31,8 +31,27 @@ type secondOrder[T kernel.Float] struct {
 	shapes             map[string]nn.Shape
 	samples            int
 	values             map[string]*twice[T]
+	free               map[int][]*twice[T] // by size: values that nobody reads any more
 	buffers            kernel.ConvBuffers[T]
 	sum, extra         []T // scratch
+}
+
+// take returns a value whose content is anything.
+func (r *secondOrder[T]) take(size int) *twice[T] {
+	list := r.free[size]
+	if len(list) == 0 {
+		return newTwice[T](size)
+	}
+	r.free[size] = list[:len(list)-1]
+	return list[len(list)-1]
+}
+
+// drop gives a value's memory, a whole batch times four, to others.
+func (r *secondOrder[T]) drop(name string) {
+	if x := r.values[name]; x != nil {
+		r.free[len(x.value)] = append(r.free[len(x.value)], x)
+		delete(r.values, name)
+	}
 }
 
 // GraspKernel is the name of the kernel that grasp's second derivative runs on
@@ -65,7 +84,8 @@ func mixed[T kernel.Float](ctx context.Context, job *Job, gradients nn.Weights, 
 		return 0, err
 	}
 	r := &secondOrder[T]{
-		set: set, weights: job.Weights, gradients: gradients, shapes: shapes, samples: job.Batch.Len(), values: map[string]*twice[T]{},
+		set: set, weights: job.Weights, gradients: gradients, shapes: shapes, samples: job.Batch.Len(),
+		values: map[string]*twice[T]{}, free: map[int][]*twice[T]{},
 	}
 	input := newTwice[T](len(job.Batch.Inputs.Data))
 	for i, v := range job.Batch.Inputs.Data {
@@ -82,7 +102,7 @@ func mixed[T kernel.Float](ctx context.Context, job *Job, gradients nn.Weights, 
 		r.values[n.Name] = r.run(n)
 		for _, name := range n.Inputs {
 			if last[name] == i {
-				delete(r.values, name) // a whole batch times four
+				r.drop(name)
 			}
 		}
 	}
@@ -102,7 +122,12 @@ func lastUses(nodes []nn.Node) map[string]int {
 
 func (r *secondOrder[T]) run(n *nn.Node) *twice[T] {
 	in, out := r.shapes[n.Inputs[0]], r.shapes[n.Name]
-	y := newTwice[T](r.samples * out.Size())
+	y := r.take(r.samples * out.Size())
+	if n.Op == nn.OpZero || n.Op == nn.OpAdd {
+		for _, part := range y.parts() {
+			clear(part)
+		}
+	}
 	if n.Op == nn.OpZero {
 		return y
 	}
@@ -208,6 +233,8 @@ func rectify[T kernel.Float](x, y *twice[T]) {
 	for i, v := range x.value {
 		if v > 0 {
 			y.value[i], y.s[i], y.t[i], y.st[i] = v, x.s[i], x.t[i], x.st[i]
+		} else {
+			y.value[i], y.s[i], y.t[i], y.st[i] = 0, 0, 0, 0
 		}
 	}
 }
