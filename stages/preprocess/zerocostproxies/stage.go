@@ -27,7 +27,7 @@ type Stage struct {
 	Cells         int         `attr:"cells,key" default:"5" doc:"Cells N in each stage."`
 	Input         []int       `attr:"input,key,optional" doc:"Channels, height and width of a sample. The data's, or [3, 32, 32], where it is left out."`
 	Classes       *int        `attr:"classes,key,optional" doc:"Outputs of the network. The data's, or 10, where it is left out."`
-	Precision     string      `attr:"precision,key" default:"\"float32\"" doc:"Of gradients: float32, or float64, which is ten times slower. synflow is float64 always."`
+	Precision     string      `attr:"precision,key" default:"\"float32\"" doc:"Of gradients: float32, or float64, for checks on small networks: many times slower. synflow is float64 always."`
 }
 
 // Kind is the kind `preprocess "zero_cost_proxies"`.
