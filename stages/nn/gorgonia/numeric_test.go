@@ -13,8 +13,7 @@ func sets() []*kernel.Set[float32] { return kernel.Sets32() }
 
 // sketch builds small networks by hand.
 type sketch struct {
-	n      nn.Network
-	shapes map[string]nn.Shape
+	n nn.Network
 }
 
 func newSketch(in nn.Shape) *sketch {

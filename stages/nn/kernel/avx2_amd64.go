@@ -7,10 +7,10 @@ import (
 )
 
 //go:noescape
-func tileAVX2(k int, a *float32, off *int, x *float32, in *[Vectors]int, c *float32, out *[Vectors]int, ldc int, add bool)
+func tileAVX2(k int, a *float32, off *int, x *float32, in *[MaxVectors]int, c *float32, out *[MaxVectors]int, ldc int, add bool)
 
 //go:noescape
-func dotsAVX2(n, images int, a *float32, lda, strideA int, x *float32, off *[Vectors]int, strideX int, out *float32)
+func dotsAVX2(n, images int, a *float32, lda, strideA int, x *float32, off *[Shifts]int, strideX int, out *float32)
 
 //go:noescape
 func sumAVX2(n int, x *float32, lanes *[8]float32)
@@ -51,6 +51,12 @@ func padRowsAVX2(dst *float32, stride int, src *float32, rows, width int, floor 
 //go:noescape
 func padCombineAVX2(dst *float32, stride int, dy, z *float32, rows, width int, a, b, c float32)
 
+//go:noescape
+func packColumnsAVX2(k int, dst, b *float32, ldb, step int)
+
+//go:noescape
+func packRowsAVX2(k int, dst, a *float32, lda, step int)
+
 // avx2Set is the loops with vectors of 8 and fused multiply-add, or nil where
 // the processor has none. Assembly walks the whole vectors, Go the rest.
 func avx2Set() *Set[float32] {
@@ -59,12 +65,12 @@ func avx2Set() *Set[float32] {
 	}
 	s := Plain[float32]()
 	s.Name = "avx2"
-	s.Tile = func(a []float32, off []int, x []float32, in *[Vectors]int, c []float32, out *[Vectors]int, ldc int, add bool) {
+	s.Tile = func(a []float32, off []int, x []float32, in *[MaxVectors]int, c []float32, out *[MaxVectors]int, ldc int, add bool) {
 		if len(off) > 0 {
 			tileAVX2(len(off), &a[0], &off[0], &x[0], in, &c[0], out, ldc, add)
 		}
 	}
-	s.Dots = func(n, images int, a []float32, lda, strideA int, x []float32, off *[Vectors]int, strideX int, out []float32) {
+	s.Dots = func(n, images int, a []float32, lda, strideA int, x []float32, off *[Shifts]int, strideX int, out []float32) {
 		if n > 0 && images > 0 {
 			dotsAVX2(n, images, &a[0], lda, strideA, &x[0], off, strideX, &out[0])
 		}
@@ -73,6 +79,7 @@ func avx2Set() *Set[float32] {
 	s.Affine, s.AddAffine, s.Add, s.AddWhere = affine, addAffine, add, addWhere
 	s.Rectify, s.ZeroUnless, s.AddThree, s.AddProduct = rectify, zeroUnless, addThree, addProduct
 	s.PadRows, s.PadCombine = padRows, padCombine
+	s.packColumns, s.packRows = packColumns24, packRows4
 	return s
 }
 
@@ -205,4 +212,37 @@ func padCombine(dst []float32, stride int, dy, z []float32, rows, width int, a, 
 	}
 	dy, z, dst = dy[:rows*width], z[:rows*width], dst[:(rows-1)*stride+width]
 	padCombineAVX2(&dst[0], stride, &dy[0], &z[0], rows, width, a, b, c)
+}
+
+// packColumns24 is packColumns of a tile's width of 24, packColumns48 of 48.
+func packColumns24(dst, b []float32, ldb, k int) {
+	if k > 0 {
+		dst, b = dst[:24*k], b[:(k-1)*ldb+24]
+		packColumnsAVX2(k, &dst[0], &b[0], ldb, 24)
+	}
+}
+
+func packColumns48(dst, b []float32, ldb, k int) {
+	if k > 0 {
+		dst, b = dst[:48*k], b[:(k-1)*ldb+48]
+		packColumnsAVX2(k, &dst[0], &b[0], ldb, 48)
+		packColumnsAVX2(k, &dst[24], &b[24], ldb, 48)
+	}
+}
+
+// packRows4 is packRows of tiles of 4 rows, packRows8 of 8.
+func packRows4(dst, a []float32, lda, k int) { packRowsOf(4, dst, a, lda, k) }
+func packRows8(dst, a []float32, lda, k int) { packRowsOf(8, dst, a, lda, k) }
+
+func packRowsOf(rows int, dst, a []float32, lda, k int) {
+	n := k &^ 3
+	dst, a = dst[:rows*k], a[:(rows-1)*lda+k]
+	for r := 0; n > 0 && r < rows; r += 4 {
+		packRowsAVX2(n, &dst[r], &a[r*lda], lda, rows)
+	}
+	for l := n; l < k; l++ {
+		for r := range rows {
+			dst[rows*l+r] = a[r*lda+l]
+		}
+	}
 }

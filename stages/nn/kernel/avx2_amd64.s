@@ -29,7 +29,7 @@
 	ADDQ SI, R9 \
 	ADDQ SI, R10
 
-// func tileAVX2(k int, a *float32, off *int, x *float32, in *[3]int, c *float32, out *[3]int, ldc int, add bool)
+// func tileAVX2(k int, a *float32, off *int, x *float32, in *[6]int, c *float32, out *[6]int, ldc int, add bool)
 TEXT ·tileAVX2(SB), NOSPLIT, $0-65
 	MOVQ k+0(FP), CX
 	MOVQ a+8(FP), AX
@@ -544,4 +544,74 @@ loop:
 	DECQ CX
 	JNZ  row
 	VZEROUPPER
+	RET
+
+// The two below lay out panels of a matrix product.
+
+// func packColumnsAVX2(k int, dst, b *float32, ldb, step int)
+// Copies 24 elements of each of k rows to places step elements apart.
+TEXT ·packColumnsAVX2(SB), NOSPLIT, $0-40
+	MOVQ k+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ b+16(FP), SI
+	MOVQ ldb+24(FP), DX
+	MOVQ step+32(FP), BX
+	SHLQ $2, DX
+	SHLQ $2, BX
+
+loop:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	ADDQ DX, SI
+	ADDQ BX, DI
+	DECQ CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func packRowsAVX2(k int, dst, a *float32, lda, step int)
+// Turns four rows, four columns at a time: a column goes to four elements, the
+// next to those step elements on. k is a multiple of 4.
+TEXT ·packRowsAVX2(SB), NOSPLIT, $0-40
+	MOVQ k+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ a+16(FP), R8
+	MOVQ lda+24(FP), DX
+	MOVQ step+32(FP), BX
+	LEAQ (R8)(DX*4), R9
+	LEAQ (R9)(DX*4), R10
+	LEAQ (R10)(DX*4), R11
+	SHLQ $2, BX
+
+loop:
+	VMOVUPS   (R8), X0
+	VMOVUPS   (R9), X1
+	VMOVUPS   (R10), X2
+	VMOVUPS   (R11), X3
+	VUNPCKLPS X1, X0, X4
+	VUNPCKHPS X1, X0, X5
+	VUNPCKLPS X3, X2, X6
+	VUNPCKHPS X3, X2, X7
+	VMOVLHPS  X6, X4, X0
+	VMOVHLPS  X4, X6, X1
+	VMOVLHPS  X7, X5, X2
+	VMOVHLPS  X5, X7, X3
+	VMOVUPS   X0, (DI)
+	ADDQ BX, DI
+	VMOVUPS   X1, (DI)
+	ADDQ BX, DI
+	VMOVUPS   X2, (DI)
+	ADDQ BX, DI
+	VMOVUPS   X3, (DI)
+	ADDQ BX, DI
+	ADDQ $16, R8
+	ADDQ $16, R9
+	ADDQ $16, R10
+	ADDQ $16, R11
+	SUBQ $4, CX
+	JG   loop
 	RET

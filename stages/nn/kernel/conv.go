@@ -83,7 +83,7 @@ func (c *Conv[T]) planDirect(reach [2]int) {
 	if c.gradStart+c.gradLength > c.gradPlane { // the last whole vector ends in the next channel's padding
 		c.gradPlane = roundUp(c.gradStart+c.gradLength, c.set.Lanes)
 	}
-	c.gradStride = roundUp(c.Outputs, c.set.Rows) * c.gradPlane
+	c.gradStride = roundUp(c.Outputs, c.set.DotRows) * c.gradPlane
 	c.offsets = windowOffsets(c.Channels, c.inPlane, width, c.Geometry)
 	c.gradOffsets = windowOffsets(c.Outputs, c.gradPlane, width, c.Geometry)
 }
@@ -105,7 +105,7 @@ func (c *Conv[T]) planLowered() {
 	c.inPlane = roundUp(area, c.set.Lanes)
 	c.inStride = c.depth * c.inPlane
 	c.gradRow, c.gradPlane, c.gradLength = area, c.inPlane, c.inPlane
-	c.gradStride = roundUp(c.Outputs, c.set.Rows) * c.gradPlane
+	c.gradStride = roundUp(c.Outputs, c.set.DotRows) * c.gradPlane
 	for k := range c.depth {
 		c.offsets = append(c.offsets, k*c.inPlane)
 	}
@@ -245,7 +245,7 @@ type Gradient[T Float] struct {
 
 // WeightsSize is the number of elements of a worker's sum of weight gradients.
 func (c *Conv[T]) WeightsSize() int {
-	return roundUp(c.Outputs, c.set.Rows) * roundUp(c.depth, Vectors)
+	return roundUp(c.Outputs, c.set.DotRows) * roundUp(c.depth, Shifts)
 }
 
 // Backward adds the gradient of the weights to sums (WeightsSize elements, see
@@ -287,28 +287,28 @@ func (c *Conv[T]) spreadGradient(to []T, g Gradient[T], image int) {
 }
 
 // weights adds to packed sums: element (row, k) is at
-// (row/Rows roundUp(depth, Vectors) + k) Rows + row mod Rows.
+// (row/DotRows roundUp(depth, Shifts) + k) DotRows + row mod DotRows.
 func (c *Conv[T]) weights(grads, input []T, images int, sums []T) {
-	depth := roundUp(c.depth, Vectors)
-	for row := 0; row < c.Outputs; row += c.set.Rows {
+	depth := roundUp(c.depth, Shifts)
+	for row := 0; row < c.Outputs; row += c.set.DotRows {
 		from := grads[row*c.gradPlane+c.gradStart:]
-		for k := 0; k < c.depth; k += Vectors {
-			var off [Vectors]int
+		for k := 0; k < c.depth; k += Shifts {
+			var off [Shifts]int
 			for i := range off {
 				off[i] = c.offsets[min(k+i, c.depth-1)]
 			}
-			c.set.Dots(c.gradLength, images, from, c.gradPlane, c.gradStride, input, &off, c.inStride, sums[row*depth+k*c.set.Rows:])
+			c.set.Dots(c.gradLength, images, from, c.gradPlane, c.gradStride, input, &off, c.inStride, sums[row*depth+k*c.set.DotRows:])
 		}
 	}
 }
 
 // AddWeights adds a worker's sums to dw (Outputs, Channels, kernel).
 func (c *Conv[T]) AddWeights(dw, sums []T) {
-	depth := roundUp(c.depth, Vectors)
+	depth := roundUp(c.depth, Shifts)
 	for row := range c.Outputs {
-		panel := sums[row/c.set.Rows*c.set.Rows*depth+row%c.set.Rows:]
+		panel := sums[row/c.set.DotRows*c.set.DotRows*depth+row%c.set.DotRows:]
 		for k := range c.depth {
-			dw[row*c.depth+k] += panel[k*c.set.Rows]
+			dw[row*c.depth+k] += panel[k*c.set.DotRows]
 		}
 	}
 }

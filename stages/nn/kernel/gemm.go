@@ -8,37 +8,59 @@ const (
 	blockN = 1536
 )
 
-// Gemm computes c = a b for row-major a (m x k), b (k x n), c (m x n).
-func (s *Set[T]) Gemm(m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int) {
-	width := Vectors * s.Lanes
-	off := make([]int, blockK)
-	for i := range off {
-		off[i] = i * width
+// Product multiplies matrices. It keeps its working memory from one product to
+// the next, and serves one goroutine.
+type Product[T Float] struct {
+	set     *Set[T]
+	off     []int
+	packedA []T
+	packedB []T
+	temp    tileBuffer[T]
+}
+
+// NewProduct returns a Product with the set's loops.
+func NewProduct[T Float](set *Set[T]) *Product[T] {
+	p := &Product[T]{set: set, off: make([]int, blockK)}
+	for i := range p.off {
+		p.off[i] = i * set.Vectors * set.Lanes
 	}
-	packedB := make([]T, roundUp(min(n, blockN), width)*min(k, blockK))
-	packedA := make([]T, roundUp(min(m, blockM), s.Rows)*min(k, blockK))
-	var temp tileBuffer[T]
+	return p
+}
+
+// Gemm computes c = a b for row-major a (m x k), b (k x n), c (m x n).
+func (p *Product[T]) Gemm(m, n, k int, a []T, lda int, b []T, ldb int, c []T, ldc int) {
+	s, width := p.set, p.set.Vectors*p.set.Lanes
+	p.packedB = room(p.packedB, roundUp(min(n, blockN), width)*min(k, blockK))
+	p.packedA = room(p.packedA, roundUp(min(m, blockM), s.Rows)*min(k, blockK))
 	for j := 0; j < n; j += blockN {
 		nb := min(blockN, n-j)
 		for l := 0; l < k; l += blockK {
 			kb := min(blockK, k-l)
-			packColumns(packedB, b[l*ldb+j:], ldb, kb, nb, width)
+			s.panelsOfColumns(p.packedB, b[l*ldb+j:], ldb, kb, nb, width)
 			for i := 0; i < m; i += blockM {
 				mb := min(blockM, m-i)
-				packPanels(packedA, a[i*lda+l:], lda, mb, kb, s.Rows)
-				s.block(packedA, packedB, off[:kb], c[i*ldc+j:], mb, nb, ldc, l > 0, &temp)
+				s.panelsOfRows(p.packedA, a[i*lda+l:], lda, mb, kb)
+				s.block(p.packedA, p.packedB, p.off[:kb], c[i*ldc+j:], mb, nb, ldc, l > 0, &p.temp)
 			}
 		}
 	}
 }
 
+// room returns a slice of n elements of any content, reusing memory.
+func room[T Float](buf []T, n int) []T {
+	if cap(buf) < n {
+		return make([]T, n)
+	}
+	return buf[:n]
+}
+
 // block multiplies packed blocks of a and b.
 func (s *Set[T]) block(a, b []T, off []int, c []T, m, n, ldc int, add bool, temp *tileBuffer[T]) {
-	var at [Vectors]int
+	var at [MaxVectors]int
 	for i := range at {
 		at[i] = i * s.Lanes
 	}
-	width, depth := Vectors*s.Lanes, len(off)
+	width, depth := s.Vectors*s.Lanes, len(off)
 	for j := 0; j < n; j += width {
 		panel := b[j*depth:]
 		for i := 0; i < m; i += s.Rows {
@@ -61,31 +83,34 @@ func (s *Set[T]) block(a, b []T, off []int, c []T, m, n, ldc int, add bool, temp
 	}
 }
 
-// packColumns copies b (k x n) into panels of width columns, zeros beyond n.
-func packColumns[T Float](dst, b []T, ldb, k, n, width int) {
+// panelsOfColumns copies b (k x n) into panels of width columns, zeros beyond n.
+func (s *Set[T]) panelsOfColumns(dst, b []T, ldb, k, n, width int) {
 	for j := 0; j < n; j += width {
+		panel := dst[j*k:][:width*k]
 		columns := min(width, n-j)
+		if columns == width {
+			s.packColumns(panel, b[j:], ldb, k)
+			continue
+		}
+		clear(panel)
 		for l := range k {
-			to := dst[j*k+l*width:][:width]
-			copy(to, b[l*ldb+j:][:columns])
-			clear(to[columns:])
+			copy(panel[l*width:], b[l*ldb+j:][:columns])
 		}
 	}
 }
 
-// packPanels copies a (m x k) into panels of rows rows, zeros beyond m.
-func packPanels[T Float](dst, a []T, lda, m, k, rows int) {
-	for i := 0; i < m; i += rows {
-		panel := dst[i*k:][:rows*k]
-		for r := range rows {
-			if i+r >= m {
-				for l := range k {
-					panel[l*rows+r] = 0
-				}
-				continue
-			}
+// panelsOfRows turns a (m x k) into panels of s.Rows rows, zeros beyond m.
+func (s *Set[T]) panelsOfRows(dst, a []T, lda, m, k int) {
+	for i := 0; i < m; i += s.Rows {
+		panel := dst[i*k:][:s.Rows*k]
+		if i+s.Rows <= m {
+			s.packRows(panel, a[i*lda:], lda, k)
+			continue
+		}
+		clear(panel)
+		for r := range m - i {
 			for l, v := range a[(i+r)*lda:][:k] {
-				panel[l*rows+r] = v
+				panel[l*s.Rows+r] = v
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func (g *grid) rows(in, out, rows, width, inStride, outStride, lanes int) {
 const blockDepth = 288
 
 // tileBuffer is room for one tile of any Set.
-type tileBuffer[T Float] [16 * Vectors * 16]T
+type tileBuffer[T Float] [8 * MaxVectors * 8]T
 
 // multiply computes c[row ldc + out + lane] = sum over k of a x over the first
 // vectors of the grid; a is packed by pack, and has len(off) products deep
@@ -33,10 +33,10 @@ func (s *Set[T]) multiply(a []T, off []int, x []T, g *grid, vectors int, c []T, 
 	depth := len(off)
 	for lo := 0; lo < depth; lo += blockDepth {
 		part := off[lo:min(lo+blockDepth, depth)]
-		for v := 0; v < vectors; v += Vectors {
-			var in, out [Vectors]int
-			whole := v+Vectors <= vectors
-			for i := range Vectors {
+		for v := 0; v < vectors; v += s.Vectors {
+			var in, out [MaxVectors]int
+			whole := v+s.Vectors <= vectors
+			for i := range s.Vectors {
 				j := min(v+i, vectors-1)
 				in[i], out[i] = g.in[j], g.out[j]
 				whole = whole && g.lanes[j] == s.Lanes
@@ -48,26 +48,26 @@ func (s *Set[T]) multiply(a []T, off []int, x []T, g *grid, vectors int, c []T, 
 					continue
 				}
 				s.edge(panel, part, x, &in, temp)
-				s.spread(temp, g, v, min(v+Vectors, vectors), c[row*ldc:], min(s.Rows, rows-row), ldc, lo > 0)
+				s.spread(temp, g, v, min(v+s.Vectors, vectors), c[row*ldc:], min(s.Rows, rows-row), ldc, lo > 0)
 			}
 		}
 	}
 }
 
 // edge computes a tile into temp: not all of it may be written.
-func (s *Set[T]) edge(a []T, off []int, x []T, in *[Vectors]int, temp *tileBuffer[T]) {
-	var at [Vectors]int
+func (s *Set[T]) edge(a []T, off []int, x []T, in *[MaxVectors]int, temp *tileBuffer[T]) {
+	var at [MaxVectors]int
 	for i := range at {
 		at[i] = i * s.Lanes
 	}
-	s.Tile(a, off, x, in, temp[:], &at, Vectors*s.Lanes, false)
+	s.Tile(a, off, x, in, temp[:], &at, s.Vectors*s.Lanes, false)
 }
 
 // spread writes the lanes of temp that count.
 func (s *Set[T]) spread(temp *tileBuffer[T], g *grid, from, to int, c []T, rows, ldc int, add bool) {
 	for r := range rows {
 		for v := from; v < to; v++ {
-			src := temp[(r*Vectors+v-from)*s.Lanes:][:g.lanes[v]]
+			src := temp[(r*s.Vectors+v-from)*s.Lanes:][:g.lanes[v]]
 			dst := c[r*ldc+g.out[v]:][:g.lanes[v]]
 			if add {
 				plainAdd(dst, src)

@@ -1,8 +1,11 @@
 package kernel
 
 func native() []*Set[float32] {
-	if s := avx2Set(); s != nil {
-		return []*Set[float32]{s}
+	var list []*Set[float32]
+	for _, s := range []*Set[float32]{avx512Set(), avx2Set()} {
+		if s != nil {
+			list = append(list, s)
+		}
 	}
-	return nil
+	return list
 }

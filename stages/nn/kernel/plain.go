@@ -5,22 +5,24 @@ package kernel
 // same everywhere.
 func Plain[T Float]() *Set[T] {
 	return &Set[T]{
-		Name: "go", Rows: 4, Lanes: 8,
+		Name: "go", Rows: plainRows, Vectors: plainVectors, Lanes: plainLanes, DotRows: plainRows,
 		Tile: plainTile[T], Dots: plainDots[T],
 		Sum: plainSum[T], SquaredDeviations: plainSquaredDeviations[T], GradientSums: plainGradientSums[T],
 		Affine: plainAffine[T], AddAffine: plainAddAffine[T], Add: plainAdd[T], AddWhere: plainAddWhere[T],
 		Rectify: plainRectify[T], ZeroUnless: plainZeroUnless[T], AddThree: plainAddThree[T], AddProduct: plainAddProduct[T],
 		PadRows: plainPadRows[T], PadCombine: plainPadCombine[T], Descend: plainDescend[T],
+		packColumns: plainPackColumns[T], packRows: plainPackRows[T],
 	}
 }
 
 const (
-	plainRows  = 4
-	plainLanes = 8
+	plainRows    = 4
+	plainVectors = 3
+	plainLanes   = 8
 )
 
-func plainTile[T Float](a []T, off []int, x []T, in *[Vectors]int, c []T, out *[Vectors]int, ldc int, add bool) {
-	for v := range Vectors {
+func plainTile[T Float](a []T, off []int, x []T, in *[MaxVectors]int, c []T, out *[MaxVectors]int, ldc int, add bool) {
+	for v := range plainVectors {
 		var sums [plainRows][plainLanes]T
 		for k, o := range off {
 			row := (*[plainLanes]T)(x[o+in[v]:])
@@ -43,7 +45,7 @@ func plainTile[T Float](a []T, off []int, x []T, in *[Vectors]int, c []T, out *[
 	}
 }
 
-func plainDots[T Float](n, images int, a []T, lda, strideA int, x []T, off *[Vectors]int, strideX int, out []T) {
+func plainDots[T Float](n, images int, a []T, lda, strideA int, x []T, off *[Shifts]int, strideX int, out []T) {
 	for j, o := range off {
 		for r := range plainRows {
 			var sum T
@@ -177,5 +179,20 @@ func plainDescend[T Float](w, g, v []T, rate, momentum, decay T, nesterov bool) 
 			d = v[i]
 		}
 		w[i] = p - T(rate*d)
+	}
+}
+
+func plainPackColumns[T Float](dst, b []T, ldb, k int) {
+	const width = plainVectors * plainLanes
+	for l := range k {
+		copy(dst[l*width:][:width], b[l*ldb:][:width])
+	}
+}
+
+func plainPackRows[T Float](dst, a []T, lda, k int) {
+	for r := range plainRows {
+		for l, v := range a[r*lda:][:k] {
+			dst[l*plainRows+r] = v
+		}
 	}
 }

@@ -3,25 +3,30 @@ package kernel
 // Float is an element type.
 type Float interface{ float32 | float64 }
 
-// Vectors is the number of vectors of a tile.
-const Vectors = 3
+// MaxVectors is the largest number of vectors of a tile.
+const MaxVectors = 6
+
+// Shifts is the number of shifted rows that Dots multiplies with.
+const Shifts = 3
 
 // Set is the loops for one element type on one kind of processor. Slices that
 // a loop walks together must have the length of the first.
 type Set[T Float] struct {
-	Name  string // of the instructions, such as "avx2"
-	Rows  int    // rows of a tile
-	Lanes int    // elements of a vector
+	Name    string // of the instructions, such as "avx2"
+	Rows    int    // rows of a tile
+	Vectors int    // vectors of a tile, at most MaxVectors
+	Lanes   int    // elements of a vector
+	DotRows int    // rows that Dots takes together
 
 	// Tile computes c[row ldc + out[v] + lane] = sum over k of
 	// a[k Rows + row] x[off[k] + in[v] + lane], or adds it to c. It reads and
 	// writes whole vectors.
-	Tile func(a []T, off []int, x []T, in *[Vectors]int, c []T, out *[Vectors]int, ldc int, add bool)
+	Tile func(a []T, off []int, x []T, in *[MaxVectors]int, c []T, out *[MaxVectors]int, ldc int, add bool)
 
-	// Dots adds to out[j Rows + row] the sum over images i and p < n of
+	// Dots adds to out[j DotRows + row] the sum over images i and p < n of
 	// a[i strideA + row lda + p] x[i strideX + off[j] + p]. n is a multiple of
 	// Lanes.
-	Dots func(n, images int, a []T, lda, strideA int, x []T, off *[Vectors]int, strideX int, out []T)
+	Dots func(n, images int, a []T, lda, strideA int, x []T, off *[Shifts]int, strideX int, out []T)
 
 	Sum               func(x []T) float64
 	SquaredDeviations func(x []T, mean T) float64                    // sum of (x - mean)^2
@@ -35,6 +40,11 @@ type Set[T Float] struct {
 	ZeroUnless func(dst, mask []T)              // dst = 0 where mask <= 0
 	AddThree   func(dst, a, b, c []T)           // dst = a + b + c
 	AddProduct func(dst, x, y []T)              // dst += x y
+
+	// packColumns copies k rows of a whole panel's columns, packRows turns k
+	// columns of a whole panel's rows: see Product.
+	packColumns func(dst, b []T, ldb, k int)
+	packRows    func(dst, a []T, lda, k int)
 
 	// PadRows copies rows of a plane to rows that lie stride apart, negative
 	// values as zero if rectify.

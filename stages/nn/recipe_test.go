@@ -1,0 +1,296 @@
+package nn
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func goodRecipe() Recipe {
+	return Recipe{
+		Epochs: 200, BatchSize: 128, Loss: CrossEntropy, Metric: ZeroOneError, Precision: Float32,
+		Optimizer: Optimizer{LearningRate: 0.1, Momentum: 0.9, Nesterov: true, WeightDecay: 5e-4},
+		Schedule:  Schedule{Name: Steps, Milestones: []int{60, 120, 160}, Factor: 0.2},
+	}
+}
+
+func TestSchedules(t *testing.T) {
+	r := goodRecipe()
+	for epoch, want := range map[int]float64{0: 0.1, 59: 0.1, 60: 0.02, 119: 0.02, 120: 0.004, 160: 0.0008, 199: 0.0008} {
+		if got := r.LearningRate(epoch); math.Abs(got-want) > 1e-15 {
+			t.Errorf("steps, epoch %d: %v, want %v", epoch, got, want)
+		}
+	}
+	r.Schedule = Schedule{Name: Cosine}
+	for epoch, want := range map[int]float64{0: 0.1, 100: 0.05, 200: 0} {
+		if got := r.LearningRate(epoch); math.Abs(got-want) > 1e-15 {
+			t.Errorf("cosine, epoch %d: %v, want %v", epoch, got, want)
+		}
+	}
+	r.Schedule = Schedule{Name: Constant}
+	if got := r.LearningRate(150); got != 0.1 {
+		t.Errorf("constant: %v", got)
+	}
+}
+
+func TestBadRecipes(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Recipe)
+		want   string
+	}{
+		"epochs":             {func(r *Recipe) { r.Epochs = 0 }, "epochs is 0"},
+		"batch size":         {func(r *Recipe) { r.BatchSize = -1 }, "batch_size is -1"},
+		"rate":               {func(r *Recipe) { r.Optimizer.LearningRate = math.NaN() }, "learning_rate is NaN"},
+		"momentum":           {func(r *Recipe) { r.Optimizer.Momentum = 1 }, "momentum is 1"},
+		"nesterov":           {func(r *Recipe) { r.Optimizer.Momentum = 0 }, "nesterov without momentum"},
+		"decay":              {func(r *Recipe) { r.Optimizer.WeightDecay = -1 }, "weight_decay is -1"},
+		"milestones":         {func(r *Recipe) { r.Schedule.Milestones = []int{60, 60} }, "must rise"},
+		"factor":             {func(r *Recipe) { r.Schedule.Factor = 0 }, "factor is 0"},
+		"factor of a cosine": {func(r *Recipe) { r.Schedule.Name = Cosine }, "takes no milestones"},
+		"schedule":           {func(r *Recipe) { r.Schedule.Name = "linear" }, `unknown schedule "linear"`},
+		"loss":               {func(r *Recipe) { r.Loss = SumOutputs }, `unknown loss "sum"`},
+		"metric":             {func(r *Recipe) { r.Metric = "f1" }, `unknown metric "f1"`},
+		"precision":          {func(r *Recipe) { r.Precision = "float16" }, `unknown precision "float16"`},
+		"crop":               {func(r *Recipe) { r.Augmentation.Crop = -4 }, "crop is -4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := goodRecipe()
+			test.change(&r)
+			if err := r.Validate(); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestRecipeJSON(t *testing.T) {
+	r := goodRecipe()
+	r.Augmentation = Augmentation{Crop: 4, Flip: true, Cutout: 16}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := DecodeRecipe(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&r, back); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := DecodeRecipe([]byte(`{"epochs": 3, "warm_up": 1}`)); err == nil || !strings.Contains(err.Error(), "warm_up") {
+		t.Errorf("an unknown field: %v", err)
+	}
+}
+
+// Every sample is seen once an epoch, in an order that the seed and the epoch
+// decide.
+func TestBatches(t *testing.T) {
+	r := goodRecipe()
+	r.BatchSize = 32
+	r.Augmentation = Augmentation{Crop: 4, Flip: true, Cutout: 16}
+	image := Shape{3, 32, 32}
+	first := Batches(7, 0, 100, &r, image)
+	if len(first) != 4 || len(first[3].Indices) != 4 {
+		t.Fatalf("%d batches, the last of %d", len(first), len(first[len(first)-1].Indices))
+	}
+	var all []int32
+	flips := 0
+	for _, b := range first {
+		all = append(all, b.Indices...)
+		for _, c := range b.Changes {
+			if c.DX < -4 || c.DX > 4 || c.DY < -4 || c.DY > 4 || c.CutX < -8 || c.CutX >= 24 || c.CutY < -8 || c.CutY >= 24 {
+				t.Errorf("change %+v", c)
+			}
+			if c.Flip {
+				flips++
+			}
+		}
+	}
+	if flips < 30 || flips > 70 {
+		t.Errorf("%d of 100 images are mirrored", flips)
+	}
+	if slices.IsSorted(all) {
+		t.Error("the order is not drawn")
+	}
+	slices.Sort(all)
+	for i, v := range all {
+		if int(v) != i {
+			t.Fatalf("sample %d is missing or there twice", i)
+		}
+	}
+	if !cmp.Equal(first, Batches(7, 0, 100, &r, image)) {
+		t.Error("drawn twice, batches differ")
+	}
+	if cmp.Equal(first[0].Indices, Batches(7, 1, 100, &r, image)[0].Indices) || cmp.Equal(first[0].Indices, Batches(8, 0, 100, &r, image)[0].Indices) {
+		t.Error("another epoch or seed gives the same order")
+	}
+	plain := r
+	plain.Augmentation = Augmentation{}
+	if got := Batches(7, 0, 100, &plain, image); !cmp.Equal(first[0].Indices, got[0].Indices) || got[0].Changes != nil {
+		t.Error("augmentation changes the order, or is there without being asked for")
+	}
+}
+
+func TestGather(t *testing.T) {
+	s := Shape{1, 3, 4}
+	from := Array{Shape: []int{1, 1, 3, 4}, Data: []float32{
+		1, 2, 3, 4,
+		5, 6, 7, 8,
+		9, 10, 11, 12,
+	}}
+	for _, test := range []struct {
+		name   string
+		change Change
+		cutout int
+		want   []float32
+	}{
+		{"nothing", Change{CutY: -9, CutX: -9}, 0, from.Data},
+		{"shift", Change{DY: 1, DX: -1, CutY: -9, CutX: -9}, 0, []float32{0, 5, 6, 7, 0, 9, 10, 11, 0, 0, 0, 0}},
+		{"mirror", Change{Flip: true, CutY: -9, CutX: -9}, 0, []float32{4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9}},
+		{"shift, then mirror", Change{DX: 1, Flip: true, CutY: -9, CutX: -9}, 0, []float32{0, 4, 3, 2, 0, 8, 7, 6, 0, 12, 11, 10}},
+		{"cut", Change{CutY: 1, CutX: 2}, 2, []float32{1, 2, 3, 4, 5, 6, 0, 0, 9, 10, 0, 0}},
+		{"cut over the border", Change{CutY: -1, CutX: -1}, 2, []float32{0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+		{"cut of whole rows", Change{CutY: 0, CutX: -1}, 6, make([]float32, 12)},
+	} {
+		to := make([]float64, 12)
+		Gather(to, from, Batch{Indices: []int32{0}, Changes: []Change{test.change}}, Augmentation{Cutout: test.cutout}, s)
+		for i, v := range test.want {
+			if to[i] != float64(v) {
+				t.Errorf("%s: %v, want %v", test.name, to, test.want)
+				break
+			}
+		}
+	}
+}
+
+func TestInitialWeights(t *testing.T) {
+	n := mustBuild(t, WideResNet{Form: Point, Input: Shape{3, 32, 32}, Depth: 16, Width: 4, Outputs: 10, Init: InitKaiming})
+	w := InitialWeights(n, 5)
+	if err := w.Check(n); err != nil {
+		t.Fatal(err)
+	}
+	p := w["stage3.block2.conv2.weight"] // 256 x 256 x 3 x 3
+	var sum, squares float64
+	for _, v := range p.Data {
+		if float64(float32(v)) != v {
+			t.Fatal("weights are not rounded to float32")
+		}
+		sum += v
+		squares += v * v
+	}
+	count := float64(len(p.Data))
+	if mean, variance := sum/count, squares/count; math.Abs(mean) > 1e-3 || math.Abs(variance*256*9/2-1) > 0.01 {
+		t.Errorf("mean %v, variance %v, where Kaiming fan_out has %v", mean, variance, 2.0/(256*9))
+	}
+	if v := w["last.bn.weight"].Data; slices.Min(v) != 1 || slices.Max(v) != 1 {
+		t.Error("a batch normalisation does not start at 1")
+	}
+	if slices.Equal(w["stage3.block1.conv2.weight"].Data, p.Data) || slices.Equal(InitialWeights(n, 6)["stem.conv.weight"].Data, w["stem.conv.weight"].Data) {
+		t.Error("two parameters or seeds have the same values")
+	}
+	def := InitialWeights(mustBuild(t, WideResNet{Form: Point, Input: Shape{3, 32, 32}, Depth: 16, Width: 4, Outputs: 10, Init: InitDefault}), 5)
+	bound := 1 / math.Sqrt(256*9)
+	if v := def["stage3.block2.conv2.weight"].Data; slices.Max(v) > bound || slices.Max(v) < 0.99*bound || slices.Min(v) > -0.99*bound {
+		t.Errorf("default initialisation from %v to %v, bound %v", slices.Min(v), slices.Max(v), bound)
+	}
+	// The first values of a stream are part of every result: they never change.
+	const want = 0xf6e547442e7f440e
+	if got := Stream(777, "parameter stem.conv.weight", 0).Uint64(); got != want {
+		t.Errorf("the stream starts with %#x, want %#x", got, uint64(want))
+	}
+}
+
+func TestPointwiseGaussian(t *testing.T) {
+	a := Array{Shape: []int{3, 1, 1, 2}, Data: []float32{1, 10, 2, 10, 6, 10}}
+	d, err := PointwiseGaussian(a, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Shift[0] != 3 || d.Shift[1] != 10 || math.Abs(d.Scale[0]-math.Sqrt(7)-0.5) > 1e-12 || d.Scale[1] != 0.5 {
+		t.Errorf("%+v", d)
+	}
+	e, err := d.Encode(a)
+	if err != nil || math.Abs(float64(e.Data[4])-3/(math.Sqrt(7)+0.5)) > 1e-6 || e.Data[5] != 0 {
+		t.Errorf("encoded %v, %v", e.Data, err)
+	}
+	if _, err := d.Encode(Array{Shape: []int{1, 3}, Data: make([]float32, 3)}); err == nil {
+		t.Error("an array of another size was encoded")
+	}
+	if _, err := PointwiseGaussian(Array{Shape: []int{1, 2}, Data: make([]float32, 2)}, 0); err == nil {
+		t.Error("one sample has a standard deviation")
+	}
+}
+
+func TestTensorsFile(t *testing.T) {
+	w := Weights{"b": {[]int{2, 3}, []float64{1, -2, 3, 4, 5, 0.5}}, "a": {[]int{1}, []float64{7}}, "scalar": {[]int{}, []float64{9}}}
+	for _, precision := range []Precision{Float32, Float64} {
+		var b bytes.Buffer
+		if err := WriteTensors(&b, w, precision, map[string]string{"key": "value"}); err != nil {
+			t.Fatal(err)
+		}
+		text := bytes.Clone(b.Bytes())
+		back, metadata, err := ReadTensors(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(w, back); diff != "" || metadata["key"] != "value" {
+			t.Errorf("%s: %v %s", precision, metadata, diff)
+		}
+		for cut := range len(text) {
+			if _, _, err := ReadTensors(bytes.NewReader(text[:cut])); err == nil {
+				t.Fatalf("the first %d of %d bytes are read without an error", cut, len(text))
+			}
+		}
+	}
+}
+
+func FuzzReadTensors(f *testing.F) {
+	var b bytes.Buffer
+	WriteTensors(&b, Weights{"a": {[]int{2}, []float64{1, 2}}}, Float32, nil)
+	f.Add(b.Bytes())
+	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		w, _, err := ReadTensors(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		for name, v := range w {
+			if (Parameter{Shape: v.Shape}).Size() != len(v.Data) {
+				t.Errorf("%q: shape %v, %d elements", name, v.Shape, len(v.Data))
+			}
+		}
+	})
+}
+
+func TestCheckpointFile(t *testing.T) {
+	n := mustBuild(t, ResNet1D{Input: Shape{1, 1, 16}, Middle: 2, Outputs: 2, Init: InitKaiming})
+	path := filepath.Join(t.TempDir(), "state")
+	if c, err := LoadCheckpoint(path, "job", n); c != nil || err != nil {
+		t.Errorf("no file: %v, %v", c, err)
+	}
+	loss := 0.25
+	c := &Checkpoint{Job: "job", Epochs: []EpochMetrics{{Epoch: 0, TrainLoss: 0.1, ValidLoss: &loss}}, Weights: InitialWeights(n, 1), Velocity: Weights{"classifier.bias": {[]int{2}, []float64{1, 2}}}}
+	if err := c.Save(path, Float32); err != nil {
+		t.Fatal(err)
+	}
+	back, err := LoadCheckpoint(path, "job", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(c, back); diff != "" {
+		t.Error(diff)
+	}
+	if c, err := LoadCheckpoint(path, "another job", n); c != nil || err != nil {
+		t.Errorf("another job: %v, %v", c, err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
