@@ -16,5 +16,9 @@ cd "$home"
 "$nbpipe" run experiments/nb360 --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" show experiments/nb360 hypothesis.figure4 --json | grep -q '"importance"'
 "$nbpipe" verify experiments/nb360 hypothesis.figure3 hypothesis.figure4
+
+"$nbpipe" run experiments/search --mirror "$mirror" --offline
+"$nbpipe" run experiments/search --mirror "$mirror" --offline | grep 'nothing to do'
+"$nbpipe" verify experiments/search 'search.evolution["cifar100"]' hypothesis.vision
 "$nbpipe" cache verify
 "$nbpipe" cache doctor

@@ -4,7 +4,9 @@
 //	ranktransfer         do architectures keep their ranks between tasks?
 //	algorithmcomparison  does a search find better cells than random sampling?
 //	estimates            numbers of other nodes, to be judged
+//	meandifference       do two groups of values differ, such as errors of trainings?
 //	operationimportance  which operations matter on which task?
+//	paired               is the first of each pair lower than the second?
 //
 // They share packages: stats (rank statistics, tests and intervals on slices),
 // tasks (values of the same architectures on several tasks), estimate (output

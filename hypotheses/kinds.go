@@ -3,12 +3,14 @@ package hypotheses
 import (
 	"github.com/nbpipe/nbpipe/hypotheses/algorithmcomparison"
 	"github.com/nbpipe/nbpipe/hypotheses/estimates"
+	"github.com/nbpipe/nbpipe/hypotheses/meandifference"
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
+	"github.com/nbpipe/nbpipe/hypotheses/paired"
 	"github.com/nbpipe/nbpipe/hypotheses/ranktransfer"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, operationimportance.Kind, ranktransfer.Kind}
+	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind}
 }

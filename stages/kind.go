@@ -167,6 +167,7 @@ type Resources struct {
 type Services struct {
 	Mirrors []string // folders searched by SHA-256 before the network
 	Offline bool     // no network
+	Memory  int64    // bytes of the machine that stages may use; 0 where nobody said
 
 	// Environment is nbpipe's own, as os.Environ gives it: set by cmd, read by
 	// stages that pass parts of it on. Never part of a key as a whole.

@@ -20,3 +20,5 @@ say "Kendall's tau-b"
 ci/bench/stats/run.sh
 say "searching a table"
 ci/bench/search/run.sh
+say "Darcy flow"
+ci/bench/darcy/run.sh

@@ -10,6 +10,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/command"
 	"github.com/nbpipe/nbpipe/stages/dataset/artifact"
 	"github.com/nbpipe/nbpipe/stages/dataset/darcyflow"
+	"github.com/nbpipe/nbpipe/stages/dataset/drawncells"
 	"github.com/nbpipe/nbpipe/stages/dataset/fetch"
 	"github.com/nbpipe/nbpipe/stages/dataset/nasbench201"
 	"github.com/nbpipe/nbpipe/stages/preprocess"
@@ -21,14 +22,19 @@ import (
 // kinds are the kinds of nodes that this build knows.
 func kinds() *stages.Registry {
 	return stages.NewRegistry(slices.Concat(
-		[]*stages.Kind{command.Kind, artifact.Kind, darcyflow.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
+		[]*stages.Kind{command.Kind, artifact.Kind, darcyflow.Kind, drawncells.Kind, fetch.Kind, nasbench201.Kind, html.Kind},
 		preprocess.Kinds(), search.Kinds(), retrain.Kinds(), hypotheses.Kinds(),
 	)...)
 }
 
 // services are what stages may use beyond their inputs.
 func (s *session) services() stages.Services {
+	machine, err := s.app.settings.machine()
+	if err != nil {
+		machine.Memory = 0 // whoever runs stages reports it
+	}
 	return stages.Services{
+		Memory:  machine.Memory,
 		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(), Memo: new(sync.Map),
 		Artifacts: s.artifacts(),
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,12 +71,12 @@ func asExit(err error, out **exec.ExitError) bool {
 	return ok
 }
 
-// interrupted SIGNAL FILE COMMAND... starts a command, sends it the signal once
-// FILE exists, and checks that it ends within ten seconds: with 130 after INT,
+// interrupted SIGNAL GLOB COMMAND... starts a command, sends it the signal once
+// a file matches GLOB, and checks that it ends within ten seconds: with 130 after INT,
 // killed after KILL.
 func interrupted(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
-		ts.Fatalf("usage: interrupted INT|KILL FILE COMMAND [ARG...]")
+		ts.Fatalf("usage: interrupted INT|KILL GLOB COMMAND [ARG...]")
 	}
 	signal, want := syscall.SIGINT, exitInterrupted
 	if args[0] == "KILL" {
@@ -88,15 +89,18 @@ func interrupted(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range []string{"HOME", "NBPIPE_CACHE", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
 	ts.Check(cmd.Start())
 	const patience = 10 * time.Second
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(args[1])); err == nil {
+		if found, err := filepath.Glob(ts.MkAbs(args[1])); err == nil && len(found) > 0 {
 			break
 		}
 		if time.Now().After(deadline) {
 			_ = cmd.Process.Kill()
-			ts.Fatalf("%s never appeared", args[1])
+			_ = cmd.Wait()
+			ts.Fatalf("%s never appeared\n%s", args[1], said.String())
 		}
 	}
 	ts.Check(cmd.Process.Signal(signal))

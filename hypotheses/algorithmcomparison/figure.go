@@ -11,12 +11,12 @@ import (
 
 // Sizes of the figure, in its own units.
 const (
-	plotWidth, plotHeight = 236.0, 190.0
-	left, above           = 72.0, 44.0
-	columnStep            = plotWidth + 84
+	plotWidth, plotHeight = 226.0, 190.0
+	left, above           = 84.0, 44.0
+	columnStep            = plotWidth + 100
 	rowStep               = plotHeight + 104
 	lineHeight            = 26.0
-	nameWidth             = 250.0
+	nameWidth             = 238.0
 )
 
 // draw makes a panel a task, with the mean regret of the incumbents against what
@@ -54,7 +54,7 @@ func (c *comparison) drawTask(canvas *figure.Canvas, task string, x, y float64) 
 	}
 	p := figure.Panel{X: x, Y: y, W: plotWidth, H: plotHeight, MinX: 0, MaxX: most, MinY: math.Log10(low) - 0.03, MaxY: math.Log10(high) + 0.03}
 	p.Plate(canvas)
-	p.AxisX(canvas, figure.Ticks(0, most, 4))
+	p.AxisX(canvas, figure.Ticks(0, most, 5))
 	ticks, labels := figure.LogTicks(low, high, 6)
 	p.LabelY(canvas, ticks, labels)
 	for _, ribbons := range []bool{true, false} {
@@ -62,15 +62,15 @@ func (c *comparison) drawTask(canvas *figure.Canvas, task string, x, y float64) 
 			o := c.outcomes[task][a]
 			colour, dash, thick := c.style(a)
 			if ribbons {
-				p.Ribbon(canvas, o.at, logs(o.low), logs(o.high), colour, 0.16)
+				p.Ribbon(canvas, thinned(o.at), logs(thinned(o.low)), logs(thinned(o.high)), colour, 0.16)
 			} else {
-				p.Curve(canvas, o.at, logs(o.curve), colour, thick, dash)
+				p.Curve(canvas, thinned(o.at), logs(thinned(o.curve)), colour, thick, dash)
 			}
 		}
 	}
 	canvas.Heading(x, y-14, figure.Start, c.label(task))
 	canvas.Small(x+plotWidth/2, y+plotHeight+38, figure.Middle, c.outcomes[task][c.Reference].unit+" spent")
-	canvas.SmallUpright(x-54, y+plotHeight/2, "regret, log scale")
+	canvas.SmallUpright(x-68, y+plotHeight/2, "regret, log scale")
 }
 
 // drawRanks draws a row an algorithm, best first: its colour, name, mean rank and
@@ -141,6 +141,19 @@ func (c *comparison) label(name string) string {
 		return l
 	}
 	return strings.ReplaceAll(name, "_", " ")
+}
+
+// thinned keeps about a point a unit of the plot's width, and the last.
+func thinned(values []float64) []float64 {
+	stride := 1 + (len(values)-1)/int(plotWidth)
+	var out []float64
+	for i := 0; i < len(values); i += stride {
+		out = append(out, values[i])
+	}
+	if (len(values)-1)%stride != 0 {
+		out = append(out, values[len(values)-1])
+	}
+	return out
 }
 
 func logs(values []float64) []float64 {

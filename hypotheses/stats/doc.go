@@ -1,7 +1,8 @@
 // Package stats holds the rank correlations, tests and intervals by which
 // hypotheses are judged. Every function is a pure function of float64 slices:
 // no input or output, no package state, no clock, nothing of the project
-// imported. Reading tables and forming verdicts belong to the packages above.
+// imported, so that stages may use it, too. Reading tables and forming verdicts
+// belong to the packages above.
 //
 // # Undefined results
 //

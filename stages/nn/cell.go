@@ -47,13 +47,22 @@ func (c CellNetwork) Build() (*Network, error) {
 	if err := c.Cell.Validate(); err != nil {
 		return nil, err
 	}
+	b, err := c.skeleton(fmt.Sprintf("cell %s %s C=%d N=%d", c.Form, c.Cell, c.Channels, c.Cells),
+		func(b *builder, name, in string, ch int) string { return b.cell(name, in, ch, b.chosen(c.Cell)) })
+	if err != nil {
+		return nil, err
+	}
+	return b.finish()
+}
+
+// skeleton builds the network around cells that cell adds.
+func (c CellNetwork) skeleton(name string, cell func(b *builder, name, in string, ch int) string) (*builder, error) {
 	if c.Channels < 1 || c.Channels > 1<<16 || c.Cells < 1 || c.Cells > 1<<10 || c.Outputs < 1 || c.Outputs > 1<<16 {
 		return nil, fmt.Errorf("cell network with %d channels, %d cells a stage and %d outputs; they must be from 1 to %d, %d and %d", c.Channels, c.Cells, c.Outputs, 1<<16, 1<<10, 1<<16)
 	}
 	if c.Form != Point && c.Form != Dense {
 		return nil, fmt.Errorf("cell network of form %q; the forms are %s and %s", c.Form, Point, Dense)
 	}
-	name := fmt.Sprintf("cell %s %s C=%d N=%d", c.Form, c.Cell, c.Channels, c.Cells)
 	if c.Stages == 0 {
 		c.Stages = 3
 	}
@@ -71,10 +80,10 @@ func (c CellNetwork) Build() (*Network, error) {
 		if stage > 0 && c.Form == Point {
 			h = b.residual(fmt.Sprintf("stage%d.reduction", stage+1), h, ch)
 		} else if stage > 0 {
-			h = b.cell(fmt.Sprintf("stage%d.reduction", stage+1), h, c.Cell, ch)
+			h = cell(b, fmt.Sprintf("stage%d.reduction", stage+1), h, ch)
 		}
 		for i := range c.Cells {
-			h = b.cell(fmt.Sprintf("stage%d.cell%d", stage+1, i+1), h, c.Cell, ch)
+			h = cell(b, fmt.Sprintf("stage%d.cell%d", stage+1, i+1), h, ch)
 		}
 	}
 	h = b.batchNorm("last.bn", h)
@@ -83,11 +92,19 @@ func (c CellNetwork) Build() (*Network, error) {
 		h = b.globalAvgPool("pool", h)
 	}
 	b.linear("classifier", h, c.Outputs)
-	return b.finish()
+	return b, nil
+}
+
+// placer adds edge i of a cell and returns its name; "" stands for zero.
+type placer func(i int, name, in string, ch int) string
+
+// chosen places a cell's operations.
+func (b *builder) chosen(cell nas.Cell) placer {
+	return func(i int, name, in string, ch int) string { return b.edge(name, in, cell[i], ch) }
 }
 
 // cell adds a cell. A node is the sum of its edges in the benchmark's order.
-func (b *builder) cell(name, in string, cell nas.Cell, ch int) string {
+func (b *builder) cell(name, in string, ch int, place placer) string {
 	nodes := [nas.NumNodes]string{in}
 	for to := 1; to < nas.NumNodes; to++ {
 		var terms []string
@@ -96,7 +113,7 @@ func (b *builder) cell(name, in string, cell nas.Cell, ch int) string {
 				continue
 			}
 			edge := fmt.Sprintf("%s.edge%s", name, e)
-			if term := b.edge(edge, nodes[e.From], cell[i], ch); term != "" {
+			if term := place(i, edge, nodes[e.From], ch); term != "" {
 				terms = append(terms, term)
 			}
 		}

@@ -92,6 +92,7 @@ type retraining struct {
 	recipe   nn.Recipe
 	done     []*training.Trained // by seed, without weights
 	weights  string              // folder
+	resumed  int                 // epochs that an attempt before had done, of all seeds
 }
 
 func (c *Common) retrain(ctx context.Context, in *stages.Input, out *stages.Output, family training.Network, build func(*training.Prepared) (*nn.Network, error)) error {
@@ -117,6 +118,9 @@ func (c *Common) retrain(ctx context.Context, in *stages.Input, out *stages.Outp
 	if err := r.train(ctx, trainer); err != nil {
 		return err
 	}
+	if r.resumed > 0 {
+		out.Metrics["epochs_done_before"] = float64(r.resumed)
+	}
 	return r.publish(out)
 }
 
@@ -133,9 +137,7 @@ func (r *retraining) train(ctx context.Context, trainer *training.Trainer) error
 	}
 	tasks[0].Outputs = r.Examples
 	return trainer.Run(ctx, tasks, func(i int, t *training.Trained) error {
-		if t.Resumed > 0 {
-			fmt.Fprintf(r.in.Log, "seed %d: %d of %d epochs had been done before\n", r.Seeds[i], t.Resumed, r.recipe.Epochs)
-		}
+		r.resumed += t.Resumed
 		err := r.keepWeights(r.Seeds[i], t.Weights)
 		t.Weights = nil // many seeds of a large network would not fit
 		r.done[i] = t

@@ -134,7 +134,7 @@ func (s *ResNet1D) Resources() stages.Resources {
 func (s *ResNet1D) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
 	return s.retrain(ctx, in, out, training.ResNet1D, func(p *training.Prepared) (*nn.Network, error) {
 		if p.Form != nn.Point {
-			return nil, fmt.Errorf("data: targets of %d values a pixel; resnet1d gives one vector a series", p.Outputs)
+			return nil, fmt.Errorf("targets of %d values a pixel; resnet1d gives one vector a series", p.Outputs)
 		}
 		r := nn.ResNet1D{Input: p.Input, Middle: s.Middle, Outputs: p.Outputs, Init: nn.InitKaiming}
 		return r.Build()

@@ -195,8 +195,11 @@ func checkMulti(attrs stages.Attrs) problems {
 func (c *Common) resources(evaluations int) stages.Resources {
 	all := int64(evaluations) * int64(c.Runs)
 	curves := int64(c.Runs) * int64(min(evaluations, maxPoints)) * 8
-	return stages.Resources{CPUs: 2, Memory: 64<<20 + 150*all + curves + int64(c.Resamples)*maxPoints*8}
+	return stages.Resources{CPUs: float64(c.workers()), Memory: 64<<20 + 150*all + curves + int64(c.Resamples)*maxPoints*8}
 }
+
+// workers is how many runs are made at a time where there are enough cores.
+func (c *Common) workers() int { return min(4, max(1, c.Runs)) }
 
 // evaluations are the most that a run can make, where each takes at least so many
 // epochs.

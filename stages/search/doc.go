@@ -14,6 +14,16 @@
 // algorithm and know nothing of tables: they ask an objective (see objective), of
 // which a benchmark table is one.
 //
+// # The seam
+//
+// An algorithm asks for batches of trials and gets their values in order. What
+// evaluates them (training, say) may do so one by one or all at the same time, on
+// any machine; it declares what an evaluation costs, so that a budget ends a run
+// at the same trial everywhere. A search by training (attribute train) is another
+// objective under the same algorithms, driver and outputs: an architecture's value
+// is its metric on the validation split, there is no reported column beside it, and
+// regret and optimum are null, since nobody knows the best.
+//
 // # What a run reports
 //
 // A search looks at one column (task), say validation accuracy after 12 epochs,

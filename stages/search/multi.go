@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -58,7 +59,8 @@ type BOHB struct {
 
 var bohb = stages.Define[BOHB](stages.Kind{
 	Block: "search", Type: "bohb", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "BOHB (Falkner et al., ICML 2018) with the options of NATS-Bench: Hyperband that draws from kernel density estimates of good and bad architectures.",
+	Doc: "BOHB (Falkner et al., ICML 2018) with the options of NATS-Bench: Hyperband that draws from kernel density estimates of good and bad architectures. " +
+		"Until 14 architectures have been evaluated with the same epochs there is no estimate, and it is Hyperband.",
 })
 
 // OutputTypes implements stages.Stage.
@@ -76,7 +78,30 @@ func (*BOHB) Check(attrs stages.Attrs) []stages.Problem {
 
 // Run implements stages.Stage.
 func (s *BOHB) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
-	return s.search(ctx, in, out, algorithm.BOHB{
+	d, err := s.load(ctx, in, s.fidelities(), s.Rungs)
+	if err != nil {
+		return err
+	}
+	defer d.close(out)
+	runs, err := s.execute(ctx, in, algorithm.Plan{Objective: d.objective, Algorithm: algorithm.BOHB{
 		Eta: s.Eta, Samples: s.Samples, MinBandwidth: s.MinBandwidth, RandomFraction: s.RandomFraction, TopPercent: s.TopPercent,
-	})
+	}})
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(runs, modelled) {
+		out.Warn("no run evaluated %d architectures with the same epochs, so that BOHB never had a model and was Hyperband; raise budget", algorithm.EnoughForModel)
+	}
+	return s.publish(in, out, d, runs)
+}
+
+// modelled reports whether BOHB had a model in the run.
+func modelled(r *algorithm.Run) bool {
+	counts := make([]int, len(r.Fidelities()))
+	for _, s := range r.Steps() {
+		if counts[s.Fidelity]++; counts[s.Fidelity] == algorithm.EnoughForModel {
+			return true
+		}
+	}
+	return false
 }

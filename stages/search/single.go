@@ -25,9 +25,7 @@ func (c *Common) on(ctx context.Context, in *stages.Input, out *stages.Output, f
 	if err != nil {
 		return err
 	}
-	if d.trained != nil {
-		defer d.trained.close(out)
-	}
+	defer d.close(out)
 	runs, err := c.execute(ctx, in, algorithm.Plan{Algorithm: a, Objective: d.objective})
 	if err != nil {
 		return err
@@ -181,7 +179,7 @@ func (*Bananas) Check(attrs stages.Attrs) []stages.Problem {
 func (s *Bananas) Resources() stages.Resources {
 	r := s.Single.Resources()
 	n := int64(min(s.evaluations(s.Epochs), maxBananas))
-	r.Memory += 2 * 24 * n * n // of two runs at a time
+	r.Memory += int64(s.workers()) * 24 * n * n
 	return r
 }
 

@@ -270,6 +270,17 @@ func TestLongCurvesAreThinned(t *testing.T) {
 	}
 }
 
+func TestBOHBWithoutModel(t *testing.T) {
+	store := stagetest.Store{}
+	tb := madeTable(t, store, nil)
+	for budget, warnings := range map[int64]int{10: 1, 60: 0} {
+		r, err := stagetest.Run(t, bohb, store, block(bohb, tb, map[string]cty.Value{"budget": cty.NumberIntVal(budget)}))
+		if err != nil || len(r.Warnings) != warnings {
+			t.Errorf("budget %d: %q, %v", budget, r.Warnings, err)
+		}
+	}
+}
+
 func TestPocketsAreDescribed(t *testing.T) {
 	store := stagetest.Store{}
 	tb := madeTable(t, store, nil)

@@ -305,8 +305,13 @@ func (o *trained) record(t objective.Trial, metric *float64, name string) error 
 	return nil
 }
 
-// close closes the journal and tells of trainings that diverged.
-func (o *trained) close(out *stages.Output) {
+// close ends what load began: the journal is closed, and trainings that diverged
+// are told of.
+func (d *data) close(out *stages.Output) {
+	o := d.trained
+	if o == nil {
+		return
+	}
 	if o.journal != nil {
 		_ = o.journal.Close() // every line was synced
 	}

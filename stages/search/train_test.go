@@ -152,7 +152,7 @@ func TestSearchGoesOnFromItsJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := append(trials, objective.Trial{Architecture: 8})
-	if err := o.Evaluate(t.Context(), all, values); err == nil || !strings.Contains(err.Error(), "architecture 8 (") || !strings.Contains(err.Error(), "on fire") {
+	if err := o.Evaluate(t.Context(), all, make([]float64, 3)); err == nil || !strings.Contains(err.Error(), "architecture 8 (") || !strings.Contains(err.Error(), "on fire") {
 		t.Fatalf("error %v", err)
 	}
 	// The end of a write that was cut off.
@@ -190,7 +190,7 @@ func TestDivergedTrainingsAreTheWorst(t *testing.T) {
 		t.Errorf("values %v", values)
 	}
 	out := stages.NewOutput()
-	o.close(out)
+	o.data.close(out)
 	if len(out.Warnings) != 1 || !strings.Contains(out.Warnings[0], "1 of 2 trainings diverged") {
 		t.Errorf("warnings %q", out.Warnings)
 	}

@@ -72,6 +72,9 @@ func (e *EngineOptions) Trainer(ctx context.Context, in *stages.Input, trainings
 	if err != nil {
 		return nil, "", err
 	}
+	if e.Engine == Gorgonia {
+		t.Memory = in.Services.Memory
+	}
 	if e.Engine == Torch {
 		t.Workers = max(1, t.Workers/e.Threads)
 		if err := e.unchanged(ctx, in, one.(*torch.Engine), t); err != nil {
@@ -87,7 +90,7 @@ func (e *EngineOptions) Trainer(ctx context.Context, in *stages.Input, trainings
 func (e *EngineOptions) unchanged(ctx context.Context, in *stages.Input, one *torch.Engine, t *Trainer) error {
 	found, err := one.Probe(ctx)
 	if err != nil {
-		return err
+		return explained(err)
 	}
 	if found.GPUs > 0 && e.Device != string(torch.CPU) {
 		t.Workers = 1

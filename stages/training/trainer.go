@@ -12,6 +12,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
+	"github.com/nbpipe/nbpipe/stages/nn/torch"
 )
 
 // Task is one training.
@@ -40,6 +41,7 @@ type Trainer struct {
 	Workers  int    // trainings at the same time
 	Threads  int    // of each
 	Resume   string // folder of checkpoints; "" for none
+	Memory   int64  // bytes that all of them may take; 0 where it is not known
 	Progress stages.Progress
 }
 
@@ -63,7 +65,7 @@ func (t *Trainer) Run(ctx context.Context, tasks []Task, done func(i int, r *Tra
 		return nil
 	})
 	var mu sync.Mutex
-	for range max(1, min(t.Workers, len(tasks))) {
+	for range max(1, min(t.fitting(tasks), len(tasks))) {
 		group.Go(func() error {
 			engine, err := t.New()
 			if err != nil {
@@ -98,6 +100,10 @@ func (t *Trainer) Train(ctx context.Context, engine nn.Engine, task *Task, step 
 		Network: task.Network, Recipe: task.Recipe, Seed: task.Seed, Threads: t.Threads,
 		Train: task.Data.Train, Valid: task.Data.Valid, Decoding: task.Data.Decoding,
 	}
+	if need := task.memory(); t.Memory > 0 && need > t.Memory {
+		return nil, fmt.Errorf("batch_size: a training with batches of %d needs at least %.3g GB of memory, and this machine lends %.3g; "+
+			"use smaller batches, or a smaller network", task.Recipe.BatchSize, float64(need)/1e9, float64(t.Memory)/1e9)
+	}
 	if t.Resume != "" {
 		job.Checkpoint = filepath.Join(t.Resume, task.Name+".safetensors")
 	}
@@ -124,6 +130,38 @@ func (t *Trainer) Train(ctx context.Context, engine nn.Engine, task *Task, step 
 	return out, nil
 }
 
+// memory is what a training cannot do without in this process: for each parameter
+// its value, gradient and velocity, and the result of each convolution of a batch.
+func (t *Task) memory() int64 {
+	shapes, err := t.Network.Shapes()
+	if err != nil {
+		return 0 // the engine says what is wrong
+	}
+	var elements int64
+	for _, n := range t.Network.Live() {
+		if n.Op == nn.OpConv2d {
+			elements += int64(shapes[n.Name].Size())
+		}
+	}
+	width := int64(4)
+	if t.Recipe.Precision == nn.Float64 {
+		width = 8
+	}
+	batch := min(t.Recipe.BatchSize, t.Data.Train.Len())
+	return width * (3*t.Network.ParameterCount() + int64(batch)*elements)
+}
+
+// fitting is how many trainings at a time memory has room for.
+func (t *Trainer) fitting(tasks []Task) int {
+	workers := t.Workers
+	for i := range tasks {
+		if need := tasks[i].memory(); t.Memory > 0 && need > 0 {
+			workers = min(workers, int(max(1, t.Memory/need)))
+		}
+	}
+	return workers
+}
+
 // first is a copy of the first n samples.
 func first(a nn.Array, n int) nn.Array {
 	n = min(n, a.Len())
@@ -135,6 +173,16 @@ func first(a nn.Array, n int) nn.Array {
 func explained(err error) error {
 	if diverged := new(nn.DivergedError); errors.As(err, &diverged) {
 		return fmt.Errorf("learning_rate: %w", err)
+	}
+	if failure := new(torch.Error); errors.As(err, &failure) {
+		switch failure.Kind {
+		case torch.NoPython, torch.OldPython, torch.NoTorch, torch.OldTorch:
+			return fmt.Errorf("python: %w", err)
+		case torch.NoCUDA:
+			return fmt.Errorf("device: %w", err)
+		case torch.OutOfMemory:
+			return fmt.Errorf("batch_size: %w", err)
+		}
 	}
 	return err
 }

@@ -3,8 +3,9 @@
 plain Python, in turns, and checks that both find equally good cells.
 
 Prints medians over the rounds and the ratio. Exits 1 if the mean final regrets
-differ by more than 4 standard errors, or if Go makes fewer than 5 million
-evaluations a second on two cores.
+differ by more than 4 standard errors, or if Go is less than 13.2 times as fast:
+5 million evaluations a second on two cores where Python, which reached 0.38
+million on one, has a machine to itself. A busy machine slows both.
 """
 import json
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-ROUNDS, BUDGET, RUNS_GO, RUNS_PYTHON, WANTED = 5, 170, 20000, 300, 5e6
+ROUNDS, BUDGET, RUNS_GO, RUNS_PYTHON, WANTED = 5, 170, 20000, 300, 5 / 0.38
 
 
 def run(*command):
@@ -46,8 +47,8 @@ def main():
     print(f"mean final regret: Go {mean_go:.4f} +- {error_go:.4f}   Python {mean_python:.4f} +- {error_python:.4f}   {apart:.1f} standard errors apart")
     if apart > 4:
         sys.exit("the two do not run the same algorithm")
-    if speed_go < WANTED:
-        sys.exit(f"Go makes fewer than {WANTED / 1e6:.0f} million evaluations a second")
+    if speed_go / speed_python < WANTED:
+        sys.exit(f"Go is less than {WANTED:.1f} times as fast")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ type spec struct {
 	Inputs    bool      `json:"inputs,omitempty"`  // gradients
 	Products  []string  `json:"products"`          // gradients
 
+	Supernet *supernetSpec `json:"supernet,omitempty"`
 }
 
 type networkSpec struct {
@@ -58,6 +59,7 @@ type nodeSpec struct {
 	nn.Node
 	Padding nn.Padding `json:"padding"` // there where it is zero, too
 	Shape   []int      `json:"shape"`
+	Edge    int        `json:"edge"` // opMixture
 }
 
 type decodingSpec struct {

@@ -25,6 +25,7 @@ type message struct {
 	Step    int             `json:"step"`    // diverged
 	Loss    string          `json:"loss"`    // diverged: JSON has no NaN
 	Figures nn.EpochMetrics `json:"figures"` // epoch
+	Search  SupernetEpoch   `json:"search"`  // search_epoch
 
 	Kind    Kind   `json:"kind"`    // error
 	Message string `json:"message"` // error, warning

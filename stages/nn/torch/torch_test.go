@@ -6,18 +6,39 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/nn"
 )
 
+const debianPython = "/usr/bin/python3"
+
+var probe sync.Map // by interpreter: importing PyTorch takes seconds
+
+func probed(t testing.TB, e *Engine) *Probe {
+	t.Helper()
+	if p, ok := probe.Load(e.options.Python); ok {
+		return p.(*Probe)
+	}
+	p, err := e.Probe(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe.Store(e.options.Python, p)
+	return p
+}
+
 // python is an interpreter with PyTorch: Debian's, or another one to test with.
 func python(t testing.TB) string {
 	t.Helper()
-	path := "/usr/bin/python3"
+	path := debianPython
 	if p := os.Getenv("NBPIPE_TEST_PYTHON"); p != "" {
 		path = p
+	}
+	if _, ok := probe.Load(path); ok {
+		return path
 	}
 	if err := exec.Command(path, "-c", "import torch").Run(); err != nil {
 		missing := "torch: " + path + " has no PyTorch: apt install python3-torch"
@@ -44,6 +65,9 @@ func newEngine(t testing.TB, o Options) *Engine {
 	e, err := New(o)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if o.Device == CPU && (o.Python == debianPython || o.Python == os.Getenv("NBPIPE_TEST_PYTHON")) {
+		e.probe = probed(t, e)
 	}
 	t.Cleanup(func() {
 		if left, _ := filepath.Glob(filepath.Join(o.Scratch, "*")); len(left) > 0 {

@@ -56,6 +56,22 @@ func (e *Engine) Train(ctx context.Context, ask *nn.Job, hooks nn.Hooks) (*nn.Re
 // partial is where the script writes a checkpoint before it gets its name.
 func partial(checkpoint string) string { return checkpoint + ".partial" }
 
+// preparedCheckpoint returns the path for the script, and takes away what a
+// script that was killed left beside it.
+func preparedCheckpoint(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("checkpoint %s: there is no folder for it", path)
+	}
+	if err := os.Remove(partial(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("checkpoint: %w", err)
+	}
+	return path, nil
+}
+
 // prepare writes the files, and returns the result where a checkpoint has all
 // epochs done.
 func (t *training) prepare(ctx context.Context) (*nn.Result, error) {
@@ -88,15 +104,9 @@ func (t *training) prepare(ctx context.Context) (*nn.Result, error) {
 
 // resume looks for a checkpoint of this job.
 func (t *training) resume(ctx context.Context) (*nn.Result, error) {
-	path, err := filepath.Abs(t.ask.Checkpoint)
+	path, err := preparedCheckpoint(t.ask.Checkpoint)
 	if err != nil {
 		return nil, err
-	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("checkpoint %s: there is no folder for it", path)
-	}
-	if err := os.Remove(partial(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	version, err := t.engine.Version(ctx)
 	if err != nil {

@@ -176,6 +176,10 @@ func (a BOHB) Search(ctx context.Context, r *Run) error {
 	return hyperband(ctx, r, a.Eta, &parzen{BOHB: a, data: make([]observations, len(r.Fidelities())), level: -1})
 }
 
+// EnoughForModel is how many evaluations at one fidelity BOHB needs to tell good
+// architectures from bad ones: one more than there are edges of either.
+const EnoughForModel = 2 * (nas.NumEdges + 1)
+
 // parzen is the tree-structured Parzen estimator behind BOHB.
 type parzen struct {
 	BOHB
@@ -196,7 +200,7 @@ func (p *parzen) observe(cell nas.Cell, fidelity int, value float64) {
 	d := &p.data[fidelity]
 	d.cells, d.values = append(d.cells, cell), append(d.values, value)
 	n := len(d.cells)
-	const enough = nas.NumEdges + 1
+	const enough = EnoughForModel / 2
 	good := max(enough, p.TopPercent*n/100)
 	bad := min(max(enough, (100-p.TopPercent)*n/100), n-good)
 	if bad < enough {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nbpipe/nbpipe/stages/nas"
@@ -328,6 +329,31 @@ func TestFailedNetworksAreBorne(t *testing.T) {
 	}
 }
 
+// parallel evaluates the trials of a batch at the same time, as training may.
+type parallel struct{ objective.Objective }
+
+func (p parallel) Evaluate(ctx context.Context, trials []objective.Trial, values []float64) error {
+	var group sync.WaitGroup
+	errs := make([]error, len(trials))
+	for i := range trials {
+		group.Go(func() { errs[i] = p.Objective.Evaluate(ctx, trials[i:i+1], values[i:i+1]) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// TestBatchesMayBeEvaluatedAtTheSameTime sees that a search by an objective that
+// does so is the same search.
+func TestBatchesMayBeEvaluatedAtTheSameTime(t *testing.T) {
+	for name, p := range all(t) {
+		want := histories(execute(t, p))
+		p.Objective = parallel{p.Objective}
+		if got := histories(execute(t, p)); !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("%s goes another way", name)
+		}
+	}
+}
+
 // BenchmarkEvolution makes runs of 170 evaluations; an iteration is an evaluation.
 func BenchmarkEvolution(b *testing.B) {
 	o := tableOf(b, made(b)[0])
@@ -335,6 +361,16 @@ func BenchmarkEvolution(b *testing.B) {
 	for n := 0; n < b.N; n += 170 {
 		r := NewRun(o, 170, 1, "run", n)
 		if err := (Evolution{Population: 10, Sample: 3}).Search(b.Context(), r); !errors.Is(err, ErrSpent) {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkBananas(b *testing.B) {
+	o := tableOf(b, made(b)[0])
+	for n := range b.N {
+		r := NewRun(o, 170, 1, "run", n)
+		if err := (Bananas{Initial: 10, Batch: 10, Candidates: 100, Parents: 10}).Search(b.Context(), r); !errors.Is(err, ErrSpent) {
 			b.Fatal(err)
 		}
 	}

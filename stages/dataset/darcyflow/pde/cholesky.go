@@ -23,10 +23,9 @@ func (c *cholesky) at(i, j int) *float64 { return &c.lower[i*(c.width+1)+j-i+c.w
 // factor takes the matrix of an operator.
 func (c *cholesky) factor(o operator) error {
 	clear(c.lower)
-	var row [9]float64
 	for k := range c.x {
 		i, j := k/c.m, k%c.m
-		o.row(i+1, j+1, &row)
+		row := o.row(i+1, j+1)
 		for q := range 5 { // those before, and itself
 			if ni, nj := i+q/3-1, j+q%3-1; ni >= 0 && nj >= 0 && nj < c.m {
 				*c.at(k, ni*c.m+nj) = row[q]

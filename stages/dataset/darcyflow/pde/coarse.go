@@ -95,9 +95,9 @@ func (w *window) neighbours(j int) float64 {
 }
 
 // row gives the operator's row of an inner node, in reading order.
-func (o *coarse) row(i, j int, row *[9]float64) {
+func (o *coarse) row(i, j int) [9]float64 {
 	k, n := i*o.n+j, o.n
-	*row = [9]float64{
+	return [9]float64{
 		o.southEast[k-n-1], o.south[k-n], o.southWest[k-n+1],
 		o.east[k-1], o.diagonal[k], o.east[k],
 		o.southWest[k], o.south[k], o.southEast[k],

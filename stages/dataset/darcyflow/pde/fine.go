@@ -90,8 +90,8 @@ func (o *fine) relax(x, b []float64, colour int) {
 }
 
 // row gives the operator's row of an inner node, as nine points in reading order.
-func (o *fine) row(i, j int, row *[9]float64) {
+func (o *fine) row(i, j int) [9]float64 {
 	k := i*o.n + j
 	west, east, north, south := o.east[k-1], o.east[k], o.south[k-o.n], o.south[k]
-	*row = [9]float64{1: -north, 3: -west, 4: west + east + north + south, 5: -east, 7: -south}
+	return [9]float64{1: -north, 3: -west, 4: west + east + north + south, 5: -east, 7: -south}
 }

@@ -124,6 +124,10 @@ func TestReuse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A gigabyte of garbage for a set would be memory that no estimate knows.
+	if garbage := testing.AllocsPerRun(3, func() { _, _ = s.Solve(t.Context(), u, a, f) }); garbage > 10 {
+		t.Errorf("%v allocations for a solution", garbage)
+	}
 	fresh := make([]float64, n*n)
 	NewField(n).Coefficient(fresh, 9, 3)
 	if !slices.Equal(a, fresh) {

@@ -6,7 +6,7 @@ type operator interface {
 	side() int
 	residual(r, b, x []float64)
 	smooth(x, b []float64, backward bool)
-	row(i, j int, row *[9]float64)
+	row(i, j int) [9]float64 // in reading order
 }
 
 // transfer takes values between a grid and the next coarser one, whose inner
@@ -96,15 +96,13 @@ func (t *transfer) galerkin(a operator, i, j int) [9]float64 {
 	down := [3]float64{t.before[i], 1, t.after[i]}
 	across := [3]float64{t.before[j], 1, t.after[j]}
 	var patch [5][5]float64
-	var row [9]float64
 	for di, p := range down {
 		for dj, q := range across {
 			w := p * q
 			if w == 0 {
 				continue // the border
 			}
-			a.row(2*i+di-1, 2*j+dj-1, &row)
-			for k, v := range row {
+			for k, v := range a.row(2*i+di-1, 2*j+dj-1) {
 				patch[di+k/3][dj+k%3] += float64(w * v)
 			}
 		}

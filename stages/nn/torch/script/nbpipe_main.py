@@ -55,6 +55,9 @@ def work(spec, channel, torch):
             training.evaluate(spec, device)
         elif spec["mode"] == "gradients":
             training.gradients(spec, device)
+        elif spec["mode"] == "supernet":
+            import nbpipe_supernet
+            nbpipe_supernet.search(spec, device, channel.tell, channel.ask)
         else:
             raise ValueError("unknown mode %r" % spec["mode"])
     except training.Diverged as e:

@@ -96,12 +96,18 @@ def sgd(spec, network):
         nesterov=o["nesterov"], weight_decay=o["weight_decay"])
 
 
-def save_checkpoint(spec, model, optimizer, epochs):
-    tensors = model.network.state()
-    for name, p in model.network.parameters.items():
+def save_tensors(network, optimizer):
+    """The network's state and the optimiser's velocities, by name."""
+    tensors = network.state()
+    for name, p in network.parameters.items():
         velocity = optimizer.state.get(p, {}).get("momentum_buffer")
         if velocity is not None:
             tensors[VELOCITY + name] = as_array(velocity)
+    return tensors
+
+
+def save_checkpoint(spec, model, optimizer, epochs):
+    tensors = save_tensors(model.network, optimizer)
     metadata = {"job": spec["job"], "epochs": json.dumps(epochs)}
     if model.precision.scaler is not None:
         metadata["loss_scaler"] = json.dumps(model.precision.scaler.state_dict())
