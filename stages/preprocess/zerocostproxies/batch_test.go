@@ -45,7 +45,7 @@ func dataBatch(t *testing.T, description string, change map[string]cty.Value) (*
 	for name, v := range change {
 		attrs[name] = v
 	}
-	in := &stages.Input{Scratch: t.TempDir(), Seed: 3, Store: store}
+	in := &stages.Input{Scratch: t.TempDir(), Store: store}
 	return filled(t, attrs).(*Stage).batch(t.Context(), in)
 }
 

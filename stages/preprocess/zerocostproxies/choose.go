@@ -78,7 +78,7 @@ func number(v cty.Value) (int, error) {
 
 // rows are the architectures of the table, ascending: all that are asked for, or
 // a sample, drawn from the stream (seed, "proxy architectures", 0).
-func (s *Stage) rows(seed uint64) ([]int, error) {
+func (s *Stage) rows() ([]int, error) {
 	rows, err := numbers(s.Architectures)
 	if err != nil {
 		return nil, fmt.Errorf("architectures: %w", err)
@@ -90,7 +90,7 @@ func (s *Stage) rows(seed uint64) ([]int, error) {
 	if *s.Sample > len(rows) {
 		return nil, fmt.Errorf("sample: %d of %d architectures", *s.Sample, len(rows))
 	}
-	order := nn.Stream(seed, "proxy architectures", 0).Perm(len(rows))[:*s.Sample]
+	order := nn.Stream(s.Seed, "proxy architectures", 0).Perm(len(rows))[:*s.Sample]
 	slices.Sort(order)
 	out := make([]int, len(order))
 	for i, at := range order {
@@ -138,12 +138,12 @@ func (s *Stage) batch(ctx context.Context, in *stages.Input) (*batch, error) {
 	}
 	if data == nil {
 		b.source = "Gaussian images and uniform labels, drawn by the seed: no data"
-		b.samples = proxies.Gaussian(b.input, b.classes, s.BatchSize, in.Seed)
+		b.samples = proxies.Gaussian(b.input, b.classes, s.BatchSize, s.Seed)
 		return b, nil
 	}
 	var err error
 	b.source = fmt.Sprintf("drawn by the seed from the %d training samples of %s", data.Train.Len(), s.Data.Name)
-	if b.samples, err = proxies.Draw(data.Train, s.BatchSize, in.Seed); err != nil {
+	if b.samples, err = proxies.Draw(data.Train, s.BatchSize, s.Seed); err != nil {
 		return nil, fmt.Errorf("batch_size: %w", err)
 	}
 	return b, nil

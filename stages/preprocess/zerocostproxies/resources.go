@@ -7,6 +7,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/nn/proxies"
+	"github.com/nbpipe/nbpipe/stages/training"
 )
 
 // mostCores is what a node asks for at most: each core holds the activations of
@@ -23,6 +24,9 @@ func (s *Stage) Resources() stages.Resources {
 	}
 	if s.Sample != nil {
 		rows = min(rows, *s.Sample)
+	}
+	if s.needsEngine() && s.Engine == training.Torch && s.Device == "cuda" {
+		return stages.Resources{CPUs: 1, Memory: s.memory(), GPUs: 1}
 	}
 	cores := max(1, min(rows, mostCores))
 	return stages.Resources{CPUs: float64(cores), Memory: int64(cores) * s.memory()}

@@ -126,7 +126,7 @@ func (r *run) one(ctx context.Context, engine nn.Engine, threads, number int) (m
 		return nil, err
 	}
 	return proxies.Score(ctx, engine, &proxies.Job{
-		Network: n, Weights: nn.InitialWeights(n, r.in.Seed), Batch: r.batch.samples,
+		Network: n, Weights: nn.InitialWeights(n, r.stage.Seed), Batch: r.batch.samples,
 		Precision: nn.Precision(r.stage.Precision), Proxies: r.stage.weighed(), Threads: threads,
 	})
 }

@@ -27,6 +27,7 @@ type Stage struct {
 	Cells         int         `attr:"cells,key" default:"5" doc:"Cells N in each stage."`
 	Input         []int       `attr:"input,key,optional" doc:"Channels, height and width of a sample. The data's, or [3, 32, 32], where it is left out."`
 	Classes       *int        `attr:"classes,key,optional" doc:"Outputs of the network. The data's, or 10, where it is left out."`
+	Seed          uint64      `attr:"seed,key" default:"777" doc:"Seed of initial weights, of the batch and of the sample."`
 	Precision     string      `attr:"precision,key" default:"\"float32\"" doc:"Of gradients: float32, or float64, for checks on small networks: many times slower. synflow is float64 always."`
 }
 
@@ -130,7 +131,7 @@ func (s *Stage) needsEngine() bool {
 
 // Run implements stages.Stage.
 func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
-	rows, err := s.rows(in.Seed)
+	rows, err := s.rows()
 	if err != nil {
 		return err
 	}
