@@ -10,13 +10,22 @@ import (
 	"github.com/nbpipe/nbpipe/stages/nn/proxies"
 )
 
-// The binary's own engine gives PyTorch's scores: to 1e-6 in float64, to the
-// roundings of a deep network in float32.
+// float32Tolerance is what the roundings of 100 layers make of a second
+// derivative, or those of a few.
+func (c *testCase) float32Tolerance() float64 {
+	if c.full {
+		return 2e-3
+	}
+	return 1e-4
+}
+
+// The binary's own engine gives PyTorch's scores: to 1e-6 in float64, and in
+// float32 to what its roundings allow.
 func TestEngineAgreesWithPyTorch(t *testing.T) {
 	g := golden(t)
 	for k, c := range testCases() {
 		for i, cell := range c.Cells {
-			for precision, tolerance := range map[nn.Precision]float64{nn.Float64: 1e-6, nn.Float32: 1e-4} {
+			for precision, tolerance := range map[nn.Precision]float64{nn.Float64: 1e-6, nn.Float32: c.float32Tolerance()} {
 				if c.full && !*heavy {
 					continue
 				}
