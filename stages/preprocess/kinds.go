@@ -3,7 +3,8 @@ package preprocess
 import (
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/preprocess/benchmarktable"
+	"github.com/nbpipe/nbpipe/stages/preprocess/zerocostproxies"
 )
 
 // Kinds are the kinds of this keyword.
-func Kinds() []*stages.Kind { return []*stages.Kind{benchmarktable.Kind} }
+func Kinds() []*stages.Kind { return []*stages.Kind{benchmarktable.Kind, zerocostproxies.Kind} }

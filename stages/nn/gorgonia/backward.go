@@ -132,6 +132,9 @@ func (p *program[T]) convGradient(x *value[T], l *layer) (contribution[T], []*va
 	} else {
 		dy = p.gradients[l.name]
 		inputs = append(inputs, dy)
+		if p.wanted[l.name] != nil {
+			inputs = append(inputs, p.values[l.name]) // else its memory is another's by now
+		}
 	}
 	if l.node.Bias != "" {
 		params = append(params, l.node.Bias)

@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 
 	G "gorgonia.org/gorgonia"
 
@@ -141,6 +142,7 @@ func (s *session[T]) program(batch int, m mode, metric nn.Metric, keepOutput boo
 		return nil, err
 	}
 	p.machine = G.NewTapeMachine(p.graph)
+	runtime.SetFinalizer(p.machine, nil) // the machine is in a cycle with the program: with a finalizer neither is ever freed
 	return p, nil
 }
 
