@@ -68,7 +68,7 @@ func (p *program[T]) addGradient(name string, l *layer, wanted bool) error {
 			add(out)
 		}
 		if masked {
-			p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+			p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.Buffers[T]) {
 				p.set.ZeroUnless(out[lo*size:hi*size], x.data[lo*size:hi*size])
 			})
 		}
@@ -157,7 +157,7 @@ func (p *program[T]) convGradient(x *value[T], l *layer) (contribution[T], []*va
 		p.packed = conv.PackBackward(p.packed, p.weights[l.node.Weight])
 		room := conv.WeightsSize()
 		p.sums = zeros(p.sums, parts*room)
-		p.crew.batch(p.batch, func(part, lo, hi int, b *kernel.ConvBuffers[T]) {
+		p.crew.batch(p.batch, func(part, lo, hi int, b *kernel.Buffers[T]) {
 			g := g
 			g.DY = dy.data[lo*size : hi*size]
 			if n != nil {
@@ -190,7 +190,7 @@ func zeros[T kernel.Float](buf []T, n int) []T {
 // observeGradient takes the sums of a normalisation's gradient and settles it.
 func (p *program[T]) observeGradient(n *norm[T], dy, x []T) {
 	size := n.channels * n.area
-	p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+	p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.Buffers[T]) {
 		for image := lo; image < hi; image++ {
 			n.observeGradient(p.set, image, dy[image*size:][:size], x[image*size:][:size])
 		}
@@ -224,7 +224,7 @@ func (p *program[T]) normGradient(x *value[T], r reader) (contribution[T], []*va
 			return
 		}
 		size := n.channels * n.area
-		p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+		p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.Buffers[T]) {
 			for image := lo; image < hi; image++ {
 				for ch := range n.channels {
 					at := image*size + ch*n.area
@@ -242,36 +242,38 @@ func (p *program[T]) termGradient(x *value[T], r reader) (contribution[T], []*va
 	t, dy := r.term, p.gradients[r.layer.name]
 	in, size := x.shape.TotalSize()/p.batch, r.layer.shape.Size()
 	inputs := []*value[T]{dy}
-	var image func(i int, out, dy []T)
+	var image func(i int, out, dy []T, b *kernel.Buffers[T])
 	switch t.node.Op {
 	case nn.OpAvgPool, nn.OpMaxPool:
 		w := p.newPool(t)
 		if t.node.Op == nn.OpMaxPool {
 			inputs = append(inputs, x)
 		}
-		image = func(i int, out, dy []T) {
+		image = func(i int, out, dy []T, b *kernel.Buffers[T]) {
 			var from []T
 			if t.node.Op == nn.OpMaxPool {
 				from = x.data[i*in:][:in]
 			}
-			w.backward(out, dy, from)
+			w.backward(out, dy, from, b)
 		}
 	case nn.OpDropout:
-		image = func(i int, out, dy []T) { p.set.AddProduct(out, dy, p.masks[t.node.Name][i*in:][:in]) }
+		image = func(i int, out, dy []T, _ *kernel.Buffers[T]) {
+			p.set.AddProduct(out, dy, p.masks[t.node.Name][i*in:][:in])
+		}
 	default:
 		at := 0
 		if t.node.Op == nn.OpConcat {
 			at = t.channel * in / x.shape[1]
 		}
-		image = func(_ int, out, dy []T) { p.set.Add(out, dy[at:][:in]) }
+		image = func(_ int, out, dy []T, _ *kernel.Buffers[T]) { p.set.Add(out, dy[at:][:in]) }
 	}
 	return func(out []T) {
 		if out == nil {
 			return
 		}
-		p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+		p.crew.batch(p.batch, func(_, lo, hi int, b *kernel.Buffers[T]) {
 			for i := lo; i < hi; i++ {
-				image(i, out[i*in:][:in], dy.data[i*size:][:size])
+				image(i, out[i*in:][:in], dy.data[i*size:][:size], b)
 			}
 		})
 	}, inputs, nil

@@ -39,8 +39,9 @@ func TestTrainingIsReproducible(t *testing.T) {
 	for _, s := range []scenario{scenarios[0], scenarios[2], scenarios[5]} {
 		for _, set := range sets() {
 			job := s.job(t, nn.Float32)
+			job.Recipe.Epochs = 2
 			want := mustTrain(t, WithKernel(set), job, nn.Hooks{})
-			for _, threads := range []int{1, 2, 3, 8} {
+			for _, threads := range []int{1, 3, 8} {
 				job.Threads = threads
 				got := mustTrain(t, WithKernel(set), job, nn.Hooks{})
 				if diff := cmp.Diff(want, got); diff != "" {
@@ -265,5 +266,36 @@ func TestVersion(t *testing.T) {
 	}
 	if New().Name() != "gorgonia" {
 		t.Error(New().Name())
+	}
+}
+
+// The estimate is above what a training takes, and not far above.
+func TestMemoryEstimate(t *testing.T) {
+	for _, s := range scenarios {
+		job := s.job(t, nn.Float32)
+		session, err := newSession(job.Network, sets()[0], 1, nn.InitialWeights(job.Network, 1), s.loss, job.Decoding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := session.program(samples, training, s.metric, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.load(job.Train, nn.Ordered(samples, samples)[0], nn.Augmentation{})
+		if err := p.run(); err != nil {
+			t.Fatal(err)
+		}
+		var taken int64
+		for size, list := range session.arena.free {
+			taken += 4 * int64(size*len(list))
+		}
+		weights := job.Network.ParameterCount()
+		estimate, err := Memory(job.Network, samples, nn.Float32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if estimate -= fixedMemory; estimate < taken+4*5*weights || estimate > 3*taken+4*13*weights {
+			t.Errorf("%s: %d bytes of values are taken, %d parameters, and %d bytes estimated", s.name, taken, weights, estimate)
+		}
 	}
 }

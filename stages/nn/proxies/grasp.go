@@ -32,7 +32,7 @@ type secondOrder[T kernel.Float] struct {
 	samples            int
 	values             map[string]*twice[T]
 	free               map[int][]*twice[T] // by size: values that nobody reads any more
-	buffers            kernel.ConvBuffers[T]
+	buffers            kernel.Buffers[T]
 	sum, extra         []T // scratch
 }
 
