@@ -249,6 +249,28 @@ func TestProducts(t *testing.T) {
 	}
 }
 
+// A result that nothing needs on the way back is kept for its products.
+func TestProductsOfAValueThatIsOnlyAdded(t *testing.T) {
+	s := newSketch(nn.Shape{Channels: 2, Height: 5, Width: 4})
+	a := s.conv(nn.InputName, 2, 3, one, one, one, nn.Padding{})
+	b := s.conv(nn.InputName, 2, 3, one, one, one, nn.Padding{})
+	s.conv(s.join(nn.OpAdd, a, b), 3, 2, one, one, one, nn.Padding{})
+	j := gradientJob(t, s, nn.MSE, false)
+	j.Products = []string{a}
+	g, err := New().Gradients(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var along, sum float64
+	for i, w := range j.Weights["p0"].Data {
+		along += w * g.Parameters["p0"].Data[i]
+	}
+	for _, v := range g.Products[a].Data {
+		sum += v
+	}
+	near(t, "sum of products", sum, along, math.Abs(along), 1e-10)
+}
+
 // The version names gorgonia's as go.mod requires it, and the kernels.
 func TestVersion(t *testing.T) {
 	text, err := os.ReadFile("../../../go.mod")
