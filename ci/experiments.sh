@@ -11,6 +11,7 @@ cd "$home"
 
 "$nbpipe" run experiments/quickstart --offline --strict
 "$nbpipe" run experiments/quickstart --offline --strict | grep 'nothing to do'
+"$nbpipe" verify experiments/quickstart search.found retrain.winner
 
 "$nbpipe" run experiments/nb360 --mirror "$mirror" --offline
 "$nbpipe" run experiments/nb360 --mirror "$mirror" --offline | grep 'nothing to do'
