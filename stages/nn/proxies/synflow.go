@@ -24,19 +24,20 @@ func linearFlow(ctx context.Context, _ nn.Engine, job *Job, scores map[Proxy]flo
 	if !job.wants(Synflow) {
 		return nil
 	}
-	shapes, err := job.Network.Shapes()
+	bare := job.Network.WithoutBatchNorm()
+	shapes, err := bare.Shapes()
 	if err != nil {
 		return err
 	}
-	if err := known(job.Network); err != nil {
+	if err := known(bare); err != nil {
 		return err
 	}
 	f := &flow{
-		network: job.Network, weights: job.Weights, shapes: shapes,
+		network: bare, weights: job.Weights, shapes: shapes,
 		convolutions: map[string]*convolution{}, values: map[string][]float64{}, gradients: map[string][]float64{},
 	}
-	live := job.Network.Live()
-	ones := make([]float64, job.Network.Input.Size())
+	live := bare.Live()
+	ones := make([]float64, bare.Input.Size())
 	for i := range ones {
 		ones[i] = 1
 	}
@@ -69,8 +70,6 @@ func (f *flow) forward(n *nn.Node) {
 		c.see(x)
 		c.add(y, f.absolute(n.Weight))
 		f.convolutions[n.Name] = c
-	case nn.OpBatchNorm:
-		copy(y, x)
 	case nn.OpReLU:
 		for i, v := range x {
 			y[i] = max(v, 0)
@@ -136,7 +135,7 @@ func (f *flow) backTo(n *nn.Node, input string, dx, dy []float64) {
 	switch n.Op {
 	case nn.OpConv2d:
 		f.convolutions[n.Name].addBack(dx, dy, f.absolute(n.Weight))
-	case nn.OpBatchNorm, nn.OpAdd:
+	case nn.OpAdd:
 		axpy(1, dy, dx)
 	case nn.OpReLU:
 		for i, v := range f.values[input] {

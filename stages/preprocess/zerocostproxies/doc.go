@@ -35,7 +35,9 @@
 //
 // # Cost
 //
-// In the full skeleton (C = 16, N = 5, 32 x 32 pixels, batch 64), a core scores
-// CPU_TABLE
-// and holds up to 1.3 GB. Finished scores outlive a kill.
+// In the full skeleton (C = 16, N = 5, 32 x 32 pixels, batch 64, float32) a cell
+// takes, in seconds of a core with AVX-512: synflow .04; fisher, grad_norm and snip
+// together .4; jacob_cov .4; grasp 1.0 beside these. All proxies of all 6,466
+// classes are 4 hours of a core, synflow alone is 5 minutes. A core holds up to
+// 1.3 GB. Finished scores outlive a kill.
 package zerocostproxies

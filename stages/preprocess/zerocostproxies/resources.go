@@ -6,6 +6,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/nn"
+	"github.com/nbpipe/nbpipe/stages/nn/gorgonia"
 	"github.com/nbpipe/nbpipe/stages/nn/proxies"
 	"github.com/nbpipe/nbpipe/stages/training"
 )
@@ -32,38 +33,39 @@ func (s *Stage) Resources() stages.Resources {
 	return stages.Resources{CPUs: float64(cores), Memory: int64(cores) * s.memory()}
 }
 
-// memory is what one core holds: in the engine every activation of the batch
-// and its gradient, in the second derivative a cell's activations in float64
-// with three derivatives each.
+// memory is what one core holds: the engine's values and gradients of the batch;
+// in grasp's second derivative some values of the batch with three derivatives
+// each; in synflow all values of one image and their gradients.
 func (s *Stage) memory() int64 {
 	b := &batch{input: defaultInput, classes: defaultClasses}
 	if len(s.Input) == 3 {
 		b.input = nn.Shape{Channels: s.Input[0], Height: s.Input[1], Width: s.Input[2]}
 	}
-	largest := nas.Index(nas.Cell{nas.NorConv3x3, nas.NorConv3x3, nas.NorConv3x3, nas.NorConv3x3, nas.NorConv3x3, nas.NorConv3x3})
-	n, err := s.network(largest, b)
+	c := nas.NorConv3x3
+	n, err := s.network(nas.Index(nas.Cell{c, c, c, c, c, c}), b)
 	if err != nil {
 		return 0
 	}
-	shapes, err := n.Shapes()
-	if err != nil {
-		return 0
-	}
-	var all int64
-	for _, node := range n.Nodes {
-		all += int64(shapes[node.Name].Size())
-	}
+	precision := nn.Precision(s.Precision)
 	if !s.needsEngine() {
-		return 4*8*all + 1<<24
+		return orNone(gorgonia.Memory(n, 2, nn.Float64))
 	}
-	const live = 8 // activations at a time in the second derivative
-	bytes := int64(2 * 4)
-	if nn.Precision(s.Precision) == nn.Float64 {
-		bytes = 2 * 8
+	bytes, err := gorgonia.Memory(n, s.BatchSize, precision)
+	if slices.Contains(s.asked(), proxies.Grasp) {
+		const held = 12 // values at a time
+		element := int64(4)
+		if precision == nn.Float64 {
+			element = 8
+		}
+		bytes += int64(s.BatchSize*s.Channels*b.input.Height*b.input.Width) * 4 * held * element
 	}
-	total := int64(s.BatchSize) * all * bytes
-	if !slices.Contains(s.asked(), proxies.Grasp) {
-		return total
+	return orNone(2*bytes, err) // what a job leaves is not collected at once
+}
+
+// orNone is an estimate, 0 where there is none: the run tells why.
+func orNone(bytes int64, err error) int64 {
+	if err != nil {
+		return 0
 	}
-	return max(total, int64(s.BatchSize)*int64(s.Channels*b.input.Height*b.input.Width)*4*8*live)
+	return bytes
 }
