@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -22,10 +23,12 @@ type AutoShrink struct {
 	Start  string  `attr:"start,key" default:"\"each\"" doc:"each: run i starts at cell i of the 4096 without none. drawn: at a drawn one of them."`
 }
 
-var autoshrink = stages.Define[AutoShrink](stages.Kind{
-	Block: "search", Type: "autoshrink", Version: 1, Reproducible: true,
-	Doc: "Edge shrinking (AutoShrink, Zhang et al., AAAI 2020), adapted to NAS-Bench-201: from a cell without none, edges are removed one by one, always the one whose removal " +
-		"gives the highest accuracy - 0.1 (log10 MACs - 6). Compared with as many random draws. Values of search are that score.",
+var autoshrink = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[AutoShrink](stages.Kind{
+		Block: "search", Type: "autoshrink", Version: 1, Reproducible: true,
+		Doc: "Edge shrinking (AutoShrink, Zhang et al., AAAI 2020), adapted to NAS-Bench-201: from a cell without none, edges are removed one by one, always the one whose removal " +
+			"gives the highest accuracy - 0.1 (log10 MACs - 6). Compared with as many random draws. Values of search are that score.",
+	})
 })
 
 // The outputs of the comparison with random draws, which are judged by the same

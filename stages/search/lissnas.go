@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -24,10 +25,12 @@ type LISSNAS struct {
 	Tolerance float64 `attr:"tolerance,key" default:"0" doc:"Rise of a sample's average, in the unit of task, that still counts as a plateau."`
 }
 
-var lissnas = stages.Define[LISSNAS](stages.Kind{
-	Block: "search", Type: "lissnas", Version: 1, Reproducible: true,
-	Doc: "Locality-based shrinking of the space (LISSNAS, Gopal et al., IJCAI 2023): pockets around good architectures, until a sample's average stops rising; " +
-		"the rest of the budget samples them. Says how small, how good and how diverse the pockets are.",
+var lissnas = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[LISSNAS](stages.Kind{
+		Block: "search", Type: "lissnas", Version: 1, Reproducible: true,
+		Doc: "Locality-based shrinking of the space (LISSNAS, Gopal et al., IJCAI 2023): pockets around good architectures, until a sample's average stops rising; " +
+			"the rest of the budget samples them. Says how small, how good and how diverse the pockets are.",
+	})
 })
 
 // spaceOutputs describe the space that a run was left with, as means over runs.

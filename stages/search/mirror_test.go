@@ -51,7 +51,7 @@ func TestRealTable(t *testing.T) {
 		return out
 	}
 	regret := map[string]float64{}
-	for _, kind := range []*stages.Kind{random, evolution, localSearch, reinforce, bananas} {
+	for _, kind := range []*stages.Kind{random(), evolution(), localSearch(), reinforce(), bananas()} {
 		r, err := stagetest.Run(t, kind, store, attrs(nil))
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +67,7 @@ func TestRealTable(t *testing.T) {
 		t.Errorf("mean regrets %v", regret)
 	}
 	// Searched by what it is judged by, and with every architecture, the optimum is found.
-	r, err := stagetest.Run(t, random, store, attrs(map[string]cty.Value{
+	r, err := stagetest.Run(t, random(), store, attrs(map[string]cty.Value{
 		"task": cty.StringVal("test200"), "runs": cty.NumberIntVal(2), "budget": cty.NumberIntVal(15625), "epochs": cty.NumberIntVal(200),
 	}))
 	if err != nil {

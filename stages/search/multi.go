@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -13,9 +14,11 @@ import (
 // Hyperband is a block `search "hyperband"`.
 type Hyperband struct{ Multi }
 
-var hyperband = stages.Define[Hyperband](stages.Kind{
-	Block: "search", Type: "hyperband", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "Hyperband (Li et al., JMLR 2018): brackets of successive halving over the epochs that the table has. Nothing is resumed: a promoted architecture pays its epochs in full.",
+var hyperband = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[Hyperband](stages.Kind{
+		Block: "search", Type: "hyperband", Version: 1, Reproducible: true, Resumes: true,
+		Doc: "Hyperband (Li et al., JMLR 2018): brackets of successive halving over the epochs that the table has. Nothing is resumed: a promoted architecture pays its epochs in full.",
+	})
 })
 
 // OutputTypes implements stages.Stage.
@@ -32,9 +35,11 @@ func (s *Hyperband) Run(ctx context.Context, in *stages.Input, out *stages.Outpu
 // ASHA is a block `search "asha"`.
 type ASHA struct{ Multi }
 
-var asha = stages.Define[ASHA](stages.Kind{
-	Block: "search", Type: "asha", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "Asynchronous successive halving (Li et al., MLSys 2020) with one worker, over the epochs that the table has. Nothing is resumed.",
+var asha = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[ASHA](stages.Kind{
+		Block: "search", Type: "asha", Version: 1, Reproducible: true, Resumes: true,
+		Doc: "Asynchronous successive halving (Li et al., MLSys 2020) with one worker, over the epochs that the table has. Nothing is resumed.",
+	})
 })
 
 // OutputTypes implements stages.Stage.
@@ -57,10 +62,12 @@ type BOHB struct {
 	TopPercent     int     `attr:"top_percent,key" default:"15" doc:"Percentage of architectures that count as good; at least 7 do."`
 }
 
-var bohb = stages.Define[BOHB](stages.Kind{
-	Block: "search", Type: "bohb", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "BOHB (Falkner et al., ICML 2018) with the options of NATS-Bench: Hyperband that draws from kernel density estimates of good and bad architectures. " +
-		"Until 14 architectures have been evaluated with the same epochs there is no estimate, and it is Hyperband.",
+var bohb = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[BOHB](stages.Kind{
+		Block: "search", Type: "bohb", Version: 1, Reproducible: true, Resumes: true,
+		Doc: "BOHB (Falkner et al., ICML 2018) with the options of NATS-Bench: Hyperband that draws from kernel density estimates of good and bad architectures. " +
+			"Until 14 architectures have been evaluated with the same epochs there is no estimate, and it is Hyperband.",
+	})
 })
 
 // OutputTypes implements stages.Stage.

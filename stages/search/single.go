@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -42,9 +43,11 @@ type Random struct {
 	Replacement bool `attr:"replacement,key" default:"false" doc:"An architecture may be drawn again within a run, as in NATS-Bench's code."`
 }
 
-var random = stages.Define[Random](stages.Kind{
-	Block: "search", Type: "random", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "Random search: uniformly drawn architectures. What any other search has to beat.",
+var random = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[Random](stages.Kind{
+		Block: "search", Type: "random", Version: 1, Reproducible: true, Resumes: true,
+		Doc: "Random search: uniformly drawn architectures. What any other search has to beat.",
+	})
 })
 
 // OutputTypes implements stages.Stage.
@@ -71,9 +74,11 @@ type Evolution struct {
 	Sample     int `attr:"sample,key" default:"3" doc:"Members drawn, with replacement, for the tournament whose best is the parent."`
 }
 
-var evolution = stages.Define[Evolution](stages.Kind{
-	Block: "search", Type: "regularized_evolution", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "Regularized evolution (Real et al., AAAI 2019) by the protocol of NATS-Bench: a child is the best of a few members with one operation changed.",
+var evolution = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[Evolution](stages.Kind{
+		Block: "search", Type: "regularized_evolution", Version: 1, Reproducible: true, Resumes: true,
+		Doc: "Regularized evolution (Real et al., AAAI 2019) by the protocol of NATS-Bench: a child is the best of a few members with one operation changed.",
+	})
 })
 
 // OutputTypes implements stages.Stage.
@@ -95,9 +100,11 @@ func (s *Evolution) Run(ctx context.Context, in *stages.Input, out *stages.Outpu
 // LocalSearch is a block `search "local_search"`.
 type LocalSearch struct{ Single }
 
-var localSearch = stages.Define[LocalSearch](stages.Kind{
-	Block: "search", Type: "local_search", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "Local search (White et al., UAI 2021): evaluates all 24 neighbours, moves to the best, starts again at a local optimum. No architecture is paid for twice in a run.",
+var localSearch = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[LocalSearch](stages.Kind{
+		Block: "search", Type: "local_search", Version: 1, Reproducible: true, Resumes: true,
+		Doc: "Local search (White et al., UAI 2021): evaluates all 24 neighbours, moves to the best, starts again at a local optimum. No architecture is paid for twice in a run.",
+	})
 })
 
 // OutputTypes implements stages.Stage.
@@ -122,9 +129,11 @@ type Reinforce struct {
 	Momentum     float64 `attr:"momentum,key" default:"0.9" doc:"Momentum of the moving average that is the baseline."`
 }
 
-var reinforce = stages.Define[Reinforce](stages.Kind{
-	Block: "search", Type: "reinforce", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "REINFORCE (Williams, 1992) by the protocol of NATS-Bench: a softmax an edge, trained by Adam on the reward above a moving baseline. Returns the best architecture seen.",
+var reinforce = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[Reinforce](stages.Kind{
+		Block: "search", Type: "reinforce", Version: 1, Reproducible: true, Resumes: true,
+		Doc: "REINFORCE (Williams, 1992) by the protocol of NATS-Bench: a softmax an edge, trained by Adam on the reward above a moving baseline. Returns the best architecture seen.",
+	})
 })
 
 // OutputTypes implements stages.Stage.
@@ -154,10 +163,12 @@ type Bananas struct {
 	UCB         float64 `attr:"ucb,key" default:"0.5" doc:"Standard deviations that ucb adds to the mean."`
 }
 
-var bananas = stages.Define[Bananas](stages.Kind{
-	Block: "search", Type: "bananas", Version: 1, Reproducible: true, Resumes: true,
-	Doc: "Bayesian optimisation in the manner of BANANAS (White et al., AAAI 2021): path encoding, mutants of the best, ITS or UCB. " +
-		"The predictor is a Gaussian process and not the paper's ensemble of networks.",
+var bananas = sync.OnceValue(func() *stages.Kind {
+	return stages.Define[Bananas](stages.Kind{
+		Block: "search", Type: "bananas", Version: 1, Reproducible: true, Resumes: true,
+		Doc: "Bayesian optimisation in the manner of BANANAS (White et al., AAAI 2021): path encoding, mutants of the best, ITS or UCB. " +
+			"The predictor is a Gaussian process and not the paper's ensemble of networks.",
+	})
 })
 
 // maxBananas bounds the predictor: its six factors take 24 bytes a pair of data.

@@ -210,11 +210,11 @@ func TestRunAlone(t *testing.T) {
 func TestErrorsAreMinimised(t *testing.T) {
 	store := stagetest.Store{}
 	tb := madeTable(t, store, nil)
-	a, err := stagetest.Run(t, evolution, store, block(evolution, tb, map[string]cty.Value{"report": cty.NullVal(cty.String)}))
+	a, err := stagetest.Run(t, evolution(), store, block(evolution(), tb, map[string]cty.Value{"report": cty.NullVal(cty.String)}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := stagetest.Run(t, evolution, store, block(evolution, tb, map[string]cty.Value{
+	b, err := stagetest.Run(t, evolution(), store, block(evolution(), tb, map[string]cty.Value{
 		"report": cty.NullVal(cty.String), "task": cty.StringVal("error"), "direction": cty.StringVal("minimise"),
 	}))
 	if err != nil {
@@ -234,7 +234,7 @@ func TestErrorsAreMinimised(t *testing.T) {
 func TestEpochsCost(t *testing.T) {
 	store := stagetest.Store{}
 	tb := madeTable(t, store, nil)
-	r, err := stagetest.Run(t, hyperband, store, block(hyperband, tb, map[string]cty.Value{"budget": cty.NumberIntVal(2040), "budget_in": cty.StringVal("epochs")}))
+	r, err := stagetest.Run(t, hyperband(), store, block(hyperband(), tb, map[string]cty.Value{"budget": cty.NumberIntVal(2040), "budget_in": cty.StringVal("epochs")}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestEpochsCost(t *testing.T) {
 	if c, err := curve.Column("cost"); err != nil || c.Unit != "epochs" || c.Float64s[0] != 12 {
 		t.Errorf("the curve's costs: %+v, %v", c, err)
 	}
-	r, err = stagetest.Run(t, random, store, block(random, tb, map[string]cty.Value{
+	r, err = stagetest.Run(t, random(), store, block(random(), tb, map[string]cty.Value{
 		"epochs": cty.NumberIntVal(12), "budget": cty.NumberIntVal(2040), "budget_in": cty.StringVal("epochs"),
 	}))
 	if err != nil {
@@ -261,7 +261,7 @@ func TestEpochsCost(t *testing.T) {
 // TestLongCurvesAreThinned sees that a curve's points are bounded.
 func TestLongCurvesAreThinned(t *testing.T) {
 	store := stagetest.Store{}
-	r, err := stagetest.Run(t, random, store, block(random, madeTable(t, store, nil), map[string]cty.Value{"budget": cty.NumberIntVal(15625), "runs": cty.NumberIntVal(2)}))
+	r, err := stagetest.Run(t, random(), store, block(random(), madeTable(t, store, nil), map[string]cty.Value{"budget": cty.NumberIntVal(15625), "runs": cty.NumberIntVal(2)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestBOHBWithoutModel(t *testing.T) {
 	store := stagetest.Store{}
 	tb := madeTable(t, store, nil)
 	for budget, warnings := range map[int64]int{10: 1, 60: 0} {
-		r, err := stagetest.Run(t, bohb, store, block(bohb, tb, map[string]cty.Value{"budget": cty.NumberIntVal(budget)}))
+		r, err := stagetest.Run(t, bohb(), store, block(bohb(), tb, map[string]cty.Value{"budget": cty.NumberIntVal(budget)}))
 		if err != nil || len(r.Warnings) != warnings {
 			t.Errorf("budget %d: %q, %v", budget, r.Warnings, err)
 		}
@@ -284,7 +284,7 @@ func TestBOHBWithoutModel(t *testing.T) {
 func TestPocketsAreDescribed(t *testing.T) {
 	store := stagetest.Store{}
 	tb := madeTable(t, store, nil)
-	r, err := stagetest.Run(t, lissnas, store, block(lissnas, tb, map[string]cty.Value{"budget": cty.NumberIntVal(200)}))
+	r, err := stagetest.Run(t, lissnas(), store, block(lissnas(), tb, map[string]cty.Value{"budget": cty.NumberIntVal(200)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestPocketsAreDescribed(t *testing.T) {
 			t.Errorf("%s is %v, expected in %v", name, v, limits)
 		}
 	}
-	r, err = stagetest.Run(t, lissnas, store, block(lissnas, tb, map[string]cty.Value{"report": cty.NullVal(cty.String)}))
+	r, err = stagetest.Run(t, lissnas(), store, block(lissnas(), tb, map[string]cty.Value{"report": cty.NullVal(cty.String)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func TestDescriptionsOfSpaces(t *testing.T) {
 func TestAutoShrinkAgainstDraws(t *testing.T) {
 	store := stagetest.Store{}
 	tb := madeTable(t, store, nil)
-	r, err := stagetest.Run(t, autoshrink, store, block(autoshrink, tb, map[string]cty.Value{"runs": cty.NumberIntVal(200)}))
+	r, err := stagetest.Run(t, autoshrink(), store, block(autoshrink(), tb, map[string]cty.Value{"runs": cty.NumberIntVal(200)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func TestAutoShrinkAgainstDraws(t *testing.T) {
 	if want := values["val12"][a]/100 - 0.1*(math.Log10(values["flops"][a]*1e6)-6); math.Abs(scores[0]-want) > 1e-12 {
 		t.Errorf("score %v, want %v", scores[0], want)
 	}
-	if _, err := stagetest.Run(t, autoshrink, store, block(autoshrink, madeTable(t, store, func(v map[string][]float64) { v["flops"][9] = 0 }), nil)); err == nil ||
+	if _, err := stagetest.Run(t, autoshrink(), store, block(autoshrink(), madeTable(t, store, func(v map[string][]float64) { v["flops"][9] = 0 }), nil)); err == nil ||
 		!strings.Contains(err.Error(), "macs: architecture 9") {
 		t.Errorf("no multiply-accumulates: %v", err)
 	}
@@ -376,30 +376,30 @@ func TestCheck(t *testing.T) {
 		attrs     map[string]cty.Value
 		attribute string
 	}{
-		"no budget":          {random, map[string]cty.Value{"budget": n(0)}, "budget"},
-		"half a budget":      {random, map[string]cty.Value{"budget": n(1.5)}, "budget"},
-		"more than there is": {random, map[string]cty.Value{"budget": n(15626)}, "budget"},
-		"in epochs, too":     {localSearch, map[string]cty.Value{"budget": n(187512), "budget_in": s("epochs"), "epochs": n(12), "runs": n(1)}, "budget"},
-		"large for bananas":  {bananas, map[string]cty.Value{"budget": n(2001)}, "budget"},
-		"no runs":            {random, map[string]cty.Value{"runs": n(0)}, "runs"},
-		"too much":           {evolution, map[string]cty.Value{"runs": n(1e5), "budget": n(1e3)}, "runs"},
-		"too much in epochs": {hyperband, map[string]cty.Value{"runs": n(6010), "budget": n(10000), "budget_in": s("epochs")}, "runs"},
-		"direction":          {random, map[string]cty.Value{"direction": s("up")}, "direction"},
-		"budget in hours":    {random, map[string]cty.Value{"budget_in": s("hours")}, "budget_in"},
-		"epochs unsaid":      {random, map[string]cty.Value{"budget_in": s("epochs")}, "epochs"},
-		"less than one":      {random, map[string]cty.Value{"budget_in": s("epochs"), "epochs": n(200)}, "budget"},
-		"population":         {evolution, map[string]cty.Value{"population": n(0)}, "population"},
-		"no fidelities":      {hyperband, map[string]cty.Value{"fidelities": cty.NullVal(cty.Map(cty.String))}, "fidelities"},
-		"one fidelity":       {asha, map[string]cty.Value{"fidelities": cty.MapVal(map[string]cty.Value{"12": s("val12")})}, "fidelities"},
-		"no epochs":          {bohb, map[string]cty.Value{"fidelities": cty.MapVal(map[string]cty.Value{"12": s("val12"), "full": s("test200")})}, "fidelities"},
-		"budget below":       {bohb, map[string]cty.Value{"budget": n(11), "budget_in": s("epochs")}, "budget"},
-		"eta":                {hyperband, map[string]cty.Value{"eta": n(1)}, "eta"},
-		"bandwidth":          {bohb, map[string]cty.Value{"min_bandwidth": n(0.9)}, "min_bandwidth"},
-		"seeds":              {lissnas, map[string]cty.Value{"sample": n(5)}, "seeds"},
-		"sample":             {lissnas, map[string]cty.Value{"sample": n(61)}, "sample"},
-		"starts":             {autoshrink, map[string]cty.Value{"runs": n(4000), "first_run": n(97)}, "runs"},
-		"acquisition":        {bananas, map[string]cty.Value{"acquisition": s("ei")}, "acquisition"},
-		"momentum":           {reinforce, map[string]cty.Value{"momentum": n(1)}, "momentum"},
+		"no budget":          {random(), map[string]cty.Value{"budget": n(0)}, "budget"},
+		"half a budget":      {random(), map[string]cty.Value{"budget": n(1.5)}, "budget"},
+		"more than there is": {random(), map[string]cty.Value{"budget": n(15626)}, "budget"},
+		"in epochs, too":     {localSearch(), map[string]cty.Value{"budget": n(187512), "budget_in": s("epochs"), "epochs": n(12), "runs": n(1)}, "budget"},
+		"large for bananas":  {bananas(), map[string]cty.Value{"budget": n(2001)}, "budget"},
+		"no runs":            {random(), map[string]cty.Value{"runs": n(0)}, "runs"},
+		"too much":           {evolution(), map[string]cty.Value{"runs": n(1e5), "budget": n(1e3)}, "runs"},
+		"too much in epochs": {hyperband(), map[string]cty.Value{"runs": n(6010), "budget": n(10000), "budget_in": s("epochs")}, "runs"},
+		"direction":          {random(), map[string]cty.Value{"direction": s("up")}, "direction"},
+		"budget in hours":    {random(), map[string]cty.Value{"budget_in": s("hours")}, "budget_in"},
+		"epochs unsaid":      {random(), map[string]cty.Value{"budget_in": s("epochs")}, "epochs"},
+		"less than one":      {random(), map[string]cty.Value{"budget_in": s("epochs"), "epochs": n(200)}, "budget"},
+		"population":         {evolution(), map[string]cty.Value{"population": n(0)}, "population"},
+		"no fidelities":      {hyperband(), map[string]cty.Value{"fidelities": cty.NullVal(cty.Map(cty.String))}, "fidelities"},
+		"one fidelity":       {asha(), map[string]cty.Value{"fidelities": cty.MapVal(map[string]cty.Value{"12": s("val12")})}, "fidelities"},
+		"no epochs":          {bohb(), map[string]cty.Value{"fidelities": cty.MapVal(map[string]cty.Value{"12": s("val12"), "full": s("test200")})}, "fidelities"},
+		"budget below":       {bohb(), map[string]cty.Value{"budget": n(11), "budget_in": s("epochs")}, "budget"},
+		"eta":                {hyperband(), map[string]cty.Value{"eta": n(1)}, "eta"},
+		"bandwidth":          {bohb(), map[string]cty.Value{"min_bandwidth": n(0.9)}, "min_bandwidth"},
+		"seeds":              {lissnas(), map[string]cty.Value{"sample": n(5)}, "seeds"},
+		"sample":             {lissnas(), map[string]cty.Value{"sample": n(61)}, "sample"},
+		"starts":             {autoshrink(), map[string]cty.Value{"runs": n(4000), "first_run": n(97)}, "runs"},
+		"acquisition":        {bananas(), map[string]cty.Value{"acquisition": s("ei")}, "acquisition"},
+		"momentum":           {reinforce(), map[string]cty.Value{"momentum": n(1)}, "momentum"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -211,18 +211,18 @@ func TestCheckOfTraining(t *testing.T) {
 		block map[string]cty.Value
 		want  string // "" for none
 	}{
-		"good":            {random, map[string]cty.Value{"train": train(nil)}, ""},
-		"nothing":         {random, nil, "table: Give a table"},
-		"both":            {random, map[string]cty.Value{"train": train(nil), "table": madeTable(t, store, nil), "task": cty.StringVal("val12")}, "train: Architectures are looked up"},
-		"no task":         {random, map[string]cty.Value{"table": madeTable(t, store, nil)}, "task: task names"},
-		"task":            {random, map[string]cty.Value{"train": train(nil), "task": cty.StringVal("x")}, "task: task is about a table"},
-		"recipe":          {random, map[string]cty.Value{"train": train(map[string]cty.Value{"epochs": cty.NumberIntVal(0)})}, "train: epochs: epochs is 0"},
-		"engine":          {random, map[string]cty.Value{"train": train(nil), "engine": cty.StringVal("x")}, "engine: engine is"},
-		"no rungs":        {hyperband, map[string]cty.Value{"train": train(nil)}, "rungs: This search"},
-		"rungs":           {hyperband, map[string]cty.Value{"train": train(nil), "rungs": cty.TupleVal([]cty.Value{cty.NumberIntVal(1), cty.NumberIntVal(3)})}, ""},
-		"falling":         {hyperband, map[string]cty.Value{"train": train(nil), "rungs": cty.TupleVal([]cty.Value{cty.NumberIntVal(3), cty.NumberIntVal(1)})}, "rungs: rungs are"},
-		"whole space":     {lissnas, map[string]cty.Value{"train": train(nil)}, "train: This search describes"},
-		"half a training": {random, map[string]cty.Value{"train": train(map[string]cty.Value{"batch_size": cty.NumberFloatVal(0.5)})}, "train: batch_size: "},
+		"good":            {random(), map[string]cty.Value{"train": train(nil)}, ""},
+		"nothing":         {random(), nil, "table: Give a table"},
+		"both":            {random(), map[string]cty.Value{"train": train(nil), "table": madeTable(t, store, nil), "task": cty.StringVal("val12")}, "train: Architectures are looked up"},
+		"no task":         {random(), map[string]cty.Value{"table": madeTable(t, store, nil)}, "task: task names"},
+		"task":            {random(), map[string]cty.Value{"train": train(nil), "task": cty.StringVal("x")}, "task: task is about a table"},
+		"recipe":          {random(), map[string]cty.Value{"train": train(map[string]cty.Value{"epochs": cty.NumberIntVal(0)})}, "train: epochs: epochs is 0"},
+		"engine":          {random(), map[string]cty.Value{"train": train(nil), "engine": cty.StringVal("x")}, "engine: engine is"},
+		"no rungs":        {hyperband(), map[string]cty.Value{"train": train(nil)}, "rungs: This search"},
+		"rungs":           {hyperband(), map[string]cty.Value{"train": train(nil), "rungs": cty.TupleVal([]cty.Value{cty.NumberIntVal(1), cty.NumberIntVal(3)})}, ""},
+		"falling":         {hyperband(), map[string]cty.Value{"train": train(nil), "rungs": cty.TupleVal([]cty.Value{cty.NumberIntVal(3), cty.NumberIntVal(1)})}, "rungs: rungs are"},
+		"whole space":     {lissnas(), map[string]cty.Value{"train": train(nil)}, "train: This search describes"},
+		"half a training": {random(), map[string]cty.Value{"train": train(map[string]cty.Value{"batch_size": cty.NumberFloatVal(0.5)})}, "train: batch_size: "},
 	} {
 		var got []string
 		for _, p := range stagetest.Problems(t, c.kind, c.block) {
