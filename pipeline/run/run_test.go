@@ -448,3 +448,58 @@ func TestWhy(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// machine is a kind whose results depend on the machine.
+type machine struct {
+	Slow bool `attr:"slow,key" default:"false"`
+}
+
+func (*machine) OutputTypes(stages.Attrs) map[string]cty.Type {
+	return map[string]cty.Type{"done": cty.Bool}
+}
+
+func (*machine) Run(_ context.Context, in *stages.Input, out *stages.Output) error {
+	out.Set("done", cty.BoolVal(in.Probes["kernel"] != ""))
+	return nil
+}
+
+func (m *machine) Versions() map[string]string {
+	if m.Slow {
+		return map[string]string{"kernel": "plain"}
+	}
+	return map[string]string{"kernel": "fast"}
+}
+
+// What a stage says of the machine is part of its key, and the stage sees it.
+func TestVersionsAreInKeys(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.hcl"), []byte(`retrain "machine" "a" {}
+retrain "machine" "b" { slow = true }`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t)
+	kinds := stages.NewRegistry(stages.Define[machine](stages.Kind{Block: "retrain", Type: "machine", Version: 1, Reproducible: true}))
+	x, diags := lang.Load(t.Context(), dir, lang.Options{Kinds: kinds, Hash: func(string) (cache.Object, error) { return cache.Object{}, nil }})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	lock, err := plan.LoadLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := New(Config{Experiment: x, Store: b.store, Lock: lock, Manifest: plan.LoadManifest(b.store, dir), Prober: plan.NewProbes(b.store, nil, false), Now: time.Now})
+	if diags := e.Plan(t.Context(), nil); diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	for i, want := range []string{"fast", "plain"} {
+		if trace := string(e.Nodes[i].preimage); !strings.Contains(trace, want) {
+			t.Errorf("the key of %s is not made of %q: %q", e.Nodes[i].Address, want, trace)
+		}
+	}
+	if sum := e.Run(t.Context(), Options{Executor: b.executor(), Machine: small}); sum.Ran != 2 {
+		t.Errorf("%+v", sum)
+	}
+	if !e.Nodes[0].Outputs.GetAttr("done").True() {
+		t.Error("the stage was not told")
+	}
+}
