@@ -8,7 +8,7 @@ import (
 
 // Number is what elements are read as and written from, whatever their type in
 // the file.
-type Number interface{ float32 | float64 | int64 }
+type Number interface{ float32 | float64 | int32 | int64 }
 
 // convert gives x as a T. Floating-point numbers are rounded to the nearest;
 // ok is false for what T cannot hold: fractions among integers, and too large.
@@ -37,7 +37,11 @@ func decode[T Number](dst []T, raw []byte, t Type, big bool) int {
 		case Float64:
 			x = math.Float64frombits(order.Uint64(b))
 		case Int64:
-			dst[i] = T(int64(order.Uint64(b)))
+			n := int64(order.Uint64(b))
+			dst[i] = T(n)
+			if one := T(1); one/2 == 0 && int64(dst[i]) != n { // an integer type that is too small
+				return i
+			}
 			continue
 		case Int32:
 			x = float64(int32(order.Uint32(b)))

@@ -3,6 +3,7 @@ package npy
 import (
 	"fmt"
 	"io"
+	"unsafe"
 )
 
 // Reader reads an array from a stream, element by element in the file's order.
@@ -71,10 +72,7 @@ func Read[T Number](r *Reader, dst []T) error {
 // is an error; while it is put into C order it is held twice.
 func ReadAll[T Number](r *Reader, most int64) ([]T, error) {
 	var t T
-	width := int64(8)
-	if _, ok := any(t).(float32); ok {
-		width = 4
-	}
+	width := int64(unsafe.Sizeof(t))
 	if r.read > 0 {
 		return nil, fmt.Errorf("%s: %d elements were read before", r.name, r.read)
 	}
