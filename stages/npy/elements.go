@@ -8,7 +8,9 @@ import (
 
 // Number is what elements are read as and written from, whatever their type in
 // the file.
-type Number interface{ float32 | float64 | int32 | int64 }
+type Number interface {
+	float32 | float64 | int32 | int64
+}
 
 // convert gives x as a T. Floating-point numbers are rounded to the nearest;
 // ok is false for what T cannot hold: fractions among integers, and too large.

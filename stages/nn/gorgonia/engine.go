@@ -198,7 +198,6 @@ func gradients[T kernel.Float](set *kernel.Set[T], job *nn.GradientJob) (*nn.Gra
 		return nil, err
 	}
 	s.products = job.Products
-	s.dropout = nn.Stream(0, "dropout", 0)
 	m := training
 	if job.Inputs {
 		m = inputsWanted

@@ -197,9 +197,10 @@ func (p *program[T]) pass(t *term, x *value[T], first bool) func(image int, out 
 func (p *program[T]) drawDropout(t *term) {
 	mask := p.masks[t.node.Name]
 	keep := T(1 / (1 - t.node.Rate))
+	key := nn.NewDropoutKey(p.session.seed, t.node.Name, p.session.steps)
 	for i := range mask {
 		mask[i] = 0
-		if p.session.dropout.Float64() >= t.node.Rate {
+		if key.Keeps(uint32(i), t.node.Rate) {
 			mask[i] = keep
 		}
 	}

@@ -2,7 +2,6 @@ package gorgonia
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"runtime"
 
 	G "gorgonia.org/gorgonia"
@@ -32,10 +31,11 @@ type session[T kernel.Float] struct {
 	grads    map[string][]T // of parameters that the output depends on
 	convs    map[string]*kernel.Conv[T]
 	loss     loss[T]
-	products []string   // names of convolutions whose products are wanted
-	dropout  *rand.Rand // of the masks of this step
-	packed   []T        // room for the weights of the convolution that runs
-	sums     []T        // and for the sums of its parts
+	products []string // names of convolutions whose products are wanted
+	seed     uint64   // of the masks of dropouts
+	steps    int      // done, over all epochs: dropouts have other masks in each
+	packed   []T      // room for the weights of the convolution that runs
+	sums     []T      // and for the sums of its parts
 }
 
 func newSession[T kernel.Float](n *nn.Network, set *kernel.Set[T], threads int, w nn.Weights, l nn.Loss, d *nn.Decoding) (*session[T], error) {

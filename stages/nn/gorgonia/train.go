@@ -109,7 +109,7 @@ func (t *trainer[T]) epoch(ctx context.Context, epoch int, hooks nn.Hooks) error
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		t.dropout = nn.Stream(t.job.Seed, "dropout", uint64(epoch*len(batches)+step))
+		t.seed, t.steps = t.job.Seed, epoch*len(batches)+step
 		if err := t.step(b, epoch, step, &total); err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ func parityJobs(t *testing.T) map[string]*nn.Job {
 		"series": make(nn.ResNet1D{Input: nn.Shape{Channels: 2, Height: 1, Width: 50}, Middle: 8, Outputs: 3,
 			Init: nn.InitKaiming}, nn.BCE, 16),
 	}
+	jobs["dropout"] = make(nn.WideResNet{Form: nn.Point, Input: nn.Shape{Channels: 3, Height: 12, Width: 12}, Depth: 10, Width: 1, Outputs: 4, Dropout: 0.3, Init: nn.InitKaiming}, nn.CrossEntropy, 16)
 	jobs["point"].Recipe.Augmentation = nn.Augmentation{Crop: 2, Flip: true, Cutout: 4}
 	jobs["dense"].Recipe.Optimizer.LearningRate = 0.01
 	decoding, err := nn.PointwiseGaussian(samples(t, jobs["dense"].Network, 6, 5).Targets, 0.1)
