@@ -5,7 +5,7 @@ import (
 	"math"
 	"os"
 
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
+	"github.com/nbpipe/nbpipe/stages/npy"
 )
 
 // Array is a dense array of float32 in row-major order; the first dimension
@@ -18,33 +18,38 @@ type Array struct {
 
 // ReadArray reads an .npy file of numbers as float32.
 func ReadArray(path string) (Array, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Array{}, err
-	}
-	defer f.Close()
-	shape, data, err := npy.ReadFloat32(f)
-	if err != nil {
-		return Array{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return Array{Shape: shape, Data: data, Path: path}, nil
+	shape, data, err := readNPY[float32](path)
+	return Array{Shape: shape, Data: data, Path: path}, err
 }
 
 // ReadLabels reads an .npy file of one whole number a sample.
 func ReadLabels(path string) ([]int32, error) {
+	shape, data, err := readNPY[int32](path)
+	if err == nil && len(shape) != 1 {
+		err = fmt.Errorf("%s: labels of shape %v; one number a sample is wanted", path, shape)
+	}
+	return data, err
+}
+
+// mostBytes is how much an array may take in memory.
+const mostBytes = 1 << 40
+
+func readNPY[T npy.Number](path string) ([]int, []T, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	shape, data, err := npy.ReadInt32(f)
+	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, err
 	}
-	if len(shape) != 1 {
-		return nil, fmt.Errorf("%s: labels of shape %v; one number a sample is wanted", path, shape)
+	r, err := npy.NewReader(path, f, info.Size())
+	if err != nil {
+		return nil, nil, err
 	}
-	return data, nil
+	data, err := npy.ReadAll[T](r, mostBytes)
+	return r.Shape, data, err
 }
 
 // Len is the number of samples.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
+	"github.com/nbpipe/nbpipe/stages/npy"
 )
 
 func goodRecipe() Recipe {
@@ -237,7 +237,7 @@ func TestArraysAreReadFromFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := npy.WriteInt32(f, []int{3}, []int32{4, 5, 6}); err != nil {
+	if err := npy.Write(f, npy.Header{Type: npy.Int32, Shape: []int{3}}, []int32{4, 5, 6}); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()

@@ -14,8 +14,8 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/nn"
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
 	"github.com/nbpipe/nbpipe/stages/nn/proxies"
+	"github.com/nbpipe/nbpipe/stages/npy"
 )
 
 var (
@@ -106,8 +106,8 @@ func TestExport(t *testing.T) {
 			job := c.job(t, cell.Number)
 			write(fmt.Sprintf("%s-%d.safetensors", c.Name, cell.Number), weightsFile(t, job))
 			var inputs, labels bytes.Buffer
-			npy.WriteFloat32(&inputs, job.Batch.Inputs.Shape, job.Batch.Inputs.Data)
-			npy.WriteInt32(&labels, []int{job.Batch.Len()}, job.Batch.Labels)
+			npy.Write(&inputs, npy.Header{Type: npy.Float32, Shape: job.Batch.Inputs.Shape}, job.Batch.Inputs.Data)
+			npy.Write(&labels, npy.Header{Type: npy.Int32, Shape: []int{job.Batch.Len()}}, job.Batch.Labels)
 			write(c.Name+"-inputs.npy", inputs.Bytes())
 			write(c.Name+"-labels.npy", labels.Bytes())
 		}

@@ -3,10 +3,8 @@ package torch
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/nbpipe/nbpipe/stages/nn"
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
 )
 
 // Evaluate runs the network in evaluation mode. Outputs of float64 and mixed
@@ -51,14 +49,10 @@ func (e *Engine) Evaluate(ctx context.Context, ask *nn.Evaluation) (*nn.Evaluate
 }
 
 func readArray(path string) (nn.Array, error) {
-	f, err := os.Open(path)
+	out, err := nn.ReadArray(path)
 	if err != nil {
-		return nn.Array{}, fmt.Errorf("the outputs of engine %s: %w", Name, err)
+		return out, fmt.Errorf("the outputs of engine %s: %w", Name, err)
 	}
-	defer f.Close()
-	shape, data, err := npy.ReadFloat32(f)
-	if err != nil {
-		return nn.Array{}, fmt.Errorf("the outputs of engine %s: %w", Name, err)
-	}
-	return nn.Array{Shape: shape, Data: data}, nil
+	out.Path = "" // it goes with the job
+	return out, nil
 }

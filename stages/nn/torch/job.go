@@ -11,7 +11,7 @@ import (
 	"slices"
 
 	"github.com/nbpipe/nbpipe/stages/nn"
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
+	"github.com/nbpipe/nbpipe/stages/npy"
 )
 
 // spec is a job as the script reads it.
@@ -201,7 +201,7 @@ func (j *job) data(name string, d *nn.Dataset, loss nn.Loss) (*dataSpec, error) 
 	case nn.CrossEntropy:
 		shape := []int{len(d.Labels)}
 		s.Labels = &arraySpec{j.path(name + "-labels.npy"), shape}
-		err = j.write(name+"-labels.npy", func(to io.Writer) error { return npy.WriteInt32(to, shape, d.Labels) })
+		err = j.write(name+"-labels.npy", func(to io.Writer) error { return npy.Write(to, npy.Header{Type: npy.Int32, Shape: shape}, d.Labels) })
 	default:
 		s.Targets, err = j.array(name+"-targets.npy", d.Targets)
 	}
@@ -213,7 +213,7 @@ func (j *job) array(name string, a nn.Array) (*arraySpec, error) {
 		path, err := filepath.Abs(a.Path)
 		return &arraySpec{path, a.Shape}, err
 	}
-	return &arraySpec{j.path(name), a.Shape}, j.write(name, func(to io.Writer) error { return npy.WriteFloat32(to, a.Shape, a.Data) })
+	return &arraySpec{j.path(name), a.Shape}, j.write(name, func(to io.Writer) error { return npy.Write(to, npy.Header{Type: npy.Float32, Shape: a.Shape}, a.Data) })
 }
 
 func (j *job) write(name string, content func(io.Writer) error) error {
@@ -245,7 +245,9 @@ func (j *job) schedule(name string, batches []nn.Batch) error {
 			}
 		}
 	}
-	return j.write(name, func(to io.Writer) error { return npy.WriteInt32(to, []int{len(rows) / width, width}, rows) })
+	return j.write(name, func(to io.Writer) error {
+		return npy.Write(to, npy.Header{Type: npy.Int32, Shape: []int{len(rows) / width, width}}, rows)
+	})
 }
 
 // dropoutKeys writes the keys of an epoch's steps: (steps, nodes, 2).
@@ -258,7 +260,9 @@ func (j *job) dropoutKeys(name string, seed uint64, first, steps int) error {
 			keys = append(keys, int32(k[0]), int32(k[1]))
 		}
 	}
-	return j.write(name, func(to io.Writer) error { return npy.WriteInt32(to, []int{steps, len(nodes), 2}, keys) })
+	return j.write(name, func(to io.Writer) error {
+		return npy.Write(to, npy.Header{Type: npy.Int32, Shape: []int{steps, len(nodes), 2}}, keys)
+	})
 }
 
 // part takes the tensors whose name has a prefix.

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/nbpipe/nbpipe/stages/nn"
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
+	"github.com/nbpipe/nbpipe/stages/npy"
 )
 
 // Pools, augmentation, dropout masks and tensor files of the script are those
@@ -44,7 +44,7 @@ func TestScriptAgainstReferences(t *testing.T) {
 
 	j := &job{folder: folder}
 	write := func(name string, shape []int, data []float32) {
-		if err := j.write(name, func(to io.Writer) error { return npy.WriteFloat32(to, shape, data) }); err != nil {
+		if err := j.write(name, func(to io.Writer) error { return npy.Write(to, npy.Header{Type: npy.Float32, Shape: shape}, data) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,7 +53,9 @@ func TestScriptAgainstReferences(t *testing.T) {
 	if err := j.schedule("rows.npy", batches); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.write("kept.npy", func(to io.Writer) error { return npy.WriteInt32(to, []int{elements}, kept) }); err != nil {
+	if err := j.write("kept.npy", func(to io.Writer) error {
+		return npy.Write(to, npy.Header{Type: npy.Int32, Shape: []int{elements}}, kept)
+	}); err != nil {
 		t.Fatal(err)
 	}
 	facts, err := json.Marshal(map[string]any{"cutout": 3, "elements": elements, "rate": rate, "key": []int32{int32(key[0]), int32(key[1])}})

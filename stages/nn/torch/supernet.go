@@ -13,7 +13,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/nn"
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
+	"github.com/nbpipe/nbpipe/stages/npy"
 )
 
 // Algorithm is a search with shared weights; script/nbpipe_supernet.py says
@@ -370,7 +370,9 @@ func (s *searching) epochPlan(epoch int) (map[string]any, error) {
 }
 
 func (s *searching) rows(name string, rows []int32) error {
-	return s.write(name, func(to io.Writer) error { return npy.WriteInt32(to, []int{len(rows), 1}, rows) })
+	return s.write(name, func(to io.Writer) error {
+		return npy.Write(to, npy.Header{Type: npy.Int32, Shape: []int{len(rows), 1}}, rows)
+	})
 }
 
 // draws writes what a step draws, first for the weights and then for the
@@ -383,14 +385,16 @@ func (s *searching) draws(epoch int) error {
 		for i := range ops {
 			ops[i] = int32(draw.IntN(nas.NumOps))
 		}
-		return s.write("draws.npy", func(to io.Writer) error { return npy.WriteInt32(to, []int{s.steps, 2, nas.NumEdges}, ops) })
+		return s.write("draws.npy", func(to io.Writer) error {
+			return npy.Write(to, npy.Header{Type: npy.Int32, Shape: []int{s.steps, 2, nas.NumEdges}}, ops)
+		})
 	}
 	noise := make([]float64, s.steps*2*nas.NumEdges*nas.NumOps)
 	for i := range noise {
 		noise[i] = -math.Log(draw.ExpFloat64())
 	}
 	return s.write("draws.npy", func(to io.Writer) error {
-		return npy.WriteFloat64(to, []int{s.steps, 2, nas.NumEdges, nas.NumOps}, noise)
+		return npy.Write(to, npy.Header{Type: npy.Float64, Shape: []int{s.steps, 2, nas.NumEdges, nas.NumOps}}, noise)
 	})
 }
 
@@ -412,7 +416,9 @@ func (s *searching) candidatePlan(int) (map[string]any, error) {
 	if err := s.rows("valid.npy", rows); err != nil {
 		return nil, err
 	}
-	err := s.write("draws.npy", func(to io.Writer) error { return npy.WriteInt32(to, []int{len(s.cells), nas.NumEdges}, ops) })
+	err := s.write("draws.npy", func(to io.Writer) error {
+		return npy.Write(to, npy.Header{Type: npy.Int32, Shape: []int{len(s.cells), nas.NumEdges}}, ops)
+	})
 	return map[string]any{"valid": s.path("valid.npy"), "draws": s.path("draws.npy")}, err
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nbpipe/nbpipe/stages/nn"
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
+	"github.com/nbpipe/nbpipe/stages/npy"
 )
 
 func TestTrainingLowersTheLoss(t *testing.T) {
@@ -302,7 +302,7 @@ func TestEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(npy.WriteFloat32(f, job.Valid.Inputs.Shape, job.Valid.Inputs.Data), f.Close()); err != nil {
+	if err := errors.Join(npy.Write(f, npy.Header{Type: npy.Float32, Shape: job.Valid.Inputs.Shape}, job.Valid.Inputs.Data), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	job.Valid.Inputs.Path = path
@@ -337,7 +337,7 @@ func TestArrayFileOfAnotherShape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(npy.WriteFloat32(f, []int{2}, []float32{1, 2}), f.Close()); err != nil {
+	if err := errors.Join(npy.Write(f, npy.Header{Type: npy.Float32, Shape: []int{2}}, []float32{1, 2}), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	_, err = e.Train(context.Background(), job, nn.Hooks{})

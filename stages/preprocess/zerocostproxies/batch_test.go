@@ -9,7 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/stages"
-	"github.com/nbpipe/nbpipe/stages/nn/npy"
+	"github.com/nbpipe/nbpipe/stages/npy"
 	"github.com/nbpipe/nbpipe/stages/preprocess/stagetest"
 	"github.com/nbpipe/nbpipe/stages/training"
 )
@@ -26,10 +26,10 @@ func labelled(t *testing.T, description string) map[string][]byte {
 	for i := range labels {
 		labels[i] = int32(i % 3)
 	}
-	if err := npy.WriteFloat32(&x, []int{10, 4, 4}, pixels); err != nil {
+	if err := npy.Write(&x, npy.Header{Type: npy.Float32, Shape: []int{10, 4, 4}}, pixels); err != nil {
 		t.Fatal(err)
 	}
-	if err := npy.WriteInt32(&y, []int{10}, labels); err != nil {
+	if err := npy.Write(&y, npy.Header{Type: npy.Int32, Shape: []int{10}}, labels); err != nil {
 		t.Fatal(err)
 	}
 	return map[string][]byte{"x.npy": x.Bytes(), "y.npy": y.Bytes(), training.DescriptionFile: []byte(description)}
