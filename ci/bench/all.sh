@@ -22,3 +22,5 @@ say "searching a table"
 ci/bench/search/run.sh
 say "Darcy flow"
 ci/bench/darcy/run.sh
+say "training, and matrix products"
+ci/bench/nn/run.sh

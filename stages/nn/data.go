@@ -3,6 +3,9 @@ package nn
 import (
 	"fmt"
 	"math"
+	"os"
+
+	"github.com/nbpipe/nbpipe/stages/nn/npy"
 )
 
 // Array is a dense array of float32 in row-major order; the first dimension
@@ -11,6 +14,37 @@ type Array struct {
 	Shape []int
 	Data  []float32
 	Path  string // an .npy file with the same content, if there is one: engines in other processes read it
+}
+
+// ReadArray reads an .npy file of numbers as float32.
+func ReadArray(path string) (Array, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Array{}, err
+	}
+	defer f.Close()
+	shape, data, err := npy.ReadFloat32(f)
+	if err != nil {
+		return Array{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return Array{Shape: shape, Data: data, Path: path}, nil
+}
+
+// ReadLabels reads an .npy file of one whole number a sample.
+func ReadLabels(path string) ([]int32, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	shape, data, err := npy.ReadInt32(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(shape) != 1 {
+		return nil, fmt.Errorf("%s: labels of shape %v; one number a sample is wanted", path, shape)
+	}
+	return data, nil
 }
 
 // Len is the number of samples.

@@ -150,6 +150,28 @@ func TestDeadNodesAreNotLive(t *testing.T) {
 	}
 }
 
+func TestWithoutBatchNorm(t *testing.T) {
+	cell := cellOf(t, nas.NorConv3x3, nas.SkipConnect, nas.NorConv1x1, nas.AvgPool3x3, nas.None, nas.NorConv3x3)
+	n := mustBuild(t, CellNetwork{Cell: cell, Form: Point, Input: Shape{3, 8, 8}, Channels: 4, Cells: 1, Outputs: 2, Init: InitDefault})
+	before, _ := n.Encode()
+	bare := n.WithoutBatchNorm()
+	if err := bare.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var want int64
+	for _, p := range n.Parameters {
+		if !strings.Contains(p.Name, ".bn.") {
+			want += int64(p.Size())
+		}
+	}
+	if got := bare.ParameterCount(); got != want || len(bare.Buffers) != 0 {
+		t.Errorf("%d parameters and %d buffers, want %d and none", got, len(bare.Buffers), want)
+	}
+	if after, _ := n.Encode(); !bytes.Equal(before, after) {
+		t.Error("the network itself was changed")
+	}
+}
+
 func TestBadNetworks(t *testing.T) {
 	for _, test := range []struct{ name, from, to, want string }{
 		{"unknown operation", `"op":"relu"`, `"op":"gelu"`, "the operations are conv2d"},

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/nbpipe/nbpipe/stages/nn/npy"
 )
 
 func goodRecipe() Recipe {
@@ -225,6 +227,33 @@ func TestPointwiseGaussian(t *testing.T) {
 	}
 	if _, err := PointwiseGaussian(Array{Shape: []int{1, 2}, Data: make([]float32, 2)}, 0); err == nil {
 		t.Error("one sample has a standard deviation")
+	}
+}
+
+func TestArraysAreReadFromFiles(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.npy")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := npy.WriteInt32(f, []int{3}, []int32{4, 5, 6}); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	a, err := ReadArray(path)
+	if err != nil || !cmp.Equal(a, Array{Shape: []int{3}, Data: []float32{4, 5, 6}, Path: path}) {
+		t.Errorf("%v, %v", a, err)
+	}
+	labels, err := ReadLabels(path)
+	if err != nil || !slices.Equal(labels, []int32{4, 5, 6}) {
+		t.Errorf("%v, %v", labels, err)
+	}
+	if err := os.WriteFile(path, []byte("PK"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadArray(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a file that is no array: %v", err)
 	}
 }
 

@@ -32,16 +32,16 @@ const parts = 8
 // crew runs the parts of an operation on some threads.
 type crew[T kernel.Float] struct {
 	threads int
-	buffers []kernel.ConvBuffers[T] // one a thread
+	buffers []kernel.Buffers[T] // one a thread
 }
 
 func newCrew[T kernel.Float](threads int) *crew[T] {
 	threads = max(1, min(threads, parts))
-	return &crew[T]{threads: threads, buffers: make([]kernel.ConvBuffers[T], threads)}
+	return &crew[T]{threads: threads, buffers: make([]kernel.Buffers[T], threads)}
 }
 
 // batch calls work for each part of n images, with the range of its images.
-func (c *crew[T]) batch(n int, work func(part, lo, hi int, b *kernel.ConvBuffers[T])) {
+func (c *crew[T]) batch(n int, work func(part, lo, hi int, b *kernel.Buffers[T])) {
 	if c.threads == 1 {
 		for p := range parts {
 			if lo, hi := p*n/parts, (p+1)*n/parts; lo < hi {

@@ -68,7 +68,7 @@ func (p *program[T]) addGradient(name string, l *layer, wanted bool) error {
 			add(out)
 		}
 		if masked {
-			p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+			p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.Buffers[T]) {
 				p.set.ZeroUnless(out[lo*size:hi*size], x.data[lo*size:hi*size])
 			})
 		}
@@ -118,60 +118,76 @@ func (p *program[T]) contribute(x *value[T], r reader) (contribution[T], []*valu
 	return p.convGradient(x, r.layer)
 }
 
+// convBack is the way back through a convolution or linear layer of x.
+type convBack[T kernel.Float] struct {
+	*program[T]
+	layer *layer
+	x, dy *value[T] // dy: gradient of the result, or of the normalised result
+	z     *value[T] // the result, where norm is set
+	norm  *norm[T]  // that reads it, if nobody else does
+}
+
 // convGradient is that of a convolution or linear layer.
 func (p *program[T]) convGradient(x *value[T], l *layer) (contribution[T], []*value[T], []string) {
-	conv, in := p.convs[l.name], x.shape.TotalSize()/p.batch
-	size := l.shape.Size()
+	c := &convBack[T]{program: p, layer: l, x: x, dy: p.gradients[l.name]}
 	inputs, params := []*value[T]{x, p.param(l.node.Weight)}, []string{l.node.Weight}
-	var n *norm[T]
-	var dy, z *value[T]
 	if lazy := p.lazy(l.name); lazy != nil {
-		n, z, dy = p.norms[lazy.term.node.Name], p.values[l.name], p.gradients[lazy.layer.name]
-		inputs = append(inputs, z, dy, p.param(n.node.Weight))
-		params = append(params, n.node.Weight, n.node.Bias)
-	} else {
-		dy = p.gradients[l.name]
-		inputs = append(inputs, dy)
+		c.norm, c.z, c.dy = p.norms[lazy.term.node.Name], p.values[l.name], p.gradients[lazy.layer.name]
+		inputs = append(inputs, c.z, p.param(c.norm.node.Weight))
+		params = append(params, c.norm.node.Weight, c.norm.node.Bias)
 	}
 	if l.node.Bias != "" {
 		params = append(params, l.node.Bias)
 	}
+	if p.wanted[l.name] != nil {
+		inputs = appendNew(inputs, p.values[l.name])
+	}
 	for _, name := range params {
 		p.grad(name)
 	}
-	return func(out []T) {
-		g := kernel.Gradient[T]{}
-		if n != nil {
-			p.observeGradient(n, dy.data, z.data)
-			g.Scale, g.Slope, g.Shift = n.dScale, n.slope, n.rest
+	return c.add, append(inputs, c.dy), params
+}
+
+// add leaves the gradients of the parameters behind, and adds that of x to out
+// where it is not nil.
+func (c *convBack[T]) add(out []T) {
+	if c.norm != nil {
+		c.observeGradient(c.norm, c.dy.data, c.z.data)
+	}
+	if w := c.wanted[c.layer.name]; w != nil {
+		w.take(c.values[c.layer.name].data, c.dy.data, c.norm, c.layer.shape)
+	}
+	if bias := c.layer.node.Bias; bias != "" {
+		biasGradient(c.grads[bias], c.dy.data, c.batch)
+	}
+	conv := c.convs[c.layer.name]
+	c.packed = conv.PackBackward(c.packed, c.weights[c.layer.node.Weight])
+	room := conv.WeightsSize()
+	c.sums = zeros(c.sums, parts*room)
+	in := c.x.shape.TotalSize() / c.batch
+	c.crew.batch(c.batch, func(part, lo, hi int, b *kernel.Buffers[T]) {
+		var dx []T
+		if out != nil {
+			dx = out[lo*in : hi*in]
 		}
-		if w := p.wanted[l.name]; w != nil {
-			w.take(p.values[l.name].data, dy.data, n, l.shape)
-		}
-		if l.node.Bias != "" {
-			biasGradient(p.grads[l.node.Bias], dy.data, p.batch)
-		}
-		p.packed = conv.PackBackward(p.packed, p.weights[l.node.Weight])
-		room := conv.WeightsSize()
-		p.sums = zeros(p.sums, parts*room)
-		p.crew.batch(p.batch, func(part, lo, hi int, b *kernel.ConvBuffers[T]) {
-			g := g
-			g.DY = dy.data[lo*size : hi*size]
-			if n != nil {
-				g.Z = z.data[lo*size : hi*size]
-			}
-			var dx []T
-			if out != nil {
-				dx = out[lo*in : hi*in]
-			}
-			conv.Backward(b, p.packed, x.data[lo*in:hi*in], hi-lo, l.rectify, g, p.sums[part*room:][:room], dx)
-		})
-		dw := p.grads[l.node.Weight]
-		clear(dw)
-		for part := range parts {
-			conv.AddWeights(dw, p.sums[part*room:])
-		}
-	}, inputs, params
+		conv.Backward(b, c.packed, c.x.data[lo*in:hi*in], hi-lo, c.layer.rectify, c.gradient(lo, hi), c.sums[part*room:][:room], dx)
+	})
+	dw := c.grads[c.layer.node.Weight]
+	clear(dw)
+	for part := range parts {
+		conv.AddWeights(dw, c.sums[part*room:])
+	}
+}
+
+// gradient is that of the result of some images.
+func (c *convBack[T]) gradient(lo, hi int) kernel.Gradient[T] {
+	size := c.layer.shape.Size()
+	g := kernel.Gradient[T]{DY: c.dy.data[lo*size : hi*size]}
+	if n := c.norm; n != nil {
+		g.Z = c.z.data[lo*size : hi*size]
+		g.Scale, g.Slope, g.Shift = n.dScale, n.slope, n.rest
+	}
+	return g
 }
 
 // zeros returns n zeros, reusing memory.
@@ -187,7 +203,7 @@ func zeros[T kernel.Float](buf []T, n int) []T {
 // observeGradient takes the sums of a normalisation's gradient and settles it.
 func (p *program[T]) observeGradient(n *norm[T], dy, x []T) {
 	size := n.channels * n.area
-	p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+	p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.Buffers[T]) {
 		for image := lo; image < hi; image++ {
 			n.observeGradient(p.set, image, dy[image*size:][:size], x[image*size:][:size])
 		}
@@ -221,7 +237,7 @@ func (p *program[T]) normGradient(x *value[T], r reader) (contribution[T], []*va
 			return
 		}
 		size := n.channels * n.area
-		p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+		p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.Buffers[T]) {
 			for image := lo; image < hi; image++ {
 				for ch := range n.channels {
 					at := image*size + ch*n.area
@@ -239,36 +255,38 @@ func (p *program[T]) termGradient(x *value[T], r reader) (contribution[T], []*va
 	t, dy := r.term, p.gradients[r.layer.name]
 	in, size := x.shape.TotalSize()/p.batch, r.layer.shape.Size()
 	inputs := []*value[T]{dy}
-	var image func(i int, out, dy []T)
+	var image func(i int, out, dy []T, b *kernel.Buffers[T])
 	switch t.node.Op {
 	case nn.OpAvgPool, nn.OpMaxPool:
 		w := p.newPool(t)
 		if t.node.Op == nn.OpMaxPool {
 			inputs = append(inputs, x)
 		}
-		image = func(i int, out, dy []T) {
+		image = func(i int, out, dy []T, b *kernel.Buffers[T]) {
 			var from []T
 			if t.node.Op == nn.OpMaxPool {
 				from = x.data[i*in:][:in]
 			}
-			w.backward(out, dy, from)
+			w.backward(out, dy, from, b)
 		}
 	case nn.OpDropout:
-		image = func(i int, out, dy []T) { p.set.AddProduct(out, dy, p.masks[t.node.Name][i*in:][:in]) }
+		image = func(i int, out, dy []T, _ *kernel.Buffers[T]) {
+			p.set.AddProduct(out, dy, p.masks[t.node.Name][i*in:][:in])
+		}
 	default:
 		at := 0
 		if t.node.Op == nn.OpConcat {
 			at = t.channel * in / x.shape[1]
 		}
-		image = func(_ int, out, dy []T) { p.set.Add(out, dy[at:][:in]) }
+		image = func(_ int, out, dy []T, _ *kernel.Buffers[T]) { p.set.Add(out, dy[at:][:in]) }
 	}
 	return func(out []T) {
 		if out == nil {
 			return
 		}
-		p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+		p.crew.batch(p.batch, func(_, lo, hi int, b *kernel.Buffers[T]) {
 			for i := lo; i < hi; i++ {
-				image(i, out[i*in:][:in], dy.data[i*size:][:size])
+				image(i, out[i*in:][:in], dy.data[i*size:][:size], b)
 			}
 		})
 	}, inputs, nil

@@ -39,8 +39,9 @@ func TestTrainingIsReproducible(t *testing.T) {
 	for _, s := range []scenario{scenarios[0], scenarios[2], scenarios[5]} {
 		for _, set := range sets() {
 			job := s.job(t, nn.Float32)
+			job.Recipe.Epochs = 2
 			want := mustTrain(t, WithKernel(set), job, nn.Hooks{})
-			for _, threads := range []int{1, 2, 3, 8} {
+			for _, threads := range []int{1, 3, 8} {
 				job.Threads = threads
 				got := mustTrain(t, WithKernel(set), job, nn.Hooks{})
 				if diff := cmp.Diff(want, got); diff != "" {
@@ -248,6 +249,28 @@ func TestProducts(t *testing.T) {
 	}
 }
 
+// A result that nothing needs on the way back is kept for its products.
+func TestProductsOfAValueThatIsOnlyAdded(t *testing.T) {
+	s := newSketch(nn.Shape{Channels: 2, Height: 5, Width: 4})
+	a := s.conv(nn.InputName, 2, 3, one, one, one, nn.Padding{})
+	b := s.conv(nn.InputName, 2, 3, one, one, one, nn.Padding{})
+	s.conv(s.join(nn.OpAdd, a, b), 3, 2, one, one, one, nn.Padding{})
+	j := gradientJob(t, s, nn.MSE, false)
+	j.Products = []string{a}
+	g, err := New().Gradients(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var along, sum float64
+	for i, w := range j.Weights["p0"].Data {
+		along += w * g.Parameters["p0"].Data[i]
+	}
+	for _, v := range g.Products[a].Data {
+		sum += v
+	}
+	near(t, "sum of products", sum, along, math.Abs(along), 1e-10)
+}
+
 // The version names gorgonia's as go.mod requires it, and the kernels.
 func TestVersion(t *testing.T) {
 	text, err := os.ReadFile("../../../go.mod")
@@ -265,5 +288,36 @@ func TestVersion(t *testing.T) {
 	}
 	if New().Name() != "gorgonia" {
 		t.Error(New().Name())
+	}
+}
+
+// The estimate is above what a training takes, and not far above.
+func TestMemoryEstimate(t *testing.T) {
+	for _, s := range scenarios {
+		job := s.job(t, nn.Float32)
+		session, err := newSession(job.Network, sets()[0], 1, nn.InitialWeights(job.Network, 1), s.loss, job.Decoding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := session.program(samples, training, s.metric, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.load(job.Train, nn.Ordered(samples, samples)[0], nn.Augmentation{})
+		if err := p.run(); err != nil {
+			t.Fatal(err)
+		}
+		var taken int64
+		for size, list := range session.arena.free {
+			taken += 4 * int64(size*len(list))
+		}
+		weights := job.Network.ParameterCount()
+		estimate, err := Memory(job.Network, samples, nn.Float32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if estimate -= fixedMemory; estimate < taken+4*5*weights || estimate > 3*taken+4*13*weights {
+			t.Errorf("%s: %d bytes of values are taken, %d parameters, and %d bytes estimated", s.name, taken, weights, estimate)
+		}
 	}
 }

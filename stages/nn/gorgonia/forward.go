@@ -35,7 +35,7 @@ func (p *program[T]) addConv(l *layer, kept []T) (*value[T], error) {
 	in := x.shape.TotalSize() / p.batch
 	return p.apply("value "+l.name, p.batchShape(l.shape), kept, func(out []T) {
 		p.packed = conv.PackForward(p.packed, p.weights[l.node.Weight])
-		p.crew.batch(p.batch, func(_, lo, hi int, b *kernel.ConvBuffers[T]) {
+		p.crew.batch(p.batch, func(_, lo, hi int, b *kernel.Buffers[T]) {
 			conv.Forward(b, p.packed, x.data[lo*in:hi*in], hi-lo, l.rectify, out[lo*size:hi*size], func(i int) {
 				y := out[(lo+i)*size:][:size]
 				addBias(y, bias)
@@ -75,7 +75,7 @@ func (p *program[T]) addSum(l *layer, kept []T) (*value[T], error) {
 	}
 	var inputs []*value[T]
 	prepare := []func(){}
-	passes := make([]func(image int, out []T, b *kernel.ConvBuffers[T]), len(l.terms))
+	passes := make([]func(image int, out []T, b *kernel.Buffers[T]), len(l.terms))
 	for i := range l.terms {
 		t := &l.terms[i]
 		x := p.values[t.source]
@@ -94,7 +94,7 @@ func (p *program[T]) addSum(l *layer, kept []T) (*value[T], error) {
 		for _, f := range prepare {
 			f()
 		}
-		p.crew.batch(p.batch, func(_, lo, hi int, b *kernel.ConvBuffers[T]) {
+		p.crew.batch(p.batch, func(_, lo, hi int, b *kernel.Buffers[T]) {
 			for image := lo; image < hi; image++ {
 				y := out[image*size:][:size]
 				if l.node.Op == nn.OpConcat {
@@ -134,7 +134,7 @@ func (p *program[T]) prepareNorm(t *term, x *value[T]) {
 	}
 	if p.convs[t.source] == nil { // convolutions let their results be observed
 		size := n.channels * n.area
-		p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.ConvBuffers[T]) {
+		p.crew.batch(p.batch, func(_, lo, hi int, _ *kernel.Buffers[T]) {
 			for image := lo; image < hi; image++ {
 				n.observe(p.set, image, x.data[image*size:][:size])
 			}
@@ -144,13 +144,13 @@ func (p *program[T]) prepareNorm(t *term, x *value[T]) {
 }
 
 // pass returns what adds a term to one image's sum; the first one sets it.
-func (p *program[T]) pass(t *term, x *value[T], first bool) func(image int, out []T, b *kernel.ConvBuffers[T]) {
+func (p *program[T]) pass(t *term, x *value[T], first bool) func(image int, out []T, b *kernel.Buffers[T]) {
 	size := x.shape.TotalSize() / p.batch
 	source := func(image int) []T { return x.data[image*size:][:size] }
 	switch t.node.Op {
 	case nn.OpBatchNorm:
 		n := p.norms[t.node.Name]
-		return func(image int, out []T, _ *kernel.ConvBuffers[T]) {
+		return func(image int, out []T, _ *kernel.Buffers[T]) {
 			in := source(image)
 			for ch := range n.channels {
 				from, to := in[ch*n.area:][:n.area], out[ch*n.area:][:n.area]
@@ -163,16 +163,16 @@ func (p *program[T]) pass(t *term, x *value[T], first bool) func(image int, out 
 		}
 	case nn.OpAvgPool, nn.OpMaxPool:
 		w := p.newPool(t)
-		return func(image int, out []T, _ *kernel.ConvBuffers[T]) {
+		return func(image int, out []T, b *kernel.Buffers[T]) {
 			if first {
 				clear(out)
 			}
-			w.forward(out, source(image))
+			w.forward(out, source(image), b)
 		}
 	case nn.OpDropout:
 		if p.mode != evaluating {
 			mask := p.masks[t.node.Name]
-			return func(image int, out []T, _ *kernel.ConvBuffers[T]) {
+			return func(image int, out []T, _ *kernel.Buffers[T]) {
 				if first {
 					clear(out)
 				}
@@ -184,7 +184,7 @@ func (p *program[T]) pass(t *term, x *value[T], first bool) func(image int, out 
 	if t.node.Op == nn.OpConcat {
 		at = t.channel * size / (x.shape[1])
 	}
-	return func(image int, out []T, _ *kernel.ConvBuffers[T]) {
+	return func(image int, out []T, _ *kernel.Buffers[T]) {
 		if to := out[at:][:size]; first {
 			copy(to, source(image))
 		} else {

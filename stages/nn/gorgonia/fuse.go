@@ -44,11 +44,7 @@ type fuser struct {
 // A sum takes in the batch normalisations, pools and dropouts that nobody else
 // reads. A ReLU is taken in by the sum before it if nobody else reads that, or
 // else by the convolutions after it if nobody but convolutions reads it.
-func fuse(n *nn.Network) ([]layer, error) {
-	shapes, err := n.Shapes()
-	if err != nil {
-		return nil, err
-	}
+func fuse(n *nn.Network, shapes map[string]nn.Shape) []layer {
 	f := fuser{nodes: map[string]nn.Node{}, consumers: map[string][]nn.Node{}, shapes: shapes, output: n.Output}
 	live := n.Live()
 	for _, node := range live {
@@ -66,7 +62,7 @@ func fuse(n *nn.Network) ([]layer, error) {
 			layers = append(layers, f.layer(node))
 		}
 	}
-	return layers, nil
+	return layers
 }
 
 // alone returns the only consumer of a node.

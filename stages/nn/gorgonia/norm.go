@@ -23,8 +23,7 @@ type norm[T kernel.Float] struct {
 }
 
 func (p *program[T]) newNorm(n nn.Node) *norm[T] {
-	shapes, _ := p.network.Shapes()
-	ch, area := shapes[n.Name].Channels, shapes[n.Name].Area()
+	ch, area := p.shapes[n.Name].Channels, p.shapes[n.Name].Area()
 	vector := func() []T { return make([]T, ch) }
 	return &norm[T]{
 		node: n, channels: ch, batch: p.batch, area: area,

@@ -16,8 +16,7 @@ type pool[T kernel.Float] struct {
 }
 
 func (p *program[T]) newPool(t *term) *pool[T] {
-	shapes, _ := p.network.Shapes()
-	in, out, n := shapes[t.source], shapes[t.node.Name], t.node
+	in, out, n := p.shapes[t.source], p.shapes[t.node.Name], t.node
 	w := &pool[T]{set: p.set, node: n, channels: in.Channels, height: in.Height, width: in.Width, outHeight: out.Height, outWidth: out.Width}
 	w.rowFrom, w.rowTo = windows(out.Height, in.Height, n.Kernel[0], n.Stride[0], n.Padding.Top)
 	w.colFrom, w.colTo = windows(out.Width, in.Width, n.Kernel[1], n.Stride[1], n.Padding.Left)
@@ -37,13 +36,62 @@ func windows(out, in, size, stride, pad int) (from, to []int) {
 	return from, to
 }
 
+// box reports whether the pool is a sum over 3 x 3 cells around each: then rows
+// are added three at a time, first upright, then sideways.
+func (w *pool[T]) box() bool {
+	n := w.node
+	return n.Op == nn.OpAvgPool && n.Kernel == [2]int{3, 3} && n.Stride == [2]int{1, 1} && n.Padding == nn.Pad(1)
+}
+
+// boxSums replaces a padded plane by the sums of 3 x 3 cells and returns them:
+// that of row y and column x is at y (width + 2) + x.
+func (w *pool[T]) boxSums(padded, sums []T) []T {
+	stride := w.width + 2
+	n := w.height * stride
+	w.set.AddThree(sums[:n], padded[:n], padded[stride:][:n], padded[2*stride:][:n])
+	w.set.AddThree(padded[:n-2], sums[:n-2], sums[1:][:n-2], sums[2:][:n-2])
+	return padded
+}
+
+// boxForward adds the averages of one plane to out.
+func (w *pool[T]) boxForward(out, x []T, b *kernel.Buffers[T]) {
+	stride := w.width + 2
+	size := (w.height + 2) * stride
+	buf := b.Zeros(2 * size)
+	w.set.PadRows(buf[stride+1:], stride, x, w.height, w.width, false)
+	sums := w.boxSums(buf[:size], buf[size:])
+	for y := range w.height {
+		at := y * w.width
+		w.set.AddProduct(out[at:][:w.width], sums[y*stride:][:w.width], w.reciprocal[at:][:w.width])
+	}
+}
+
+// boxBackward adds the gradient of one plane to dx.
+func (w *pool[T]) boxBackward(dx, dy []T, b *kernel.Buffers[T]) {
+	stride := w.width + 2
+	size := (w.height + 2) * stride
+	buf := b.Zeros(2 * size)
+	for y := range w.height {
+		at := y * w.width
+		w.set.AddProduct(buf[(y+1)*stride+1:][:w.width], dy[at:][:w.width], w.reciprocal[at:][:w.width])
+	}
+	sums := w.boxSums(buf[:size], buf[size:])
+	for y := range w.height {
+		w.set.Add(dx[y*w.width:][:w.width], sums[y*stride:][:w.width])
+	}
+}
+
 // forward adds the pooled image to out.
-func (w *pool[T]) forward(out, x []T) {
+func (w *pool[T]) forward(out, x []T, b *kernel.Buffers[T]) {
 	area, outArea := w.height*w.width, w.outHeight*w.outWidth
 	for ch := range w.channels {
 		from, to := x[ch*area:][:area], out[ch*outArea:][:outArea]
 		if w.node.Op == nn.OpMaxPool {
 			w.maximum(from, func(at, best int) { to[at] += from[best] })
+			continue
+		}
+		if w.box() {
+			w.boxForward(to, from, b)
 			continue
 		}
 		at := 0
@@ -82,12 +130,16 @@ func (w *pool[T]) maximum(x []T, found func(at, best int)) {
 }
 
 // backward adds the gradient of the input to dx.
-func (w *pool[T]) backward(dx, dy, x []T) {
+func (w *pool[T]) backward(dx, dy, x []T, b *kernel.Buffers[T]) {
 	area, outArea := w.height*w.width, w.outHeight*w.outWidth
 	for ch := range w.channels {
 		to, from := dx[ch*area:][:area], dy[ch*outArea:][:outArea]
 		if w.node.Op == nn.OpMaxPool {
 			w.maximum(x[ch*area:][:area], func(at, best int) { to[best] += from[at] })
+			continue
+		}
+		if w.box() {
+			w.boxBackward(to, from, b)
 			continue
 		}
 		at := 0

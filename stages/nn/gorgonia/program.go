@@ -22,6 +22,7 @@ const (
 // session is what the programs of one call share: weights and memory.
 type session[T kernel.Float] struct {
 	network  *nn.Network
+	shapes   map[string]nn.Shape // of one sample's values, by name
 	layers   []layer
 	set      *kernel.Set[T]
 	crew     *crew[T]
@@ -37,12 +38,13 @@ type session[T kernel.Float] struct {
 }
 
 func newSession[T kernel.Float](n *nn.Network, set *kernel.Set[T], threads int, w nn.Weights, l nn.Loss, d *nn.Decoding) (*session[T], error) {
-	layers, err := fuse(n)
+	shapes, err := n.Shapes()
 	if err != nil {
 		return nil, err
 	}
+	layers := fuse(n, shapes)
 	s := &session[T]{
-		network: n, layers: layers, set: set, crew: newCrew[T](threads),
+		network: n, shapes: shapes, layers: layers, set: set, crew: newCrew[T](threads),
 		arena: &arena[T]{free: map[int][][]T{}}, weights: map[string][]T{}, grads: map[string][]T{},
 		convs: map[string]*kernel.Conv[T]{}, loss: newLoss[T](l, d),
 	}
@@ -50,10 +52,6 @@ func newSession[T kernel.Float](n *nn.Network, set *kernel.Set[T], threads int, 
 		for _, p := range list {
 			s.weights[p.Name] = convert[T](w[p.Name].Data)
 		}
-	}
-	shapes, err := n.Shapes()
-	if err != nil {
-		return nil, err
 	}
 	for i := range layers {
 		if l := &layers[i]; l.node.Weight != "" && !l.sum() {

@@ -49,7 +49,7 @@ func BenchmarkConv(b *testing.B) {
 			x, w := random[float32](r, images*ch*side*side), random[float32](r, ch*c.depth)
 			y, dx, sums := make([]float32, len(x)), make([]float32, len(x)), make([]float32, c.WeightsSize())
 			flop := 2 * float64(images*ch*side*side*c.depth)
-			var buf ConvBuffers[float32]
+			var buf Buffers[float32]
 			b.Run(fmt.Sprintf("%s/forward/%d", s.Name, ch), func(b *testing.B) {
 				p := c.PackForward(nil, w)
 				start := cpuTime()

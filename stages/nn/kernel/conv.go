@@ -134,12 +134,15 @@ func (c *Conv[T]) planGrids() {
 	}
 }
 
-// ConvBuffers is the working memory of one worker for any number of
-// convolutions. The zero value is ready.
-type ConvBuffers[T Float] struct {
-	input, gradient, result []T
-	temp                    tileBuffer[T]
+// Buffers is the working memory of one worker for any number of
+// convolutions and pools. The zero value is ready.
+type Buffers[T Float] struct {
+	input, gradient, result, image []T
+	temp                           tileBuffer[T]
 }
+
+// Zeros returns n zeros that are the caller's until it asks again.
+func (b *Buffers[T]) Zeros(n int) []T { return zeroed(&b.image, n)[:n] }
 
 // zeroed returns a slice of n zeros with slack behind it, reusing memory.
 func zeroed[T Float](buf *[]T, n int) []T {
@@ -206,22 +209,29 @@ func (c *Conv[T]) window(dst, plane []T, dy, dx int, rectify bool) {
 			continue
 		}
 		row, to := plane[iy*c.Width:][:c.Width], dst[y*c.outWidth:][:c.outWidth]
-		for x := range to {
-			if ix := x*c.Stride[1] + dx; ix >= 0 && ix < c.Width {
-				to[x] = row[ix]
-			}
-		}
-		if rectify {
-			c.set.Rectify(to, to)
+		from, end := c.inside(dx)
+		for x, ix := from, from*c.Stride[1]+dx; x < end; x, ix = x+1, ix+c.Stride[1] {
+			to[x] = row[ix]
 		}
 	}
+	if rectify {
+		c.set.Rectify(dst[:c.outHeight*c.outWidth], dst[:c.outHeight*c.outWidth])
+	}
+}
+
+// inside returns the output columns whose window's column dx is in the input.
+func (c *Conv[T]) inside(dx int) (from, end int) {
+	if dx < 0 {
+		from = (-dx + c.Stride[1] - 1) / c.Stride[1]
+	}
+	return min(from, c.outWidth), max(0, min(c.outWidth, (c.Width-1-dx)/c.Stride[1]+1))
 }
 
 // Forward convolves images: x is (images, Channels, Height, Width), its
 // negative values taken as zero if rectify; y is (images, Outputs, ...).
 // After each image after is called with its number, while its output is in
 // the cache.
-func (c *Conv[T]) Forward(b *ConvBuffers[T], packed, x []T, images int, rectify bool, y []T, after func(image int)) {
+func (c *Conv[T]) Forward(b *Buffers[T], packed, x []T, images int, rectify bool, y []T, after func(image int)) {
 	size, area := c.Channels*c.Height*c.Width, c.outHeight*c.outWidth
 	buf := zeroed(&b.input, c.group*c.inStride)
 	vectors := len(c.forward.in) / c.group
@@ -251,7 +261,7 @@ func (c *Conv[T]) WeightsSize() int {
 // Backward adds the gradient of the weights to sums (WeightsSize elements, see
 // AddWeights) and that of the input to dx, where it is not nil; where x was
 // rectified, only at positive x.
-func (c *Conv[T]) Backward(b *ConvBuffers[T], packed, x []T, images int, rectify bool, g Gradient[T], sums, dx []T) {
+func (c *Conv[T]) Backward(b *Buffers[T], packed, x []T, images int, rectify bool, g Gradient[T], sums, dx []T) {
 	size := c.Channels * c.Height * c.Width
 	input := zeroed(&b.input, c.group*c.inStride)
 	grads := zeroed(&b.gradient, c.group*c.gradStride)
@@ -261,7 +271,7 @@ func (c *Conv[T]) Backward(b *ConvBuffers[T], packed, x []T, images int, rectify
 		for i := range n {
 			c.spreadGradient(grads[i*c.gradStride:], g, lo+i)
 		}
-		c.weights(grads, input, n, sums)
+		c.weights(b, grads, input, n, sums)
 		if dx != nil {
 			c.inputs(b, packed, grads, x[lo*size:], n, rectify, dx[lo*size:])
 		}
@@ -288,16 +298,16 @@ func (c *Conv[T]) spreadGradient(to []T, g Gradient[T], image int) {
 
 // weights adds to packed sums: element (row, k) is at
 // (row/DotRows roundUp(depth, Shifts) + k) DotRows + row mod DotRows.
-func (c *Conv[T]) weights(grads, input []T, images int, sums []T) {
+func (c *Conv[T]) weights(b *Buffers[T], grads, input []T, images int, sums []T) {
 	depth := roundUp(c.depth, Shifts)
 	for row := 0; row < c.Outputs; row += c.set.DotRows {
 		from := grads[row*c.gradPlane+c.gradStart:]
 		for k := 0; k < c.depth; k += Shifts {
-			var off [Shifts]int
+			off := &b.temp.off
 			for i := range off {
 				off[i] = c.offsets[min(k+i, c.depth-1)]
 			}
-			c.set.Dots(c.gradLength, images, from, c.gradPlane, c.gradStride, input, &off, c.inStride, sums[row*depth+k*c.set.DotRows:])
+			c.set.Dots(c.gradLength, images, from, c.gradPlane, c.gradStride, input, off, c.inStride, sums[row*depth+k*c.set.DotRows:])
 		}
 	}
 }
@@ -314,7 +324,7 @@ func (c *Conv[T]) AddWeights(dw, sums []T) {
 }
 
 // inputs adds the gradient of the input of some images.
-func (c *Conv[T]) inputs(b *ConvBuffers[T], packed, grads, x []T, images int, rectify bool, dx []T) {
+func (c *Conv[T]) inputs(b *Buffers[T], packed, grads, x []T, images int, rectify bool, dx []T) {
 	size, stride, rows, ldc := c.Channels*c.Height*c.Width, c.Channels*c.Height*c.Width, c.Channels, c.Height*c.Width
 	if !c.direct {
 		stride, rows, ldc = c.inStride, c.depth, c.inPlane
@@ -328,7 +338,7 @@ func (c *Conv[T]) inputs(b *ConvBuffers[T], packed, grads, x []T, images int, re
 		from, mask, to := b.result[i*stride:], x[i*size:(i+1)*size], dx[i*size:(i+1)*size]
 		switch {
 		case !c.direct:
-			c.collect(to, from, mask, rectify)
+			c.collect(b, to, from, mask, rectify)
 		case rectify:
 			c.set.AddWhere(to, from[:size], mask)
 		default:
@@ -338,30 +348,37 @@ func (c *Conv[T]) inputs(b *ConvBuffers[T], packed, grads, x []T, images int, re
 }
 
 // collect adds a matrix of windows back to the image they were taken from.
-func (c *Conv[T]) collect(dst, matrix, x []T, rectify bool) {
+func (c *Conv[T]) collect(b *Buffers[T], dst, matrix, x []T, rectify bool) {
+	sum := b.Zeros(len(dst))
 	k := 0
 	for ch := range c.Channels {
-		at := ch * c.Height * c.Width
+		plane := sum[ch*c.Height*c.Width:]
 		for ky := range c.Kernel[0] {
 			for kx := range c.Kernel[1] {
-				c.collectWindow(dst[at:], matrix[k*c.inPlane:], x[at:], ky*c.Dilation[0]-c.Top, kx*c.Dilation[1]-c.Left, rectify)
+				c.collectWindow(plane, matrix[k*c.inPlane:], ky*c.Dilation[0]-c.Top, kx*c.Dilation[1]-c.Left)
 				k++
 			}
 		}
 	}
+	if rectify {
+		c.set.AddWhere(dst, sum, x)
+	} else {
+		c.set.Add(dst, sum)
+	}
 }
 
-func (c *Conv[T]) collectWindow(dst, from, x []T, dy, dx int, rectify bool) {
+func (c *Conv[T]) collectWindow(plane, window []T, dy, dx int) {
+	from, end := c.inside(dx)
 	for y := range c.outHeight {
 		iy := y*c.Stride[0] + dy
-		if iy < 0 || iy >= c.Height {
+		if iy < 0 || iy >= c.Height || from >= end {
 			continue
 		}
-		row, mask := dst[iy*c.Width:][:c.Width], x[iy*c.Width:][:c.Width]
-		for ox, v := range from[y*c.outWidth:][:c.outWidth] {
-			if ix := ox*c.Stride[1] + dx; ix >= 0 && ix < c.Width && (!rectify || mask[ix] > 0) {
-				row[ix] += v
-			}
+		row := plane[iy*c.Width:][:c.Width]
+		ix := from*c.Stride[1] + dx
+		for _, v := range window[y*c.outWidth:][from:end] {
+			row[ix] += v
+			ix += c.Stride[1]
 		}
 	}
 }

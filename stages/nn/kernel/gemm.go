@@ -56,10 +56,7 @@ func room[T Float](buf []T, n int) []T {
 
 // block multiplies packed blocks of a and b.
 func (s *Set[T]) block(a, b []T, off []int, c []T, m, n, ldc int, add bool, temp *tileBuffer[T]) {
-	var at [MaxVectors]int
-	for i := range at {
-		at[i] = i * s.Lanes
-	}
+	s.places(temp)
 	width, depth := s.Vectors*s.Lanes, len(off)
 	for j := 0; j < n; j += width {
 		panel := b[j*depth:]
@@ -67,12 +64,12 @@ func (s *Set[T]) block(a, b []T, off []int, c []T, m, n, ldc int, add bool, temp
 			rows, columns := min(s.Rows, m-i), min(width, n-j)
 			to := c[i*ldc+j:]
 			if rows == s.Rows && columns == width {
-				s.Tile(a[i*depth:], off, panel, &at, to, &at, ldc, add)
+				s.Tile(a[i*depth:], off, panel, &temp.at, to, &temp.at, ldc, add)
 				continue
 			}
-			s.edge(a[i*depth:], off, panel, &at, temp)
+			s.edge(a[i*depth:], off, panel, &temp.at, temp)
 			for r := range rows {
-				src, dst := temp[r*width:][:columns], to[r*ldc:][:columns]
+				src, dst := temp.tile[r*width:][:columns], to[r*ldc:][:columns]
 				if add {
 					plainAdd(dst, src)
 				} else {

@@ -180,7 +180,7 @@ func naive[T Float](g Geometry, x, w, dy []T, images int, rectify bool) (y, dw, 
 
 func testConv[T Float](t *testing.T, s *Set[T], tolerance float64) {
 	r := rand.New(rand.NewPCG(5, 6))
-	var b ConvBuffers[T]
+	var b Buffers[T]
 	for _, g := range geometries {
 		for _, rectify := range []bool{false, true} {
 			c := NewConv(s, g)
@@ -228,7 +228,7 @@ func TestCombinedGradient(t *testing.T) {
 			dz[i] = scale[ch]*dy[i] + slope[ch]*z[i] + shift[ch]
 		}
 		_, wantDW, wantDX := naive(g, x, w, dz, 2, true)
-		var b ConvBuffers[float32]
+		var b Buffers[float32]
 		sums, dw, dx := make([]float32, c.WeightsSize()), make([]float32, len(w)), make([]float32, len(x))
 		c.Backward(&b, c.PackBackward(nil, w), x, 2, true, Gradient[float32]{dy, z, scale, slope, shift}, sums, dx)
 		c.AddWeights(dw, sums)

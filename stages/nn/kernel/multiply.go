@@ -23,8 +23,13 @@ func (g *grid) rows(in, out, rows, width, inStride, outStride, lanes int) {
 // depth is added: the input's lines of one block stay in the first cache.
 const blockDepth = 288
 
-// tileBuffer is room for one tile of any Set.
-type tileBuffer[T Float] [8 * MaxVectors * 8]T
+// tileBuffer is room for one tile of any Set, and for where its vectors lie:
+// what is handed to a Set's loops cannot stay on the stack.
+type tileBuffer[T Float] struct {
+	tile        [8 * MaxVectors * 8]T
+	in, out, at [MaxVectors]int
+	off         [Shifts]int
+}
 
 // multiply computes c[row ldc + out + lane] = sum over k of a x over the first
 // vectors of the grid; a is packed by pack, and has len(off) products deep
@@ -34,20 +39,19 @@ func (s *Set[T]) multiply(a []T, off []int, x []T, g *grid, vectors int, c []T, 
 	for lo := 0; lo < depth; lo += blockDepth {
 		part := off[lo:min(lo+blockDepth, depth)]
 		for v := 0; v < vectors; v += s.Vectors {
-			var in, out [MaxVectors]int
 			whole := v+s.Vectors <= vectors
 			for i := range s.Vectors {
 				j := min(v+i, vectors-1)
-				in[i], out[i] = g.in[j], g.out[j]
+				temp.in[i], temp.out[i] = g.in[j], g.out[j]
 				whole = whole && g.lanes[j] == s.Lanes
 			}
 			for row := 0; row < rows; row += s.Rows {
 				panel := a[(row/s.Rows*depth+lo)*s.Rows:]
 				if whole && row+s.Rows <= rows {
-					s.Tile(panel, part, x, &in, c[row*ldc:], &out, ldc, lo > 0)
+					s.Tile(panel, part, x, &temp.in, c[row*ldc:], &temp.out, ldc, lo > 0)
 					continue
 				}
-				s.edge(panel, part, x, &in, temp)
+				s.edge(panel, part, x, &temp.in, temp)
 				s.spread(temp, g, v, min(v+s.Vectors, vectors), c[row*ldc:], min(s.Rows, rows-row), ldc, lo > 0)
 			}
 		}
@@ -56,18 +60,22 @@ func (s *Set[T]) multiply(a []T, off []int, x []T, g *grid, vectors int, c []T, 
 
 // edge computes a tile into temp: not all of it may be written.
 func (s *Set[T]) edge(a []T, off []int, x []T, in *[MaxVectors]int, temp *tileBuffer[T]) {
-	var at [MaxVectors]int
-	for i := range at {
-		at[i] = i * s.Lanes
+	s.places(temp)
+	s.Tile(a, off, x, in, temp.tile[:], &temp.at, s.Vectors*s.Lanes, false)
+}
+
+// places notes where vectors lie that follow each other.
+func (s *Set[T]) places(temp *tileBuffer[T]) {
+	for i := range temp.at {
+		temp.at[i] = i * s.Lanes
 	}
-	s.Tile(a, off, x, in, temp[:], &at, s.Vectors*s.Lanes, false)
 }
 
 // spread writes the lanes of temp that count.
 func (s *Set[T]) spread(temp *tileBuffer[T], g *grid, from, to int, c []T, rows, ldc int, add bool) {
 	for r := range rows {
 		for v := from; v < to; v++ {
-			src := temp[(r*s.Vectors+v-from)*s.Lanes:][:g.lanes[v]]
+			src := temp.tile[(r*s.Vectors+v-from)*s.Lanes:][:g.lanes[v]]
 			dst := c[r*ldc+g.out[v]:][:g.lanes[v]]
 			if add {
 				plainAdd(dst, src)
