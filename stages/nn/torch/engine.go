@@ -143,7 +143,7 @@ func executable(path string) bool {
 // passed are the variables of nbpipe's own environment that Python gets.
 var passed = []string{
 	"HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", // programs and libraries
-	"VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION", // managers of Pythons
+	"PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_ROOT", "PYENV_VERSION", // managers of Pythons, and modules of clusters
 	"CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", // which GPU is meant
 }
 

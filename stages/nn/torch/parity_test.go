@@ -72,7 +72,9 @@ func TestParityInFloat64(t *testing.T) {
 // two engines drift apart, as those of PyTorch itself do on another machine.
 func TestParityInFloat32(t *testing.T) {
 	e := newEngine(t, Options{})
-	for name, job := range parityJobs(t) {
+	jobs := parityJobs(t)
+	for _, name := range []string{"point", "dense"} {
+		job := jobs[name]
 		t.Run(name, func(t *testing.T) {
 			ask := &nn.GradientJob{Network: job.Network, Weights: nn.InitialWeights(job.Network, job.Seed), Data: job.Train, Decoding: job.Decoding, Loss: job.Recipe.Loss, Precision: nn.Float32}
 			theirs, err := e.Gradients(context.Background(), ask)

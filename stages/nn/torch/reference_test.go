@@ -148,7 +148,7 @@ func (r *reference) normalise(n nn.Node, y, x []float64, s nn.Shape) {
 	}
 }
 
-// loss computes the loss of an output.
+// referenceLoss computes the loss of an output.
 func referenceLoss(loss nn.Loss, d *nn.Dataset, decoding *nn.Decoding, out []float64) float64 {
 	n := d.Len()
 	size := len(out) / n

@@ -128,7 +128,7 @@ func TestSupernetGoesOnWithEqualBits(t *testing.T) {
 	}
 }
 
-// With one operation a mixture's weights left, the supernet is the cell's
+// Where each edge has one operation chosen, the supernet is the cell's
 // network: the loss of the only candidate is that of the network by itself.
 func TestSupernetHoldsTheCell(t *testing.T) {
 	e := newEngine(t, Options{})

@@ -22,6 +22,9 @@ def first_line(path, key=None):
 def processor(torch):
     """Model and instruction set: kernels are chosen by them."""
     model = first_line("/proc/cpuinfo", "model name") or platform.processor() or platform.machine()
+    numbers = [first_line("/proc/cpuinfo", key) for key in ("cpu family", "model")]
+    if all(numbers):  # of x86; a virtual machine may hide the name
+        model += " (family %s, model %s)" % tuple(numbers)
     for line in torch.__config__.show().splitlines():
         if "CPU capability usage" in line:
             return model + ", " + line.split(":")[-1].strip()
