@@ -2,8 +2,9 @@ package preprocess
 
 import (
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/preprocess/arrays"
 	"github.com/nbpipe/nbpipe/stages/preprocess/benchmarktable"
 )
 
 // Kinds are the kinds of this keyword.
-func Kinds() []*stages.Kind { return []*stages.Kind{benchmarktable.Kind} }
+func Kinds() []*stages.Kind { return []*stages.Kind{arrays.Kind, benchmarktable.Kind} }
