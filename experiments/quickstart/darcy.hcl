@@ -1,5 +1,5 @@
-# A toy of the real thing: a search that trains, on data that are made here, in
-# about a minute on two cores. The problem is that of NAS-Bench-360's Darcy Flow
+# A toy of the real thing: a search that trains, on data that are made here, in 15
+# seconds on two cores (without AVX2 it takes minutes). The problem is that of NAS-Bench-360's Darcy Flow
 # at a small size, the network has one cell of 8 channels, a training 8 epochs.
 #
 # What it shows is how such an experiment is written, and that its parts work. Its

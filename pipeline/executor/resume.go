@@ -99,8 +99,14 @@ func (r *resume) remove() {
 	}
 }
 
+// close lets others have the folder. One in which nothing is kept goes, so that
+// stages that failed early leave none behind.
 func (r *resume) close() {
-	if r != nil {
-		_ = r.lock.Close()
+	if r == nil {
+		return
 	}
+	if os.Remove(filepath.Join(r.dir, "state")) == nil {
+		removeAll(r.dir)
+	}
+	_ = r.lock.Close()
 }

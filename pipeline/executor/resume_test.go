@@ -35,6 +35,12 @@ func (c *counter) Run(ctx context.Context, in *stages.Input, out *stages.Output)
 	if err := os.WriteFile(path, done, 0o644); err != nil {
 		return err
 	}
+	if c.Attempts == 0 { // nothing is kept, and it fails
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		return errors.New("cut off")
+	}
 	if during, ok := ctx.Value(duringKey{}).(func()); ok {
 		during()
 	}
@@ -83,6 +89,16 @@ func TestAttemptsGoOnWhereTheLastOneStopped(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(l.Scratch); len(left) != 0 {
 		t.Errorf("%d things are left in the scratch folder", len(left))
+	}
+}
+
+func TestNothingKeptLeavesNothing(t *testing.T) {
+	l, a := resumeBench(t, 0)
+	if _, err := l.Execute(t.Context(), a, nil); err == nil {
+		t.Fatal("it did not fail")
+	}
+	if left, _ := os.ReadDir(l.Resume); len(left) != 0 {
+		t.Errorf("%d folders are left", len(left))
 	}
 }
 

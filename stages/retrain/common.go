@@ -75,9 +75,9 @@ func checkSeeds(p *training.Problems, v cty.Value) {
 func (c *Common) resources(memory int64) stages.Resources {
 	const most = 16
 	n := min(max(len(c.Seeds), 1), most)
-	r := stages.Resources{CPUs: float64(n), Memory: int64(n) * memory}
+	r := stages.Resources{CPUs: float64(n), Memory: int64(n)*memory + c.Held()}
 	if c.Engine == training.Torch && c.Device == "cuda" {
-		r = stages.Resources{CPUs: 1, Memory: memory, GPUs: 1}
+		r = stages.Resources{CPUs: 1, Memory: memory + c.Held(), GPUs: 1}
 	}
 	return r
 }

@@ -31,7 +31,7 @@ type Train struct {
 
 // resources are those of as many trainings as run at the same time.
 func (t *Train) resources() stages.Resources {
-	return stages.Resources{CPUs: mostTrainings, Memory: mostTrainings * t.Memory(training.Or(t.BatchSize, 16))}
+	return stages.Resources{CPUs: mostTrainings, Memory: mostTrainings*t.Memory(training.Or(t.BatchSize, 16)) + t.Held()}
 }
 
 // mostTrainings is how many networks a search trains at the same time.
@@ -312,15 +312,18 @@ func (d *data) close(out *stages.Output) {
 	if o == nil {
 		return
 	}
-	if o.journal != nil {
-		_ = o.journal.Close() // every line was synced
-	}
 	diverged := 0
 	for _, values := range o.data.searched {
 		for _, v := range values {
 			if math.IsInf(v, 1) {
 				diverged++
 			}
+		}
+	}
+	if o.journal != nil {
+		_ = o.journal.Close() // every line was synced
+		if int64(diverged) == o.done {
+			_ = os.Remove(o.journal.Name()) // nothing to go on with
 		}
 	}
 	if diverged > 0 {

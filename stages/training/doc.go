@@ -6,8 +6,9 @@
 //
 // Data reach training as a folder: arrays as .npy files, samples along the first
 // axis, and dataset.json, which says what they are (see Description). Kinds under
-// `dataset` give such folders; so can a `command "run"` that writes them with NumPy,
-// and path() to a folder of one's own. Shapes, splits, targets or labels,
+// `dataset` give such folders, and preprocess "arrays" makes one of plain arrays; so
+// can a `command "run"` that writes them with NumPy, and path() to a folder of one's
+// own. Shapes, splits, targets or labels,
 // normalisation, loss and metric are the data's, so that every kind that trains
 // treats them alike.
 //

@@ -43,6 +43,10 @@ type DataOptions struct {
 	Data stages.File `attr:"data,key" doc:"Folder of arrays with dataset.json, such as dataset.NAME.data."`
 }
 
+// Held is the memory that data take: as the files have them, prepared, and what is
+// between the two.
+func (d *DataOptions) Held() int64 { return 3 * d.Data.Size }
+
 // Problems collects what is wrong with a block.
 type Problems []stages.Problem
 

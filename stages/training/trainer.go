@@ -109,6 +109,9 @@ func (t *Trainer) Train(ctx context.Context, engine nn.Engine, task *Task, step 
 	}
 	result, err := engine.Train(ctx, job, nn.Hooks{Step: func(done, _ int) { step(done) }})
 	if err != nil {
+		if diverged := new(nn.DivergedError); errors.As(err, &diverged) {
+			err = errors.Join(err, t.Forget(task.Name)) // the same would come of it again
+		}
 		return nil, explained(err)
 	}
 	out := &Trained{Result: result}
