@@ -8,4 +8,6 @@ import (
 )
 
 // Kinds are the kinds of this keyword.
-func Kinds() []*stages.Kind { return []*stages.Kind{arrays.Kind, benchmarktable.Kind, zerocostproxies.Kind} }
+func Kinds() []*stages.Kind {
+	return []*stages.Kind{arrays.Kind, benchmarktable.Kind, zerocostproxies.Kind}
+}
