@@ -72,10 +72,12 @@ func (s *Store) PushMissing(ctx context.Context, from *cache.Local, items []Item
 	return out, err
 }
 
-// Published is which entries of some keys are there, or were a moment ago.
+// Published is which entries of some keys are there, or were a moment ago, and
+// what trash/ held while that was looked at.
 type Published struct {
 	at     time.Time
 	byName map[string]info
+	trash  trashState
 }
 
 // has reports whether an entry is there.
@@ -94,14 +96,19 @@ func (s *Store) Published(ctx context.Context, keys []cache.Key) (*Published, er
 	for i, k := range keys {
 		prefixes[i] = keyPrefix(k)
 	}
-	found, err := s.scan(ctx, prefixes)
-	if err != nil {
-		return nil, err
-	}
-	for _, i := range found {
-		p.byName[i.name] = i
-	}
-	return p, nil
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		p.trash, err = s.trashNow(ctx)
+		return err
+	})
+	g.Go(func() error {
+		found, err := s.scan(ctx, prefixes)
+		for _, i := range found {
+			p.byName[i.name] = i
+		}
+		return err
+	})
+	return p, g.Wait()
 }
 
 func keysOf(items []Item) []cache.Key {
@@ -136,13 +143,19 @@ type push struct {
 // is due can mean it. But a collection may be deleting just now what was condemned
 // before, with a request that it repeats, or that is on its way. So trash/ must be
 // the same before and after.
-func (p *push) settle(ctx context.Context) error {
+//
+// The first look may be at what was listed while trash/ was. That is early enough
+// for what is young, since whatever could delete it has its marker there already,
+// but not for old entries: they are looked at again.
+func (p *push) settle(ctx context.Context) (err error) {
 	const rounds = 8
-	before, err := p.trashNow(ctx)
-	for range rounds {
-		if err != nil {
+	if p.there == nil {
+		if p.there, err = p.Published(ctx, keysOf(p.items)); err != nil {
 			return err
 		}
+	}
+	before, early := p.there.trash, true
+	for range rounds {
 		if err := p.look(ctx); err != nil {
 			return err
 		}
@@ -150,7 +163,7 @@ func (p *push) settle(ctx context.Context) error {
 		if len(p.missing)+len(p.old) == 0 {
 			return nil
 		}
-		if !before.deleting {
+		if !before.deleting && !(early && p.oldEntries()) {
 			kept, err := p.keep(ctx, before)
 			if err != nil {
 				return err
@@ -160,9 +173,22 @@ func (p *push) settle(ctx context.Context) error {
 				return nil
 			}
 		}
-		before, err = p.awaitCollection(ctx)
+		early = false
+		if before, err = p.awaitCollection(ctx); err != nil {
+			return err
+		}
 	}
 	return fmt.Errorf("after %d attempts, what is to be published was not all there at one time: either a collection of garbage keeps deleting, or the server is too slow for the team cache's grace of %s", rounds, p.grace)
+}
+
+// oldEntries reports whether an old entry is relied upon.
+func (p *push) oldEntries() bool {
+	for name := range p.old {
+		if strings.HasPrefix(name, entriesPrefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // look finds what is not there yet and uploads its content.
