@@ -361,7 +361,7 @@ func TestStopAfterEachRequest(t *testing.T) {
 	}
 	n, step := 1, 16
 	if heavy() {
-		step = 1
+		step = 3
 	}
 	for done := false; !done; n += step {
 		c := config(t, direct)
