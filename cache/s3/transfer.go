@@ -160,7 +160,7 @@ func (p *push) settle(ctx context.Context) (err error) {
 			return err
 		}
 		p.at("push-looked")
-		if len(p.missing)+len(p.old) == 0 {
+		if len(p.missing)+len(p.old) == 0 && !before.deleting {
 			return nil
 		}
 		if !before.deleting && !(early && p.oldEntries()) {
