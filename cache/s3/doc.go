@@ -13,7 +13,7 @@
 //	store.json                        format, random ID (the scope of signatures), time of creation
 //	blobs/ab/<sha256>                 one large blob: header, then raw or zstd bytes, as in a local store
 //	packs/ab/<sha256>                 many small blobs, then their index; named by the digest of the whole
-//	entries/<key>/<signer>/<sha256>   one result each, append-only
+//	entries/<key>/<signer>.<sha256>   one result each, append-only
 //	refs/<name>                       roots of garbage collection
 //	trash/<id>                        tombstones of garbage collection
 //	lease/gc                          who collects garbage just now

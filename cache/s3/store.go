@@ -19,7 +19,7 @@ import (
 )
 
 // FormatVersion is the version of the layout in the bucket.
-const FormatVersion = 1
+const FormatVersion = 2
 
 const storeName = "store.json"
 
@@ -212,12 +212,14 @@ func packName(d cache.Digest) string {
 // unsigned stands for no signer: readers take no entry from there.
 const unsigned = "-"
 
+// entryName has no folder for the signer: a server that keeps objects as files
+// lists a key's entries in two thirds of the time without.
 func entryName(e cache.StoredEntry) string {
 	signer := e.Signer
 	if signer == "" {
 		signer = unsigned
 	}
-	return keyPrefix(e.Key) + signer + "/" + e.Digest.String()
+	return keyPrefix(e.Key) + signer + "." + e.Digest.String()
 }
 
 const entriesPrefix = "entries/"
@@ -225,16 +227,17 @@ const entriesPrefix = "entries/"
 func keyPrefix(k cache.Key) string { return entriesPrefix + k.String() + "/" }
 
 // parseEntryName reads what entryName wrote. What no key can be called is no
-// signer: who writes to the bucket can make folders of any name.
+// signer: who writes to the bucket can make objects of any name.
 func parseEntryName(name string) (e cache.StoredEntry, ok bool) {
 	rest, found := strings.CutPrefix(name, entriesPrefix)
-	parts := strings.Split(rest, "/")
-	if !found || len(parts) != 3 {
+	folder, base, nested := strings.Cut(rest, "/")
+	dot := strings.LastIndexByte(base, '.') // names of keys have dots, too
+	if !found || !nested || dot < 0 {
 		return e, false
 	}
-	key, err1 := cache.ParseKey(parts[0])
-	digest, err2 := cache.ParseDigest(parts[2])
-	e = cache.StoredEntry{Key: key, Signer: parts[1], Digest: digest}
+	key, err1 := cache.ParseKey(folder)
+	digest, err2 := cache.ParseDigest(base[dot+1:])
+	e = cache.StoredEntry{Key: key, Signer: base[:dot], Digest: digest}
 	named := cache.CheckKeyName(e.Signer) == nil
 	if e.Signer == unsigned {
 		e.Signer, named = "", true

@@ -74,7 +74,7 @@ func (m member) sealed(t *testing.T, n int) (cache.StoredEntry, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, "entries/" + e.Key.String() + "/" + e.Signer + "/" + e.Digest.String()
+	return e, "entries/" + e.Key.String() + "/" + e.Signer + "." + e.Digest.String()
 }
 
 // TestAll: everything goes up and comes down, on a second time nothing moves, and
@@ -160,8 +160,8 @@ func (m member) spoil(t *testing.T, server *s3test.Server, bucket string, small 
 	if err != nil {
 		t.Fatal(err)
 	}
-	put("entries/"+entry.Key.String()+"/alice-1/"+forged.Digest.String(), forged.Data)
-	put("entries/"+entry.Key.String()+"/-/"+own.Digest.String(), own.Data)
+	put("entries/"+entry.Key.String()+"/alice-1."+forged.Digest.String(), forged.Data)
+	put("entries/"+entry.Key.String()+"/-."+own.Digest.String(), own.Data)
 	_, last, _, err := m.Local.Own(t.Context(), key(small+2))
 	if err != nil {
 		t.Fatal(err)

@@ -211,7 +211,7 @@ func TestHintsAreNoProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := "entries/" + key(1).String() + "/alice-1/" + sealed.Digest.String()
+	name := "entries/" + key(1).String() + "/alice-1." + sealed.Digest.String()
 	if err := server.Client(t).RemoveObject(t.Context(), bucket, name, removeOptions); err != nil {
 		t.Fatal(err)
 	}
