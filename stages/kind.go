@@ -22,6 +22,9 @@ type Kind struct {
 	Doc        string
 	Attributes []Attribute // sorted by name
 
+	// Outputs says what each output is, by its name; for the reference.
+	Outputs map[string]string
+
 	// Reproducible says that equal keys give equal bytes. Where false,
 	// `verify` compares metrics instead of digests.
 	Reproducible bool
@@ -46,6 +49,7 @@ type Attribute struct {
 	Lower     bool // a string whose case does not matter: lower-cased before it reaches a key or a run
 	Nodes     bool // a list of references to nodes: evaluated to a list of addresses (strings)
 	Doc       string
+	Fields    []Attribute // of an object, or of each object in a list or map
 
 	field []int // index of the struct's field
 }

@@ -102,7 +102,7 @@ func attributeOf(tag string, f reflect.StructField) Attribute {
 	if a.Nodes {
 		a.Type = cty.List(cty.String)
 	} else {
-		a.Type = typeOf(f.Type)
+		a.Type, a.Fields = typeOf(f.Type), fieldsOf(f.Type)
 	}
 	if d, ok := f.Tag.Lookup("default"); ok {
 		v, err := DecodeJSON(json.RawMessage(d), a.Type)
@@ -148,6 +148,17 @@ func typeOf(t reflect.Type) cty.Type {
 		return objectTypeOf(t)
 	}
 	panic("stages: no attribute type for " + t.String())
+}
+
+// fieldsOf are the fields of an object, or of the objects in a list or map.
+func fieldsOf(t reflect.Type) []Attribute {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == typeFile || t == typeTable || t == typeValue {
+		return nil
+	}
+	return attributesOf(t.Name(), t)
 }
 
 func objectTypeOf(t reflect.Type) cty.Type {

@@ -45,6 +45,16 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "Does a search find better architectures than random sampling? Mean ranks, differences of regret with intervals over runs, " +
 		"permutation tests, and the curves of incumbents (after NATS-Bench, section 5).",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"mean_rank": "By algorithm: its rank, averaged over tasks.",
+		"rank":      "By task and algorithm: mean rank over runs, 1 the best.",
+		"regret":    "By task and algorithm: mean regret over runs.",
+		"cost":      "By task and algorithm: mean cost of a run.",
+		"gain":      "By task and algorithm: what it has over the reference, with wins and p.",
+		"optimum":   "By task: the best of the table.",
+		"runs":      "Runs of each search.",
+		"figure":    "Curves of incumbents and mean ranks.",
+	},
 })
 
 // gainType is a difference from the reference: with interval, two-sided p of the

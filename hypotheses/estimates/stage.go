@@ -31,6 +31,9 @@ type Estimate struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "estimates", Version: 1, Reproducible: true,
 	Doc: "Numbers of other nodes, put together so that expect blocks can judge them.",
+	Outputs: map[string]string{
+		"values": "By name: the numbers, as estimates.",
+	},
 })
 
 // OutputTypes implements stages.Stage.

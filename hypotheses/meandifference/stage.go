@@ -28,6 +28,14 @@ type Stage struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "mean_difference", Version: 1, Reproducible: true,
 	Doc: "Do two independent groups of values differ in their means? Welch's interval, the permutation test, and a figure of all values.",
+	Outputs: map[string]string{
+		"difference":  "First mean less second mean, with p of the permutation test.",
+		"first_mean":  "Mean of the first group.",
+		"second_mean": "Mean of the second group.",
+		"splits":      "How many splits into two groups were looked at.",
+		"exact":       "Whether those were all.",
+		"figure":      "All values, by group.",
+	},
 })
 
 // differenceType is mean(first) - mean(second): with interval, two-sided p, and

@@ -37,6 +37,19 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "Which operations matter on which task? Importance of each operation on the edges of the best architectures, distances between tasks, " +
 		"readings as useful or redundant, and the box plots (NAS-Bench-360, section 5.2 and Figure 4).",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"importance":            "By task and operation: quartiles, whiskers and mean of its importances.",
+		"distance":              "By task and other task: mean Wasserstein-1 distance of scaled importances.",
+		"reading":               "By task, operation and rule: useful or redundant.",
+		"useful_on":             "By rule and operation: on how many tasks it is useful.",
+		"universally_useful":    "By rule: how many operations are useful on all tasks.",
+		"universally_redundant": "By rule: how many are redundant on all.",
+		"best":                  "By task: the best architecture.",
+		"architectures":         "How many have all values.",
+		"top":                   "How many are the top.",
+		"left_out":              "How many lack a value, or an alternative.",
+		"figure":                "Box plots, as in Figure 4.",
+	},
 })
 
 // rules are the two ways to read a box against the noise band.

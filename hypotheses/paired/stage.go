@@ -29,6 +29,14 @@ type Stage struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "paired", Version: 1, Reproducible: true,
 	Doc: "Is the first value of each pair lower than the second, on average? Exact one-sided sign-flip test, Student's interval of the mean difference, and a figure of all pairs.",
+	Outputs: map[string]string{
+		"difference":  "Mean of first less second, with p.",
+		"lower":       "In how many pairs the first is lower.",
+		"equal":       "In how many they are equal.",
+		"assignments": "How many assignments of signs were looked at.",
+		"exact":       "Whether those were all.",
+		"figure":      "All pairs.",
+	},
 })
 
 // differenceType is the mean of first - second: with interval, one-sided p that it

@@ -34,6 +34,25 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "Do architectures keep their ranks from one task to others? Spearman's rho and Kendall's tau-b with class-clustered intervals, " +
 		"overlap of the tops, noise ceilings, best cells, and the rank scatter (NAS-Bench-360, section 5.2 and Figure 3).",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"spearman":           "By task: Spearman's rho with the task `from`.",
+		"spearman_raw":       "The same, of values as they are.",
+		"spearman_unique":    "The same, of unique cells.",
+		"spearman_best_half": "The same, of the best half by `from`.",
+		"kendall":            "By task: Kendall's tau-b.",
+		"kendall_raw":        "The same, of values as they are.",
+		"kendall_unique":     "The same, of unique cells.",
+		"pairwise":           "By task and other task: Spearman's rho.",
+		"pairwise_kendall":   "By task and other task: Kendall's tau-b.",
+		"overlap":            "By task and share: how many of the tops are the same, and p.",
+		"noise_ceiling":      "By task: rho between isomorphic cells.",
+		"best":               "By task: the best architecture, and its ranks elsewhere.",
+		"architectures":      "How many have all values.",
+		"classes":            "Their isomorphism classes.",
+		"left_out":           "How many lack a value.",
+		"ranks":              "A row an architecture: its rank on each task.",
+		"figure":             "Rank scatter, as in Figure 3.",
+	},
 })
 
 // correlations are the outputs with a correlation for each task of `to`.

@@ -47,7 +47,7 @@ func explainCall(d *hcl.Diagnostic, f *failedCall) {
 			fn = known
 		}
 	}
-	usage := fmt.Sprintf("It is written %s.", signature(f.call.Name, fn))
+	usage := fmt.Sprintf("It is written %s.", functions.Signature(f.call.Name, fn))
 	switch d.Summary {
 	case "Not enough function arguments":
 		d.Summary = "Missing argument of a function"
@@ -179,21 +179,6 @@ func parameter(f function.Function, i int) *function.Parameter {
 		return &params[i]
 	}
 	return f.VarParam()
-}
-
-// signature writes how a function is called: join(separator, lists...).
-func signature(name string, f function.Function) string {
-	if name == "range" {
-		return "range(end), range(start, end) or range(start, end, step)"
-	}
-	var names []string
-	for _, p := range f.Params() {
-		names = append(names, p.Name)
-	}
-	if p := f.VarParam(); p != nil {
-		names = append(names, p.Name+", ...")
-	}
-	return name + "(" + strings.Join(names, ", ") + ")"
 }
 
 func ordinal(i int) string {

@@ -37,6 +37,24 @@ func outputTypes() map[string]cty.Type {
 	}
 }
 
+// outputDocs say what they are.
+func outputDocs() map[string]string {
+	return map[string]string{
+		"test":       "The metric on the split test: mean over seeds.",
+		"validation": "The metric on the split validation after the last epoch: mean over seeds.",
+		"errors":     "The metric on the split test, by seed.",
+		"results":    "A row a seed: metrics after the last epoch.",
+		"history":    "A row an epoch of a seed.",
+		"weights":    "Folder with the weights of each seed, safetensors.",
+		"examples":   "Predictions of some samples of the split test.",
+		"curves":     "Loss and metric over epochs.",
+		"fields":     "Some predictions beside their targets, drawn, where they are fields.",
+		"recipe":     "How the network was trained, defaults filled in.",
+		"parameters": "How many there are.",
+		"macs":       "Multiply-accumulates of a sample.",
+	}
+}
+
 // publish sets the outputs.
 func (r *retraining) publish(out *stages.Output) error {
 	macs, err := r.network.MultiplyAccumulates()

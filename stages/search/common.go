@@ -353,6 +353,13 @@ func number(v cty.Value) float64 {
 	return f
 }
 
+// withDocs adds what a kind's own outputs are to the common ones.
+func withDocs(own map[string]string) map[string]string {
+	docs := commonDocs()
+	maps.Copy(docs, own)
+	return docs
+}
+
 // withTypes adds a kind's own outputs to the common ones.
 func withTypes(own map[string]cty.Type) map[string]cty.Type {
 	types := commonTypes()

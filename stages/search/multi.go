@@ -17,7 +17,8 @@ type Hyperband struct{ Multi }
 var hyperband = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[Hyperband](stages.Kind{
 		Block: "search", Type: "hyperband", Version: 1, Reproducible: true, Resumes: true,
-		Doc: "Hyperband (Li et al., JMLR 2018): brackets of successive halving over the epochs that the table has. Nothing is resumed: a promoted architecture pays its epochs in full.",
+		Doc:     "Hyperband (Li et al., JMLR 2018): brackets of successive halving over the epochs that the table has. Nothing is resumed: a promoted architecture pays its epochs in full.",
+		Outputs: commonDocs(),
 	})
 })
 
@@ -38,7 +39,8 @@ type ASHA struct{ Multi }
 var asha = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[ASHA](stages.Kind{
 		Block: "search", Type: "asha", Version: 1, Reproducible: true, Resumes: true,
-		Doc: "Asynchronous successive halving (Li et al., MLSys 2020) with one worker, over the epochs that the table has. Nothing is resumed.",
+		Doc:     "Asynchronous successive halving (Li et al., MLSys 2020) with one worker, over the epochs that the table has. Nothing is resumed.",
+		Outputs: commonDocs(),
 	})
 })
 
@@ -67,6 +69,7 @@ var bohb = sync.OnceValue(func() *stages.Kind {
 		Block: "search", Type: "bohb", Version: 1, Reproducible: true, Resumes: true,
 		Doc: "BOHB (Falkner et al., ICML 2018) with the options of NATS-Bench: Hyperband that draws from kernel density estimates of good and bad architectures. " +
 			"Until 14 architectures have been evaluated with the same epochs there is no estimate, and it is Hyperband.",
+		Outputs: commonDocs(),
 	})
 })
 

@@ -44,6 +44,19 @@ func commonTypes() map[string]cty.Type {
 	}
 }
 
+// commonDocs say what they are.
+func commonDocs() map[string]string {
+	return map[string]string{
+		"best":      "The best that a run returned, by what was searched.",
+		"optimum":   "The best of the table; null where networks are trained.",
+		"final":     "What the runs returned, by the reported column: mean over runs.",
+		"regret":    "Distance of that from the optimum: mean over runs.",
+		"history":   "A row an evaluation.",
+		"incumbent": "The curve of incumbents: by cost, mean over runs with its interval.",
+		"results":   "A row a run: what it returned, and what that cost.",
+	}
+}
+
 // execute makes the runs and tells of progress.
 func (c *Common) execute(ctx context.Context, in *stages.Input, plan algorithm.Plan) ([]*algorithm.Run, error) {
 	plan.Budget, plan.Seed, plan.First, plan.Runs, plan.Workers = float64(c.Budget), c.Seed, c.FirstRun, c.Runs, in.CPUs

@@ -46,7 +46,8 @@ type Random struct {
 var random = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[Random](stages.Kind{
 		Block: "search", Type: "random", Version: 1, Reproducible: true, Resumes: true,
-		Doc: "Random search: uniformly drawn architectures. What any other search has to beat.",
+		Doc:     "Random search: uniformly drawn architectures. What any other search has to beat.",
+		Outputs: commonDocs(),
 	})
 })
 
@@ -77,7 +78,8 @@ type Evolution struct {
 var evolution = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[Evolution](stages.Kind{
 		Block: "search", Type: "regularized_evolution", Version: 1, Reproducible: true, Resumes: true,
-		Doc: "Regularized evolution (Real et al., AAAI 2019) by the protocol of NATS-Bench: a child is the best of a few members with one operation changed.",
+		Doc:     "Regularized evolution (Real et al., AAAI 2019) by the protocol of NATS-Bench: a child is the best of a few members with one operation changed.",
+		Outputs: commonDocs(),
 	})
 })
 
@@ -103,7 +105,8 @@ type LocalSearch struct{ Single }
 var localSearch = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[LocalSearch](stages.Kind{
 		Block: "search", Type: "local_search", Version: 1, Reproducible: true, Resumes: true,
-		Doc: "Local search (White et al., UAI 2021): evaluates all 24 neighbours, moves to the best, starts again at a local optimum. No architecture is paid for twice in a run.",
+		Doc:     "Local search (White et al., UAI 2021): evaluates all 24 neighbours, moves to the best, starts again at a local optimum. No architecture is paid for twice in a run.",
+		Outputs: commonDocs(),
 	})
 })
 
@@ -132,7 +135,8 @@ type Reinforce struct {
 var reinforce = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[Reinforce](stages.Kind{
 		Block: "search", Type: "reinforce", Version: 1, Reproducible: true, Resumes: true,
-		Doc: "REINFORCE (Williams, 1992) by the protocol of NATS-Bench: a softmax an edge, trained by Adam on the reward above a moving baseline. Returns the best architecture seen.",
+		Doc:     "REINFORCE (Williams, 1992) by the protocol of NATS-Bench: a softmax an edge, trained by Adam on the reward above a moving baseline. Returns the best architecture seen.",
+		Outputs: commonDocs(),
 	})
 })
 
@@ -168,6 +172,7 @@ var bananas = sync.OnceValue(func() *stages.Kind {
 		Block: "search", Type: "bananas", Version: 1, Reproducible: true, Resumes: true,
 		Doc: "Bayesian optimisation in the manner of BANANAS (White et al., AAAI 2021): path encoding, mutants of the best, ITS or UCB. " +
 			"The predictor is a Gaussian process and not the paper's ensemble of networks.",
+		Outputs: commonDocs(),
 	})
 })
 

@@ -3,6 +3,7 @@ package functions
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -223,7 +224,8 @@ func toFunc(f function.Function, want cty.Type) function.Function {
 	p := f.Params()[0]
 	p.AllowMarked, p.AllowUnknown = true, true
 	return function.New(&function.Spec{
-		Params: []function.Parameter{p},
+		Description: "Converts the given value to a " + strings.TrimSuffix(want.FriendlyName(), " of any single type") + ", or raises an error if that conversion is impossible.",
+		Params:      []function.Parameter{p},
 		Type: func(args []cty.Value) (cty.Type, error) {
 			v, err := Toward(args[0], want)
 			if err != nil {

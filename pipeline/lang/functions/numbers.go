@@ -11,7 +11,7 @@ import (
 // powFunc and logFunc are those of cty, except that a result that is no number
 // is an error, not a panic, and a power too large for a float64 is one, too.
 var (
-	powFunc = numeric("num", "power", func(num, power float64) (float64, error) {
+	powFunc = numeric("A number to the given power.", "num", "power", func(num, power float64) (float64, error) {
 		v := math.Pow(num, power)
 		switch {
 		case math.IsNaN(v):
@@ -21,7 +21,7 @@ var (
 		}
 		return v, nil
 	})
-	logFunc = numeric("num", "base", func(num, base float64) (float64, error) {
+	logFunc = numeric("The logarithm of a number to the given base.", "num", "base", func(num, base float64) (float64, error) {
 		v := math.Log(num) / math.Log(base)
 		if math.IsNaN(v) {
 			return v, errors.New("the result is not a number: a logarithm needs a number that is not negative, and a positive base other than 1")
@@ -30,8 +30,9 @@ var (
 	})
 )
 
-func numeric(first, second string, f func(a, b float64) (float64, error)) function.Function {
+func numeric(description, first, second string, f func(a, b float64) (float64, error)) function.Function {
 	return function.New(&function.Spec{
+		Description:  description,
 		Params:       []function.Parameter{{Name: first, Type: cty.Number}, {Name: second, Type: cty.Number}},
 		Type:         function.StaticReturnType(cty.Number),
 		RefineResult: func(b *cty.RefinementBuilder) *cty.RefinementBuilder { return b.NotNull() },

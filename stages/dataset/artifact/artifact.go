@@ -16,6 +16,11 @@ import (
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "dataset", Type: "artifact", Version: 1, Reproducible: true,
 	Doc: "An output of another experiment's node, found by a tag (nbpipe cache tag).",
+	Outputs: map[string]string{
+		"file":  "The output, where it is a file or folder; else null.",
+		"table": "The output, where it is a table; else null.",
+		"value": "The output, where it is a value; else null.",
+	},
 })
 
 // Stage is one artifact.

@@ -35,6 +35,12 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "Darcy flow, made from a seed: coefficients of 12 and 3 by a Gaussian random field, and the solutions u of -div(a grad u) = 1 " +
 		"on the unit square, u = 0 on its border. Arrays in NumPy's format. Computed, not fetched.",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"data":        "Folder with the arrays and dataset.json, which says what they are: for training.",
+		"coefficient": "The coefficients a, float32 of shape (samples, height, width), .npy.",
+		"solution":    "The solutions u, of the same shape.",
+		"description": "What dataset.json says.",
+	},
 })
 
 // OutputTypes implements stages.Stage.

@@ -23,6 +23,11 @@ type Stage struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "dataset", Type: "drawn_cells", Version: 1, Reproducible: true,
 	Doc: "Cells of NAS-Bench-201 drawn uniformly, and pairs of cells that differ in the operation on one edge. Computed, not fetched.",
+	Outputs: map[string]string{
+		"architectures": "The cells, |op~0|+|op~0|op~1|+|op~0|op~1|op~2|.",
+		"indices":       "Their numbers in NAS-Bench-201.",
+		"pairs":         "Pairs of cells that differ in one edge.",
+	},
 })
 
 var pairType = cty.Object(map[string]cty.Type{"first": cty.String, "second": cty.String, "edge": cty.String})

@@ -22,6 +22,11 @@ import (
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "dataset", Type: "fetch", Version: 1, Reproducible: true,
 	Doc: "Fetches a file by URL, checks its SHA-256, and unpacks it if asked to.",
+	Outputs: map[string]string{
+		"file":   "The download, or what was unpacked from it.",
+		"sha256": "SHA-256 of the download, hexadecimal.",
+		"size":   "Bytes of the download.",
+	},
 })
 
 // Stage is one fetch.

@@ -29,6 +29,13 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "The cell space of NAS-Bench-201 as a table: number, notation, isomorphism class, parameters and multiply-accumulates of all 15,625 cells " +
 		"in a skeleton. Computed, not fetched.",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"table":          "A row an architecture.",
+		"architectures":  "How many there are.",
+		"classes":        "Isomorphism classes by the definition of NAS-Bench-201.",
+		"strict_classes": "Isomorphism classes with zeros removed.",
+		"unreachable":    "Cells without a path from input to output.",
+	},
 })
 
 // OutputTypes implements stages.Stage.

@@ -43,6 +43,10 @@ type Normalisation struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "arrays", Version: 1, Reproducible: true,
 	Doc: "Arrays in NumPy's format, one file a split, as data that networks are trained on: a folder with dataset.json, which says what they are.",
+	Outputs: map[string]string{
+		"data":    "Folder with the arrays and dataset.json: for training.",
+		"samples": "How many samples there are, all splits together.",
+	},
 })
 
 // OutputTypes implements stages.Stage.

@@ -47,6 +47,12 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "A published file of measurements as a table: columns selected and renamed, rows filtered, accuracies turned into errors, " +
 		"other tables joined on the architecture.",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"table":    "A row an architecture, sorted by its number.",
+		"rows":     "How many rows there are.",
+		"left_out": "How many rows were filtered out.",
+		"columns":  "Names of the columns.",
+	},
 })
 
 // OutputTypes implements stages.Stage.

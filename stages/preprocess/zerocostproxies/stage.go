@@ -40,6 +40,13 @@ var Kind = stages.Define[Stage](stages.Kind{
 		"Members of an isomorphism class have their representative's score, undefined scores rank worst.",
 	Reproducible: true,
 	Resumes:      true,
+	Outputs: map[string]string{
+		"table":     "A row an architecture, a column a proxy; what is undefined is null.",
+		"rows":      "How many rows there are.",
+		"scored":    "How many architectures were scored: one a class stands for the others.",
+		"undefined": "By proxy, how many scores are undefined.",
+		"variant":   "By proxy, which definition was used.",
+	},
 })
 
 // OutputTypes implements stages.Stage.

@@ -29,6 +29,12 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "One self-contained HTML page: verdicts beside the printed claims, a section per hypothesis with its figures and numbers, " +
 		"data sources, keys and how to run it again. Needs no network and no script.",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"page":           "The page: one file that needs no other.",
+		"reproduced":     "How many expectations hold.",
+		"not_reproduced": "How many do not.",
+		"inconclusive":   "How many are open.",
+	},
 })
 
 // OutputTypes implements stages.Stage.
