@@ -58,6 +58,7 @@ type group struct {
 	Address     string
 	Name        string // address without the block keyword
 	Kind        string
+	Question    string // the description's first sentence
 	Description []string
 	Tally       tally
 	Verdicts    []verdictView
@@ -119,6 +120,7 @@ func buildGroup(ctx context.Context, h stages.NodeInfo, i int, e *embedder, used
 		Blocks: blocks(h.Outputs),
 	}
 	_, g.Name, _ = strings.Cut(g.Address, ".")
+	g.Question = question(g)
 	for j, v := range h.Verdicts {
 		g.Tally.count(v.Outcome)
 		g.Verdicts = append(g.Verdicts, viewVerdict(v, fmt.Sprintf("v-%d-%d", i+1, j+1), g.Anchor))
@@ -137,6 +139,18 @@ func buildGroup(ctx context.Context, h stages.NodeInfo, i int, e *embedder, used
 		g.Figures = append(g.Figures, f)
 	}
 	return g, nil
+}
+
+// question is what the summary calls a hypothesis: the first paragraph of its
+// description up to its first question mark, or whole; else its name.
+func question(g group) string {
+	if len(g.Description) == 0 {
+		return g.Name
+	}
+	if asked, _, ok := strings.Cut(g.Description[0], "?"); ok {
+		return asked + "?"
+	}
+	return g.Description[0]
 }
 
 // addFigures embeds what the attribute names, unless a hypothesis' section

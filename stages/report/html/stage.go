@@ -25,8 +25,8 @@ type Stage struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block:   "report",
 	Type:    "html",
-	Version: 2,
-	Doc: "One self-contained HTML page: verdicts beside the printed claims, a section per hypothesis with its figures and numbers, " +
+	Version: 3,
+	Doc: "One self-contained HTML page: a summary, a page per hypothesis with its figures, the verdicts beside the printed claims and the numbers, " +
 		"data sources, keys and how to run it again. Needs no network and no script.",
 	Reproducible: true,
 	Outputs: map[string]string{
