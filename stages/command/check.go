@@ -238,37 +238,54 @@ func toolName(program string) string {
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
+// outputs checks what the command is to make: files, folders, and files of values.
 func (c *checker) outputs() {
-	v, ok := c.attrs["outputs"]
-	if !ok || v.IsNull() || !v.IsKnown() {
+	if !c.settled("outputs") || !c.settled("values") {
 		return
 	}
-	paths := map[string]string{}
-	some := false
-	eachElement(v, func(name string, e cty.Value) {
-		some = true
-		if !identifier.MatchString(name) {
-			c.add("outputs", "An output's name is no identifier", "%q cannot be referred to as command.NAME.%s: use letters, digits and underscores.", name, name)
-		}
-		if e.IsNull() {
-			c.add("outputs", "An output has no path", "The output %q is null; give the path that the command writes to.", name)
-		}
-		declared, ok := text(e)
-		if !ok {
-			return
-		}
-		if detail := outputProblem(declared); detail != "" {
-			c.add("outputs", "An output's path is wrong", "The output %q is %q: %s. It is a path in the command's working folder, such as \"out.csv\" or \"plots/\".", name, declared, detail)
-		}
-		rel, _ := outputPath(declared)
-		if other, twice := paths[rel]; twice {
-			c.add("outputs", "Two outputs have one path", "%q and %q both are %q.", other, name, rel)
-		}
-		paths[rel] = name
-	})
-	if !some {
-		c.add("outputs", "The command has no outputs", "What it makes is dropped unless it is declared: outputs = { result = \"result.csv\" }.")
+	names, paths := map[string]bool{}, map[string]string{}
+	for _, attribute := range []string{"outputs", "values"} {
+		eachElement(c.attrs[attribute], func(name string, e cty.Value) {
+			if names[name] {
+				c.add(attribute, "Two outputs have one name", "%q is in outputs and in values.", name)
+			}
+			names[name] = true
+			c.output(attribute, name, e, paths)
+		})
 	}
+	if len(names) == 0 {
+		c.add("outputs", "The command has no outputs", "What it makes is dropped unless it is declared: outputs = { result = \"result.csv\" }, or values = { effect = \"effect.json\" }.")
+	}
+}
+
+// settled reports whether it is known what an attribute names.
+func (c *checker) settled(attribute string) bool {
+	v, ok := c.attrs[attribute]
+	return !ok || v.IsNull() || v.IsKnown()
+}
+
+func (c *checker) output(attribute, name string, e cty.Value, paths map[string]string) {
+	if !identifier.MatchString(name) {
+		c.add(attribute, "An output's name is no identifier", "%q cannot be referred to as command.NAME.%s: use letters, digits and underscores.", name, name)
+	}
+	if e.IsNull() {
+		c.add(attribute, "An output has no path", "The output %q is null; give the path that the command writes to.", name)
+	}
+	declared, ok := text(e)
+	if !ok {
+		return
+	}
+	if detail := outputProblem(declared); detail != "" {
+		c.add(attribute, "An output's path is wrong", "The output %q is %q: %s. It is a path in the command's working folder, such as \"out.csv\" or \"plots/\".", name, declared, detail)
+	}
+	rel, folder := outputPath(declared)
+	if folder && attribute == "values" {
+		c.add(attribute, "A value's path is wrong", "%q is a folder; values are read from a JSON file, such as \"effect.json\".", declared)
+	}
+	if other, twice := paths[rel]; twice {
+		c.add(attribute, "Two outputs have one path", "%q and %q both are %q.", other, name, rel)
+	}
+	paths[rel] = name
 }
 
 func outputProblem(declared string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -25,7 +26,8 @@ type Stage struct {
 	Argv            []string            `attr:"argv,key,optional" doc:"The program and its arguments."`
 	Script          string              `attr:"script,key,optional" doc:"A shell script, run by sh -eu, in place of argv."`
 	Inputs          cty.Value           `attr:"inputs,key,optional" doc:"Name to file, folder or table, or to a list or map of them: visible read-only at in/NAME."`
-	Outputs         map[string]string   `attr:"outputs,key" doc:"Name to path of a file or folder that the command makes."`
+	Outputs         map[string]string   `attr:"outputs,key,optional" doc:"Name to path of a file or folder that the command makes."`
+	Values          map[string]string   `attr:"values,key,optional" doc:"Name to path of a JSON file that the command makes: what it holds, a number or an object of numbers, say, becomes an output that other nodes and expect blocks can use."`
 	Environment     map[string]string   `attr:"environment,key,optional" doc:"Variables to set."`
 	PassEnvironment []string            `attr:"pass_environment,key,optional" doc:"Names of variables to pass on from nbpipe's own environment. Their values are not part of the key."`
 	Secrets         map[string]string   `attr:"secrets,optional,sensitive" doc:"Variables to set that are secret: part of no key, masked in the log."`
@@ -41,10 +43,12 @@ type Stage struct {
 // stopped should still end while somebody watches.
 const defaultGrace = 10 * time.Second
 
-// OutputTypes implements stages.Stage: one file for each declared output.
+// OutputTypes implements stages.Stage: one file for each declared output, and
+// whatever the JSON of a value says.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	types := map[string]cty.Type{}
 	eachElement(attrs["outputs"], func(name string, _ cty.Value) { types[name] = stages.FileType })
+	eachElement(attrs["values"], func(name string, _ cty.Value) { types[name] = cty.DynamicPseudoType })
 	return types
 }
 
@@ -59,7 +63,7 @@ func (s *Stage) Probes() map[string]stages.Probe {
 
 // Run implements stages.Stage.
 func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) (err error) {
-	r := &runner{s: s, in: in, out: out, work: filepath.Join(in.Scratch, "work")}
+	r := &runner{s: s, in: in, out: out, work: filepath.Join(in.Scratch, "work"), declared: s.declared()}
 	defer func() { r.tidy(err == nil) }()
 	if err := r.prepare(ctx); err != nil {
 		return explain(err)
@@ -78,11 +82,20 @@ type runner struct {
 	s          *Stage
 	in         *stages.Input
 	out        *stages.Output
-	work       string           // working folder of the program, absolute
-	stamps     map[string]stamp // of inputs, by path relative to work
-	undeclared []string         // files that are no outputs, relative to work
-	scanned    int64            // bytes of outputs looked through for the scratch path
-	realWork   string           // work without symbolic links, once needed
+	work       string            // working folder of the program, absolute
+	stamps     map[string]stamp  // of inputs, by path relative to work
+	undeclared []string          // files that are no outputs, relative to work
+	scanned    int64             // bytes of outputs looked through for the scratch path
+	realWork   string            // work without symbolic links, once needed
+	declared   map[string]string // paths of outputs and values, by name
+}
+
+// declared are the paths of all that the command is to make, by name.
+func (s *Stage) declared() map[string]string {
+	out := make(map[string]string, len(s.Outputs)+len(s.Values))
+	maps.Copy(out, s.Outputs)
+	maps.Copy(out, s.Values)
+	return out
 }
 
 // prepare makes the working folder and lays out the inputs.

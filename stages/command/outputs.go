@@ -31,7 +31,7 @@ func outputPath(declared string) (rel string, folder bool) {
 
 // makeFolders makes the folders that outputs lie in, and those that are outputs.
 func (r *runner) makeFolders() error {
-	for _, declared := range r.s.Outputs {
+	for _, declared := range r.declared {
 		rel, folder := outputPath(declared)
 		if !folder {
 			rel = path.Dir(rel)
@@ -50,7 +50,7 @@ func (r *runner) makeFolders() error {
 func (r *runner) collect() error {
 	var missing []string
 	for _, name := range r.outputNames() {
-		rel, folder := outputPath(r.s.Outputs[name])
+		rel, folder := outputPath(r.declared[name])
 		found, err := r.output(name, rel, folder)
 		if err != nil {
 			return fmt.Errorf("output %q: %w", name, err)
@@ -77,8 +77,8 @@ func (r *runner) collect() error {
 }
 
 func (r *runner) outputNames() []string {
-	names := make([]string, 0, len(r.s.Outputs))
-	for n := range r.s.Outputs {
+	names := make([]string, 0, len(r.declared))
+	for n := range r.declared {
 		names = append(names, n)
 	}
 	slices.Sort(names)
@@ -115,6 +115,9 @@ func (r *runner) output(name, rel string, folder bool) (found bool, err error) {
 	}
 	if err != nil {
 		return false, err
+	}
+	if _, ok := r.s.Values[name]; ok {
+		return true, r.value(name, rel, p, info)
 	}
 	r.out.SetFile(name, p, path.Base(rel))
 	return true, nil
@@ -278,8 +281,8 @@ func contains(f io.Reader, size int64, needles []string) ([]bool, error) {
 
 // findUndeclared lists files beside the outputs.
 func (r *runner) findUndeclared() error {
-	declared := make(map[string]bool, len(r.s.Outputs))
-	for _, d := range r.s.Outputs {
+	declared := make(map[string]bool, len(r.declared))
+	for _, d := range r.declared {
 		rel, _ := outputPath(d)
 		declared[rel] = true
 	}
@@ -335,7 +338,7 @@ func (r *runner) missing(names []string) error {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "its output %q (%s)", n, r.s.Outputs[n])
+		fmt.Fprintf(&b, "its output %q (%s)", n, r.declared[n])
 	}
 	if len(r.undeclared) == 0 {
 		b.WriteString("; it left no other files")
@@ -343,7 +346,7 @@ func (r *runner) missing(names []string) error {
 	}
 	fmt.Fprintf(&b, "; it left %s", some(r.undeclared))
 	for _, n := range names {
-		rel, _ := outputPath(r.s.Outputs[n])
+		rel, _ := outputPath(r.declared[n])
 		if like, ok := r.like(rel); ok {
 			fmt.Fprintf(&b, ". Did you mean %s = %q?", n, like)
 		}
