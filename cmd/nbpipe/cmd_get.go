@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/pipeline/run"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/nas/table"
 )
 
 func (a *app) getCommand() *cobra.Command {
@@ -22,7 +24,8 @@ func (a *app) getCommand() *cobra.Command {
 		Use:   "get [EXPERIMENT] NODE[.OUTPUT] [DEST]",
 		Short: "Hand over a result: a file or folder, or a value as JSON",
 		Long: `Hand over a result. A file or folder is copied to DEST (default: its own name in
-this folder; - means standard output); a value is printed as JSON. NODE.log is
+this folder; - means standard output), a table becomes comma-separated values, and
+a value is printed as JSON. NODE.log is
 what the stage printed; output.NAME is an output of the experiment.`,
 		Example: "  nbpipe get experiments/nb360 hypothesis.figure3.figure figure3.svg",
 		Args:    cobra.RangeArgs(1, 3),
@@ -56,6 +59,9 @@ func (a *app) get(ctx context.Context, args []string) error {
 		return err
 	}
 	if f, ok := stages.AsFile(v); ok {
+		if v.Type().Equals(stages.TableType) {
+			return s.getTable(ctx, f, dest)
+		}
 		return s.getFile(ctx, f, dest)
 	}
 	return a.getValue(v, dest)
@@ -217,19 +223,56 @@ func (s *session) getFile(ctx context.Context, f stages.File, dest string) error
 	if dest == "-" {
 		return s.stream(ctx, f)
 	}
-	if dest == "" {
-		dest = filepath.Base(f.Name)
-	}
-	if info, err := os.Stat(dest); err == nil && info.IsDir() && !f.Tree {
-		dest = filepath.Join(dest, filepath.Base(f.Name))
-	}
-	if _, err := os.Lstat(dest); !errors.Is(err, fs.ErrNotExist) {
-		return withCode(exitUsage, fmt.Errorf("%s is there already; name another destination, or remove it", dest))
+	dest, err := destination(f, f.Name, dest)
+	if err != nil {
+		return err
 	}
 	if err := s.handOver(ctx, f, dest); err != nil {
 		return err
 	}
 	s.app.note("%s  %s  sha256:%s", dest, byteText(f.Size), f.Digest)
+	return nil
+}
+
+// destination is where a file goes: dest, a folder dest, or this folder.
+func destination(f stages.File, name, dest string) (string, error) {
+	if dest == "" {
+		dest = filepath.Base(name)
+	}
+	if info, err := os.Stat(dest); err == nil && info.IsDir() && !f.Tree {
+		dest = filepath.Join(dest, filepath.Base(name))
+	}
+	if _, err := os.Lstat(dest); !errors.Is(err, fs.ErrNotExist) {
+		return "", withCode(exitUsage, fmt.Errorf("%s is there already; name another destination, or remove it", dest))
+	}
+	return dest, nil
+}
+
+// getTable hands over a table as comma-separated values, which other programs read.
+func (s *session) getTable(ctx context.Context, f stages.File, dest string) error {
+	data, err := s.store.ReadAll(ctx, f.Digest, f.Size)
+	if err != nil {
+		return withCode(exitStage, err)
+	}
+	t, err := table.Decode(data)
+	if err != nil {
+		return withCode(exitStage, err)
+	}
+	if dest == "-" {
+		return t.WriteCSV(s.app.stdout)
+	}
+	name := strings.TrimSuffix(f.Name, filepath.Ext(f.Name)) + ".csv"
+	if dest, err = destination(f, name, dest); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := t.WriteCSV(&b); err != nil {
+		return withCode(exitStage, err)
+	}
+	if err := os.WriteFile(dest, b.Bytes(), 0o644); err != nil {
+		return err
+	}
+	s.app.note("%s  %s, %s", dest, count(t.Rows, "row"), byteText(int64(b.Len())))
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 
 // Kind is `command "run"`.
 var Kind = stages.Define[Stage](stages.Kind{
-	Block: "command", Type: "run", Version: 1, Reproducible: true,
+	Block: "command", Type: "run", Version: 2, Reproducible: true,
 	Doc: "Runs a program in a scratch folder and keeps the outputs that are declared.",
 })
 
@@ -25,7 +25,7 @@ var Kind = stages.Define[Stage](stages.Kind{
 type Stage struct {
 	Argv            []string            `attr:"argv,key,optional" doc:"The program and its arguments."`
 	Script          string              `attr:"script,key,optional" doc:"A shell script, run by sh -eu, in place of argv."`
-	Inputs          cty.Value           `attr:"inputs,key,optional" doc:"Name to file, folder or table, or to a list or map of them: visible read-only at in/NAME."`
+	Inputs          cty.Value           `attr:"inputs,key,optional" doc:"Name to file, folder or table, or to a list or map of them: visible read-only at in/NAME. Tables are comma-separated values there."`
 	Outputs         map[string]string   `attr:"outputs,key,optional" doc:"Name to path of a file or folder that the command makes."`
 	Values          map[string]string   `attr:"values,key,optional" doc:"Name to path of a JSON file that the command makes: what it holds, a number or an object of numbers, say, becomes an output that other nodes and expect blocks can use."`
 	Environment     map[string]string   `attr:"environment,key,optional" doc:"Variables to set."`

@@ -4,7 +4,7 @@
 //
 //   - A fresh working folder. Inputs lie at in/NAME, read-only: a file or folder
 //     at exactly that name, a list at in/NAME/0, in/NAME/1 and so on, a map at
-//     in/NAME/KEY. An input that was changed all the same fails the stage.
+//     in/NAME/KEY; a table is comma-separated values with a header line. An input that was changed all the same fails the stage.
 //   - A cleared environment: PATH as nbpipe has it; HOME and TMPDIR, one
 //     empty folder; LANG=C.UTF-8, TZ=UTC; NBPIPE_SEED; OMP_NUM_THREADS, the
 //     cores it may use; and three settings that take a common source of chance

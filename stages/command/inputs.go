@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/nas/table"
 )
 
 // inputFolder is where inputs lie in the working folder.
@@ -47,6 +48,9 @@ func (r *runner) layInputs(ctx context.Context) error {
 func (r *runner) lay(ctx context.Context, rel string, v cty.Value) error {
 	dest := filepath.Join(r.work, filepath.FromSlash(rel))
 	if f, ok := stages.AsFile(v); ok {
+		if v.Type().Equals(stages.TableType) {
+			return r.layTable(ctx, rel, dest, f)
+		}
 		if err := r.in.Store.Materialise(ctx, f, dest); err != nil {
 			return fmt.Errorf("input %s: %w", rel, err)
 		}
@@ -73,6 +77,24 @@ func (r *runner) lay(ctx context.Context, rel string, v cty.Value) error {
 		failed = r.lay(ctx, rel+"/"+name, e)
 	})
 	return failed
+}
+
+// layTable puts a table where programs can read it, as comma-separated values.
+func (r *runner) layTable(ctx context.Context, rel, dest string, f stages.File) (err error) {
+	data, err := r.in.Store.ReadAll(ctx, f)
+	if err != nil {
+		return fmt.Errorf("input %s: %w", rel, err)
+	}
+	t, err := table.Decode(data)
+	if err != nil {
+		return fmt.Errorf("input %s: %w", rel, err)
+	}
+	out, err := os.Create(dest)
+	if err != nil {
+		return fmt.Errorf("input %s: %w", rel, err)
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	return t.WriteCSV(out)
 }
 
 func isCollection(t cty.Type) bool {
