@@ -66,6 +66,9 @@ func (m *SpearmanMatrix) pair(i, j int) int {
 	return i*(2*m.size-i-1)/2 + j - i - 1
 }
 
+// Value is rho of samples i and j, which differ.
+func (m *SpearmanMatrix) Value(i, j int) Correlation { return m.values[m.pair(i, j)] }
+
 // At is rho of samples i and j, which differ, with its interval.
 func (m *SpearmanMatrix) At(i, j int) (Correlation, Interval) {
 	p := m.pair(i, j)
