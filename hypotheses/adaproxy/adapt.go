@@ -13,9 +13,9 @@ import (
 // adaptation is the outcome of one run on one target.
 type adaptation struct {
 	lambda            float64
-	train, validation float64 // SRCC on the samples
-	before, adapted   float64 // SRCC on the cells that were not drawn
-	predicted         []float64
+	train, validation float64   // SRCC on the samples
+	before, adapted   float64   // SRCC on the cells that were not drawn
+	predicted         []float64 // latencies of all cells, by the target's standard deviation
 }
 
 // adapt adapts predictor w to the latencies y of the cells x at the positions train,
@@ -32,6 +32,8 @@ func adapt(x *mat.Dense, w, y []float64, train, validation, unseen []int, penalt
 	}
 	p := newProblem(rows(x, train), w, scaled)
 	best := adaptation{lambda: math.NaN()}
+	var bestWeights []float64
+	var bestOffset float64
 	b := make([]float64, width)
 	for _, lambda := range lambdas {
 		var err error
@@ -44,20 +46,21 @@ func adapt(x *mat.Dense, w, y []float64, train, validation, unseen []int, penalt
 			return adaptation{}, err
 		}
 		weights, c := p.predictor(w, b)
-		predicted := predict(x, weights, c)
-		a := adaptation{lambda: lambda, train: srcc(predicted, y, train), validation: srcc(predicted, y, validation), predicted: predicted}
+		on := func(at []int) float64 { return srcc(predict(rows(x, at), weights, c), pick(y, at)) }
+		a := adaptation{lambda: lambda, train: on(train), validation: on(validation)}
 		if math.IsNaN(best.lambda) || a.validation > best.validation || a.validation == best.validation && a.train > best.train {
-			best = a
+			best, bestWeights, bestOffset = a, weights, c
 		}
 	}
-	best.before, best.adapted = srcc(predict(x, w, 0), y, unseen), srcc(best.predicted, y, unseen)
+	best.predicted = predict(x, bestWeights, bestOffset)
+	best.adapted = srcc(pick(best.predicted, unseen), pick(y, unseen))
+	best.before = srcc(pick(predict(x, w, 0), unseen), pick(y, unseen))
 	return best, nil
 }
 
-// srcc is Spearman's rho at the positions; 0 where a side is constant, which ranks
-// nothing.
-func srcc(predicted, y []float64, at []int) float64 {
-	c, err := stats.Spearman(tidied(pick(predicted, at)), pick(y, at))
+// srcc is Spearman's rho; 0 where a side is constant, which ranks nothing.
+func srcc(predicted, y []float64) float64 {
+	c, err := stats.Spearman(tidied(predicted), y)
 	if err != nil || math.IsNaN(c.Value) {
 		return 0
 	}
@@ -95,7 +98,7 @@ func ceiling(x *mat.Dense, y []float64, at []int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return srcc(predict(x, w, 0), y, at), nil
+	return srcc(predict(rows(x, at), w, 0), pick(y, at)), nil
 }
 
 // split takes the first cells of an order that have a latency for training, the next

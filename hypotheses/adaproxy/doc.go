@@ -42,7 +42,8 @@
 // In each of `runs` runs other cells are drawn: `train` and `validation` of those that
 // were measured on the target. Over all its other cells: SRCC of the adapted
 // predictor (adapted), of the proxy's own (before), and the difference (gain), each a
-// mean over runs with Student's 95 % interval. A predictor that gives all cells the
+// mean over runs with a 95 % percentile bootstrap interval, the run being the unit: it
+// says what another draw of samples would do, on the same cells. A predictor that gives all cells the
 // same latency ranks nothing and counts as 0. ceiling is the SRCC of the same linear
 // model fitted to all of the target's latencies: what adaptation can hope for.
 //

@@ -104,7 +104,7 @@ func (s *Stage) load(ctx context.Context, in *stages.Input) (*experiment, error)
 	if e.w, err = fit(rows(e.x, at), pick(set.Values[s.Proxy], at)); err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	e.proxyFit = srcc(predict(e.x, e.w, 0), set.Values[s.Proxy], at)
+	e.proxyFit = srcc(predict(rows(e.x, at), e.w, 0), pick(set.Values[s.Proxy], at))
 	return e, e.loadAccuracy(ctx, in, set.Architectures)
 }
 
@@ -207,19 +207,21 @@ func (e *experiment) once(target string, run int, order []int) {
 // summarise averages over a target's runs.
 func (e *experiment) summarise(target string) error {
 	o, y := e.outcomes[target], e.latency[target]
-	var before, adapted, gain []float64
-	for _, r := range o.runs {
-		before, adapted, gain = append(before, r.before), append(adapted, r.adapted), append(gain, r.adapted-r.before)
+	points := make([][]float64, e.Runs)
+	for run, r := range o.runs {
+		points[run] = []float64{r.before, r.adapted, r.adapted - r.before, o.volumes[run]}
 		if r.adapted >= e.Strong {
 			o.reached += 1 / float64(e.Runs)
 		}
 	}
-	o.before, o.adapted, o.gain = stats.StudentMean(before), stats.StudentMean(adapted), stats.StudentMean(gain)
+	intervals, err := stats.BootstrapMeans(points, e.Resamples, e.Seed)
+	if err != nil {
+		return err
+	}
+	o.before, o.adapted, o.gain, o.volumeAdapted = intervals[0], intervals[1], intervals[2], intervals[3]
 	if e.accuracy != nil {
 		o.volumeBefore = pareto.Transfer(tidied(predict(e.x, e.w, 0)), y, e.accuracy).Hypervolume
-		o.volumeAdapted = stats.StudentMean(o.volumes)
 	}
-	var err error
 	o.ceiling, err = ceiling(e.x, y, e.measured(target))
 	return err
 }

@@ -148,7 +148,7 @@ func (p *problem) euclidean(lambda float64) ([]float64, error) {
 
 const (
 	gapTolerance = 1e-9      // of ||r||^2 / n
-	sweepsAtOnce = 10        // between two looks at the gap
+	sweepsAtOnce = 20        // between two looks at the gap
 	maxSweeps    = 2_000_000 // of coordinate descent
 )
 
@@ -169,22 +169,39 @@ func (p *problem) absolute(lambda float64, b []float64) error {
 		} else if sweep >= maxSweeps {
 			return fmt.Errorf("coordinate descent at lambda = %v still has a gap of %v after %d sweeps, more than %v", lambda, gap, sweep, tolerance)
 		}
-		for range sweepsAtOnce {
-			p.sweep(limit, b)
-		}
+		p.sweep(limit, b)
 	}
 }
 
-// sweep minimises along each coordinate in turn.
+// sweep minimises along each coordinate in turn, sweepsAtOnce times. slopes, A'(r - A
+// b), is kept up to date where b changes, and made afresh at each call.
 func (p *problem) sweep(limit float64, b []float64) {
+	slopes := make([]float64, width)
 	for j := range b {
-		own := p.gram[j][j]
-		if own == 0 { // it changes nothing but the penalty
-			b[j] = 0
-			continue
+		slopes[j] = p.right[j] - dot(p.gram[j], b)
+	}
+	for range sweepsAtOnce {
+		for j := range b {
+			own := p.gram[j][j]
+			if own == 0 { // it changes nothing but the penalty
+				b[j] = 0
+				continue
+			}
+			rest := slopes[j] + own*b[j]
+			next := 0.0
+			switch {
+			case rest > limit:
+				next = (rest - limit) / own
+			case rest < -limit:
+				next = (rest + limit) / own
+			}
+			if step := next - b[j]; step != 0 {
+				b[j] = next
+				for k, v := range p.gram[j] {
+					slopes[k] -= step * v
+				}
+			}
 		}
-		rest := p.right[j] + own*b[j] - dot(p.gram[j], b)
-		b[j] = math.Copysign(max(0, math.Abs(rest)-limit), rest) / own
 	}
 }
 

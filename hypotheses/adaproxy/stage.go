@@ -25,6 +25,7 @@ type Stage struct {
 	Lambdas    []float64         `attr:"lambdas,key" default:"[0.00001,0.00004216965034285822,0.00017782794100389227,0.0007498942093324559,0.0031622776601683794,0.01333521432163324,0.05623413251903491,0.23713737056616552,1]" doc:"Weights of the penalty that are tried. Nine steps from 1e-5 to 1 where it is left out."`
 	Runs       int               `attr:"runs,key" default:"20" doc:"Runs, each with other cells drawn."`
 	Seed       uint64            `attr:"seed,key" default:"777" doc:"Seed of the draws."`
+	Resamples  int               `attr:"resamples,key" default:"2000" doc:"Resamples of runs behind each interval."`
 	Strong     float64           `attr:"strong,key" default:"0.9" doc:"SRCC that an adaptation should reach."`
 	Labels     map[string]string `attr:"labels,key,optional" doc:"Device to its name in the figure."`
 }
@@ -41,6 +42,7 @@ const (
 	euclideanPenalty = "l2"
 	maxSamples       = 10_000
 	maxRuns          = 10_000
+	maxResamples     = 100_000
 	maxLambdas       = 100
 )
 
@@ -95,6 +97,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 			}
 		}
 	}
+	out = append(out, estimate.CheckCount(attrs, "resamples", maxResamples)...)
 	return append(out, estimate.CheckCount(attrs, "runs", maxRuns)...)
 }
 

@@ -17,7 +17,7 @@ const (
 	matrixTop             = 40.0
 	plotWidth, plotHeight = 226.0, 190.0
 	left, above           = 84.0, 70.0
-	columnStep            = plotWidth + 92
+	columnStep            = plotWidth + 104
 	rowStep               = plotHeight + 96
 )
 
@@ -85,17 +85,14 @@ func (c *comparison) legend(canvas *figure.Canvas, y float64) {
 	steps := c.steps()
 	for i, s := range steps {
 		text := figure.Minus(fmt.Sprintf("%.2g", s.From)) + " on"
-		switch {
-		case i == 0:
+		if i == 0 {
 			text = "below " + figure.Minus(fmt.Sprintf("%.2g", steps[1].From))
-		case i == len(steps)-1:
-			text = figure.Minus(fmt.Sprintf("%.2g", s.From)) + " on: strong"
 		}
 		canvas.Rect(x, y, 16, 16, s.Colour, "")
 		canvas.Small(x+22, y+13, figure.Start, text)
-		x += 38 + 9*float64(len(text))
+		x += 36 + 9*float64(len(text))
 	}
-	canvas.Small(16, y+44, figure.Start, "Framed: devices that are all strong with each other, which one proxy serves.")
+	canvas.Small(16, y+44, figure.Start, fmt.Sprintf("Framed: groups of devices with %.2g or more among all of them.", c.Strong))
 }
 
 // words says what the figure shows to those who do not see it.
@@ -177,9 +174,9 @@ func (c *comparison) panel(canvas *figure.Canvas, p pair, x, y float64) {
 		canvas.Disc(panel.AtX(cost[i]), panel.AtY(c.shownAccuracy()[i]), 4, colour)
 	}
 	canvas.Heading(x, y-28, figure.Start, c.label(c.Devices[p.target]))
-	canvas.Small(x, y-9, figure.Start, fmt.Sprintf("SRCC %s, hypervolume %s", short(p.rho.Value), short(p.quality.Hypervolume)))
+	canvas.Small(x, y-9, figure.Start, fmt.Sprintf("SRCC %s, hypervolume %s", shorter(p.rho.Value), shorter(p.quality.Hypervolume)))
 	canvas.Small(x+plotWidth/2, y+plotHeight+38, figure.Middle, "latency, ms")
-	canvas.SmallUpright(x-62, y+plotHeight/2, c.label(c.Accuracy))
+	canvas.SmallUpright(x-60, y+plotHeight/2, c.label(c.Accuracy))
 }
 
 // shownAccuracy is the accuracy as the table has it.
@@ -212,8 +209,8 @@ func (c *comparison) paretoLegend(canvas *figure.Canvas, y float64) {
 	canvas.Small(54, y+13, figure.Start, "the target's own optimal cells, and what they reach")
 	canvas.Disc(31, y+33, 4, leftColour)
 	canvas.Small(54, y+38, figure.Start, "those of "+c.label(c.proxy)+", on the target")
-	canvas.Disc(375, y+33, 4, droppedColour)
-	canvas.Small(390, y+38, figure.Start, "dropped: beaten on the target")
+	canvas.Disc(365, y+33, 4, droppedColour)
+	canvas.Small(380, y+38, figure.Start, "dropped: beaten on the target")
 }
 
 func (c *comparison) paretoWords(shown []pair) string {
@@ -230,6 +227,13 @@ func (c *comparison) label(name string) string {
 		return l
 	}
 	return name
+}
+
+func shorter(v float64) string {
+	if math.IsNaN(v) {
+		return "undefined"
+	}
+	return figure.Minus(fmt.Sprintf("%.2f", v))
 }
 
 func short(v float64) string {

@@ -23,7 +23,7 @@ type Stage struct {
 	Representatives bool              `attr:"representatives,key" default:"false" doc:"Take of each isomorphism class the architecture with the smallest number only."`
 	Resamples       int               `attr:"resamples,key" default:"2000" doc:"Resamples of isomorphism classes behind each interval."`
 	Seed            uint64            `attr:"seed,key" default:"777" doc:"Seed of the resampling."`
-	Labels          map[string]string `attr:"labels,key,optional" doc:"Device to its name in the figures."`
+	Labels          map[string]string `attr:"labels,key,optional" doc:"Device, or accuracy, to its name in the figures."`
 }
 
 // Kind is the kind `hypothesis "latency_monotonicity"`.
@@ -117,7 +117,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	if devices := devicesOf(attrs); devices != nil {
 		for _, name := range []string{"proxy", "shown", "labels"} {
 			for _, d := range namesIn(attrs, name) {
-				if !slices.Contains(devices, d) {
+				if !slices.Contains(devices, d) && !(name == "labels" && attrs.Known("accuracy") && d == text(attrs["accuracy"])) {
 					problem(name, "Unknown device", "%q is none of devices. They are %s.", d, strings.Join(devices, ", "))
 				}
 			}
