@@ -53,6 +53,12 @@ locals {
   ]...)
   hardware_labels = {
     for name, h in local.hardware :
-    name => "${{ pi5 = "Pi 5", pixel = "Pixel" }[h.device]} ${{ litert = "LiteRT", onnx = "ONNX", torchmobile = "Torch" }[h.framework]} ${{ cifar100 = "CIFAR", ninapro = "NinaPro", darcy = "Darcy" }[h.task]}"
+    name => "${ { pi5 = "Pi 5", pixel = "Pixel" }[h.device]} ${ { litert = "LiteRT", onnx = "ONNX", torchmobile = "Torch" }[h.framework]} ${ { cifar100 = "CIFAR", ninapro = "NinaPro", darcy = "Darcy" }[h.task]}"
   }
+}
+
+variable "runs" {
+  type        = number
+  default     = 20
+  description = "Draws of cells that AdaProxy is run with."
 }

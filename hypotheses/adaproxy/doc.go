@@ -46,6 +46,10 @@
 // says what another draw of samples would do, on the same cells. A predictor that gives all cells the
 // same latency ranks nothing and counts as 0. ceiling is the SRCC of the same linear
 // model fitted to all of the target's latencies: what adaptation can hope for.
+// reached_count is how many targets have a mean of at least `strong` after adaptation,
+// below names the others; weak_count is how many are below it before, which the
+// paper's flow adapts, and improved_count how many of these have a gain whose interval
+// lies above 0.
 //
 // With `accuracy`, the cells that are Pareto-optimal by accuracy and predicted latency
 // are compared with the target's own (see hypotheses/pareto), before and after: the

@@ -245,14 +245,17 @@ func (e *experiment) set(out *stages.Output) {
 	}
 	ranked := e.ranked()
 	below := []cty.Value{}
-	improved := 0
+	weak, improved := 0, 0
 	for _, target := range e.Targets {
 		o := e.outcomes[target]
 		if !(o.adapted.Value >= e.Strong) {
 			below = append(below, cty.StringVal(target))
 		}
-		if o.gain.Low > 0 {
-			improved++
+		if !(o.before.Value >= e.Strong) {
+			weak++
+			if o.gain.Low > 0 {
+				improved++
+			}
 		}
 	}
 	list := cty.ListValEmpty(cty.String)
@@ -261,6 +264,7 @@ func (e *experiment) set(out *stages.Output) {
 	}
 	out.Set("below", list)
 	out.Set("reached_count", estimate.Count(len(e.Targets)-len(below)))
+	out.Set("weak_count", estimate.Count(weak))
 	out.Set("improved_count", estimate.Count(improved))
 	out.Set("highest", e.extreme(ranked[0]))
 	out.Set("lowest", e.extreme(ranked[len(ranked)-1]))
@@ -285,7 +289,10 @@ func (e *experiment) ranked() []string {
 }
 
 func (e *experiment) extreme(target string) cty.Value {
-	return cty.ObjectVal(map[string]cty.Value{"target": cty.StringVal(target), "value": stages.NumberValue(e.outcomes[target].adapted.Value)})
+	i := e.outcomes[target].adapted
+	return cty.ObjectVal(map[string]cty.Value{
+		"target": cty.StringVal(target), "value": stages.NumberValue(i.Value), "ci_low": stages.NumberValue(i.Low), "ci_high": stages.NumberValue(i.High),
+	})
 }
 
 // writeResults makes the table of runs.

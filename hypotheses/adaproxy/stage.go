@@ -46,8 +46,8 @@ const (
 	maxLambdas       = 100
 )
 
-// extremeType is a target and its mean SRCC.
-var extremeType = cty.Object(map[string]cty.Type{"target": cty.String, "value": cty.Number})
+// extremeType is a target and its mean SRCC, with interval.
+var extremeType = cty.Object(map[string]cty.Type{"target": cty.String, "value": cty.Number, "ci_low": cty.Number, "ci_high": cty.Number})
 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
@@ -58,7 +58,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	intervals, numbers := estimate.ByName(targets, estimate.IntervalType), estimate.ByName(targets, cty.Number)
 	types := map[string]cty.Type{
 		"before": intervals, "adapted": intervals, "gain": intervals, "ceiling": numbers, "reached": numbers, "proxy_fit": cty.Number,
-		"lowest": extremeType, "highest": extremeType, "below": cty.List(cty.String), "reached_count": cty.Number, "improved_count": cty.Number,
+		"lowest": extremeType, "highest": extremeType, "below": cty.List(cty.String), "reached_count": cty.Number, "weak_count": cty.Number, "improved_count": cty.Number,
 		"cells": cty.Number, "unseen": numbers, "results": stages.TableType, "figure": stages.FileType,
 	}
 	if v, ok := attrs["accuracy"]; !ok || !v.IsNull() {

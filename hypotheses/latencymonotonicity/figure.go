@@ -8,6 +8,8 @@ import (
 
 	"github.com/nbpipe/nbpipe/hypotheses/figure"
 	"github.com/nbpipe/nbpipe/hypotheses/pareto"
+	"github.com/nbpipe/nbpipe/hypotheses/stats"
+	"github.com/nbpipe/nbpipe/hypotheses/tasks"
 )
 
 // Sizes of the figures, in their own units.
@@ -123,11 +125,11 @@ func (c *comparison) drawPareto(pairs []pair) []byte {
 	columns := min(2, len(shown))
 	rows := (len(shown) + columns - 1) / columns
 	title := fmt.Sprintf("Pareto-optimal cells of %s on other devices", c.label(c.proxy))
-	canvas := figure.New(max(left+float64(columns-1)*columnStep+plotWidth+24, 640), above+float64(rows)*rowStep+48, title, c.paretoWords(shown))
+	canvas := figure.New(max(left+float64(columns-1)*columnStep+plotWidth+24, 640), above+float64(rows)*rowStep+90, title, c.paretoWords(shown))
 	for i, p := range shown {
 		c.panel(canvas, p, left+float64(i%columns)*columnStep, above+float64(i/columns)*rowStep)
 	}
-	c.paretoLegend(canvas, above+float64(rows)*rowStep-14)
+	c.paretoLegend(canvas, above+float64(rows)*rowStep-14, c.hidden(shown))
 	return canvas.Bytes()
 }
 
@@ -149,11 +151,11 @@ const (
 
 func (c *comparison) panel(canvas *figure.Canvas, p pair, x, y float64) {
 	cost := c.latency[p.target]
-	best, chosen := pareto.Front(cost, c.accuracy), pareto.Front(c.latency[p.proxy], c.accuracy)
-	chosen = slices.DeleteFunc(chosen, func(i int) bool { return math.IsNaN(cost[i]) })
+	best, chosen := c.optimal(p)
 	remain := pareto.FrontOf(cost, c.accuracy, chosen)
 	minX, maxX := extent(cost, slices.Concat(best, chosen))
-	minY, maxY := extent(c.shownAccuracy(), slices.Concat(best, chosen))
+	accuracy := c.shownAccuracy()
+	minY, maxY := c.accuracies(p)
 	panel := figure.Panel{X: x, Y: y, W: plotWidth, H: plotHeight, MinX: minX, MaxX: maxX, MinY: minY, MaxY: maxY}
 	panel.Plate(canvas)
 	panel.AxisX(canvas, figure.Ticks(minX, maxX, 4))
@@ -163,7 +165,7 @@ func (c *comparison) panel(canvas *figure.Canvas, p pair, x, y float64) {
 		if len(lx) > 0 { // a step: nothing is gained before the next cell
 			lx, ly = append(lx, cost[i]), append(ly, ly[len(ly)-1])
 		}
-		lx, ly = append(lx, cost[i]), append(ly, c.shownAccuracy()[i])
+		lx, ly = append(lx, cost[i]), append(ly, accuracy[i])
 	}
 	panel.Curve(canvas, lx, ly, ownColour, 2, "")
 	for _, i := range chosen {
@@ -171,12 +173,50 @@ func (c *comparison) panel(canvas *figure.Canvas, p pair, x, y float64) {
 		if slices.Contains(remain, i) {
 			colour = leftColour
 		}
-		canvas.Disc(panel.AtX(cost[i]), panel.AtY(c.shownAccuracy()[i]), 4, colour)
+		if accuracy[i] >= minY && accuracy[i] <= maxY {
+			canvas.Disc(panel.AtX(cost[i]), panel.AtY(accuracy[i]), 4, colour)
+		}
 	}
 	canvas.Heading(x, y-28, figure.Start, c.label(c.Devices[p.target]))
 	canvas.Small(x, y-9, figure.Start, fmt.Sprintf("SRCC %s, hypervolume %s", shorter(p.rho.Value), shorter(p.quality.Hypervolume)))
-	canvas.Small(x+plotWidth/2, y+plotHeight+38, figure.Middle, "latency, ms")
+	canvas.Small(x+plotWidth/2, y+plotHeight+38, figure.Middle, "latency, "+c.Unit)
 	canvas.SmallUpright(x-60, y+plotHeight/2, c.label(c.Accuracy))
+}
+
+// optimal lists the cells that are Pareto-optimal on the target, and those that are on
+// the proxy, as far as they were measured on the target.
+func (c *comparison) optimal(p pair) (best, chosen []int) {
+	best = pareto.Front(c.latency[p.target], c.accuracy)
+	chosen = slices.DeleteFunc(pareto.Front(c.latency[p.proxy], c.accuracy), func(i int) bool { return math.IsNaN(c.latency[p.target][i]) })
+	return best, chosen
+}
+
+// accuracies is the range of accuracies that a panel shows. Fast cells that compute
+// next to nothing would squeeze all others: what lies further from the median than
+// four times the best does is left out.
+func (c *comparison) accuracies(p pair) (low, high float64) {
+	best, chosen := c.optimal(p)
+	at := slices.Concat(best, chosen)
+	accuracy := c.shownAccuracy()
+	median := stats.Quantile(tasks.Pick(accuracy, at), 0.5)
+	top := accuracy[best[len(best)-1]]
+	at = slices.DeleteFunc(at, func(i int) bool { return math.Abs(accuracy[i]-median) > 4*math.Abs(top-median) })
+	return extent(accuracy, at)
+}
+
+// hidden counts the proxy's cells that lie outside of the panels.
+func (c *comparison) hidden(shown []pair) int {
+	out := map[int]bool{}
+	for _, p := range shown {
+		low, high := c.accuracies(p)
+		_, chosen := c.optimal(p)
+		for _, i := range chosen {
+			if v := c.shownAccuracy()[i]; v < low || v > high {
+				out[i] = true
+			}
+		}
+	}
+	return len(out)
 }
 
 // shownAccuracy is the accuracy as the table has it.
@@ -204,13 +244,16 @@ func extent(values []float64, at []int) (low, high float64) {
 	return low - margin, high + margin
 }
 
-func (c *comparison) paretoLegend(canvas *figure.Canvas, y float64) {
+func (c *comparison) paretoLegend(canvas *figure.Canvas, y float64, hidden int) {
 	canvas.Line(16, y+8, 46, y+8, ownColour, 2)
 	canvas.Small(54, y+13, figure.Start, "the target's own optimal cells, and what they reach")
 	canvas.Disc(31, y+33, 4, leftColour)
 	canvas.Small(54, y+38, figure.Start, "those of "+c.label(c.proxy)+", on the target")
-	canvas.Disc(365, y+33, 4, droppedColour)
-	canvas.Small(380, y+38, figure.Start, "dropped: beaten on the target")
+	canvas.Disc(31, y+58, 4, droppedColour)
+	canvas.Small(54, y+63, figure.Start, "dropped: another of them is better on the target")
+	if hidden > 0 {
+		canvas.Small(16, y+88, figure.Start, fmt.Sprintf("Cells of far lower accuracy, which are not shown: %d.", hidden))
+	}
 }
 
 func (c *comparison) paretoWords(shown []pair) string {

@@ -23,6 +23,7 @@ type Stage struct {
 	Representatives bool              `attr:"representatives,key" default:"false" doc:"Take of each isomorphism class the architecture with the smallest number only."`
 	Resamples       int               `attr:"resamples,key" default:"2000" doc:"Resamples of isomorphism classes behind each interval."`
 	Seed            uint64            `attr:"seed,key" default:"777" doc:"Seed of the resampling."`
+	Unit            string            `attr:"unit,key" default:"\"ms\"" doc:"Unit of the latencies, in the figure."`
 	Labels          map[string]string `attr:"labels,key,optional" doc:"Device, or accuracy, to its name in the figures."`
 }
 
