@@ -300,6 +300,7 @@ func (c *comparison) setTransfer(out *stages.Output, pairs []pair) {
 	out.Set("transfer", cty.ObjectVal(transfer))
 	out.Set("transfer_strong", summary(strong))
 	out.Set("transfer_weak", summary(weak))
+	out.Set("transfer_pairs", cty.ObjectVal(map[string]cty.Value{"strong": estimate.Count(len(strong)), "weak": estimate.Count(len(weak))}))
 }
 
 func (p pair) value() cty.Value {
@@ -312,7 +313,7 @@ func (p pair) value() cty.Value {
 	})
 }
 
-// summary is of summaryType. Of no pairs, all but their number is null.
+// summary is of summaryType. Of no pairs, all is null.
 func summary(pairs []pair) cty.Value {
 	n := float64(len(pairs))
 	if n == 0 {
@@ -327,7 +328,7 @@ func summary(pairs []pair) cty.Value {
 		lowest, highest = min(lowest, p.quality.Hypervolume), max(highest, p.quality.Regret)
 	}
 	return cty.ObjectVal(map[string]cty.Value{
-		"pairs": estimate.Count(len(pairs)), "kept": stages.NumberValue(kept), "hypervolume": stages.NumberValue(volume),
+		"kept": stages.NumberValue(kept), "hypervolume": stages.NumberValue(volume),
 		"min_hypervolume": stages.NumberValue(lowest), "regret": stages.NumberValue(regret), "max_regret": stages.NumberValue(highest),
 	})
 }

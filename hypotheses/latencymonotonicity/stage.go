@@ -46,10 +46,10 @@ var transferType = cty.Object(map[string]cty.Type{
 	"after": cty.Number, "hypervolume": cty.Number, "regret": cty.Number, "max_regret": cty.Number, "uncovered": cty.Number,
 })
 
-// summaryType is over the ordered pairs that are strong, or are not: how many, mean
-// and smallest hypervolume, mean regret and the largest mean regret of a pair.
+// summaryType is over the ordered pairs that are strong, or are not: mean share kept,
+// mean and smallest hypervolume, mean regret and the largest mean regret of a pair.
 var summaryType = cty.Object(map[string]cty.Type{
-	"pairs": cty.Number, "kept": cty.Number, "hypervolume": cty.Number, "min_hypervolume": cty.Number, "regret": cty.Number, "max_regret": cty.Number,
+	"kept": cty.Number, "hypervolume": cty.Number, "min_hypervolume": cty.Number, "regret": cty.Number, "max_regret": cty.Number,
 })
 
 // OutputTypes implements stages.Stage.
@@ -75,6 +75,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	types["optimal"] = estimate.ByName(devices, cty.Number)
 	types["transfer"] = estimate.ByName(targets, transferType)
 	types["transfer_strong"], types["transfer_weak"] = summaryType, summaryType
+	types["transfer_pairs"] = cty.Object(map[string]cty.Type{"strong": cty.Number, "weak": cty.Number})
 	types["pareto_figure"] = stages.FileType
 	return types
 }

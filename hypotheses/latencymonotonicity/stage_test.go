@@ -81,7 +81,7 @@ func TestMonotonicity(t *testing.T) {
 		{1, []string{"srcc", "phone", "fast", "value"}}, {-1, []string{"srcc", "chip", "phone", "value"}}, {-1, []string{"srcc", "phone", "chip", "ci_high"}},
 		{1. / 6, []string{"strong_share", "value"}}, {1, []string{"strong_pairs"}}, {3, []string{"cluster_count"}},
 		{1, []string{"transfer", "fast", "kept"}}, {1, []string{"transfer", "fast", "found"}}, {1, []string{"transfer", "fast", "hypervolume"}},
-		{0, []string{"transfer", "fast", "regret"}}, {2, []string{"transfer_strong", "pairs"}}, {10, []string{"transfer_weak", "pairs"}},
+		{0, []string{"transfer", "fast", "regret"}}, {2, []string{"transfer_pairs", "strong"}}, {10, []string{"transfer_pairs", "weak"}},
 		{1, []string{"transfer_strong", "min_hypervolume"}},
 	} {
 		if got, _ := r.Number(t, c.members[0], c.members[1:]...); math.Abs(got-c.want) > 1e-12 {
@@ -186,7 +186,7 @@ func TestConstantAndNegativeLatencies(t *testing.T) {
 	if _, ok := r.Number(t, "srcc", "same", "marked", "value"); ok {
 		t.Error("a constant device has an SRCC")
 	}
-	if n, _ := r.Number(t, "transfer_weak", "pairs"); n != 0 {
+	if n, _ := r.Number(t, "transfer_pairs", "weak"); n != 0 {
 		t.Errorf("%v pairs without SRCC count as weak", n)
 	}
 	warnings := strings.Join(r.Warnings, "\n")
