@@ -158,7 +158,8 @@ func (e *experiment) order(run int) []int {
 }
 
 // adaptAll does all runs on all targets, on all cores. Each has a place of its own
-// for what comes of it.
+// for what comes of it. After a failure no more are begun; since they are begun in
+// order, the first failure is the same on any number of cores.
 func (e *experiment) adaptAll(ctx context.Context, in *stages.Input) error {
 	orders := make([][]int, e.Runs)
 	for run := range orders {
@@ -166,16 +167,19 @@ func (e *experiment) adaptAll(ctx context.Context, in *stages.Input) error {
 	}
 	total := len(e.Targets) * e.Runs
 	var next, done atomic.Int64
+	var failed atomic.Bool
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), total) {
 		workers.Go(func() {
 			for {
 				job := int(next.Add(1)) - 1
-				if job >= total || ctx.Err() != nil {
+				if job >= total || ctx.Err() != nil || failed.Load() {
 					return
 				}
 				target, run := e.Targets[job/e.Runs], job%e.Runs
-				e.once(target, run, orders[run])
+				if !e.once(target, run, orders[run]) {
+					failed.Store(true)
+				}
 				in.Progress.Report(done.Add(1), int64(total), "adaptations")
 			}
 		})
@@ -194,7 +198,8 @@ func (e *experiment) adaptAll(ctx context.Context, in *stages.Input) error {
 	return nil
 }
 
-func (e *experiment) once(target string, run int, order []int) {
+// once does one run on one target, and reports whether it succeeded.
+func (e *experiment) once(target string, run int, order []int) bool {
 	o, y := e.outcomes[target], e.latency[target]
 	train, validation, unseen := split(order, y, e.Train, e.Validation)
 	o.runs[run], o.failed[run] = adapt(e.x, e.w, y, train, validation, unseen, e.Penalty, e.lambdas)
@@ -202,6 +207,7 @@ func (e *experiment) once(target string, run int, order []int) {
 		o.volumes[run] = pareto.Transfer(tidied(o.runs[run].predicted), y, e.accuracy).Hypervolume
 	}
 	o.runs[run].predicted = nil
+	return o.failed[run] == nil
 }
 
 // summarise averages over a target's runs.
