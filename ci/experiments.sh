@@ -21,5 +21,9 @@ cd "$home"
 "$nbpipe" run experiments/search --mirror "$mirror" --offline
 "$nbpipe" run experiments/search --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" verify experiments/search 'search.evolution["cifar100"]' hypothesis.vision
+
+"$nbpipe" run experiments/oneproxy --mirror "$mirror" --offline
+"$nbpipe" run experiments/oneproxy --mirror "$mirror" --offline | grep 'nothing to do'
+"$nbpipe" verify experiments/oneproxy hypothesis.devices hypothesis.myriad
 "$nbpipe" cache verify
 "$nbpipe" cache doctor

@@ -1,8 +1,11 @@
 package hypotheses
 
 import (
+	"github.com/nbpipe/nbpipe/hypotheses/adaproxy"
 	"github.com/nbpipe/nbpipe/hypotheses/algorithmcomparison"
+	"github.com/nbpipe/nbpipe/hypotheses/edgeorder"
 	"github.com/nbpipe/nbpipe/hypotheses/estimates"
+	"github.com/nbpipe/nbpipe/hypotheses/latencymonotonicity"
 	"github.com/nbpipe/nbpipe/hypotheses/meandifference"
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
 	"github.com/nbpipe/nbpipe/hypotheses/paired"
@@ -12,5 +15,6 @@ import (
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind}
+	return []*stages.Kind{adaproxy.Kind, algorithmcomparison.Kind, edgeorder.Kind, estimates.Kind, latencymonotonicity.Kind,
+		meandifference.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind}
 }
