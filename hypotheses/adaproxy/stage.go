@@ -35,6 +35,26 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "adaproxy", Version: 1, Reproducible: true,
 	Doc: "Can a proxy's latency predictor be adapted to another device with few measurements? SRCC on unseen cells before and after AdaProxy, with intervals " +
 		"over draws, the linear model's ceiling, and what the Pareto sets are worth (Lu et al., SIGMETRICS 2022).",
+	Outputs: map[string]string{
+		"before":              "By target: SRCC of the proxy's own predictor, mean over runs.",
+		"adapted":             "By target: SRCC of the adapted predictor, mean over runs.",
+		"gain":                "By target: the difference, paired by run.",
+		"ceiling":             "By target: SRCC of the linear model fitted to all of its latencies.",
+		"reached":             "By target: share of runs with an SRCC of at least `strong`.",
+		"proxy_fit":           "SRCC of the proxy's predictor on the proxy itself.",
+		"lowest":              "The target with the lowest mean SRCC after adaptation.",
+		"highest":             "The target with the highest.",
+		"below":               "Targets with a mean below `strong` after adaptation.",
+		"reached_count":       "Targets with a mean of at least `strong` after adaptation.",
+		"weak_count":          "Targets below `strong` before.",
+		"improved_count":      "How many of those have a gain whose interval lies above 0.",
+		"cells":               "Measured cells of the proxy.",
+		"unseen":              "By target: cells on which predictors are scored.",
+		"results":             "A row a target and run.",
+		"figure":              "SRCC before and after, by target.",
+		"hypervolume_before":  "By target: hypervolume of the proxy's Pareto set there, as a share of the target's own.",
+		"hypervolume_adapted": "By target: the same with the adapted predictor.",
+	},
 })
 
 const (

@@ -27,6 +27,14 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "edge_order", Version: 1, Reproducible: true,
 	Doc: "Were cells that came as bare codes decoded with the right order of edges and operations? Every other order is tried: how many of the cells are " +
 		"among the best by accuracy, and how well latencies follow the work on live edges.",
+	Outputs: map[string]string{
+		"edges":      "Share of decoded cells among the best: of the order of edges given, its rank, and the best other order.",
+		"operations": "The same of the order of operations.",
+		"work":       "By device: Spearman's rho of latency and live multiply-accumulates, and the order's rank by it.",
+		"work_first": "On how many devices the order given ranks first.",
+		"chance":     "The share that cells drawn at random would have.",
+		"cells":      "How many cells there are.",
+	},
 })
 
 // evidenceType is the value of the order that was used, the largest of the others,

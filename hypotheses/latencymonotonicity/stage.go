@@ -32,6 +32,24 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "latency_monotonicity", Version: 1, Reproducible: true,
 	Doc: "Do devices agree on which architectures are fast? SRCC of latencies between every two devices with class-clustered intervals, clusters of " +
 		"devices that one proxy serves, and what a proxy's Pareto set is worth on other devices (Lu et al., SIGMETRICS 2022).",
+	Outputs: map[string]string{
+		"cells":           "How many cells there are.",
+		"classes":         "Their isomorphism classes.",
+		"measured":        "By device: how many cells were measured.",
+		"srcc":            "By device and other device: Spearman's rho of latencies.",
+		"strong_share":    "Share of the pairs of devices with an SRCC of at least `strong`.",
+		"strong_pairs":    "How many pairs those are.",
+		"clusters":        "Groups of devices that are all strong with each other.",
+		"cluster_count":   "How many groups there are: the proxies needed.",
+		"pairs":           "A row a pair of devices.",
+		"figure":          "The matrix of SRCC.",
+		"optimal":         "By device: how many cells are Pareto-optimal.",
+		"transfer":        "By target: what the proxy's Pareto-optimal cells are worth there.",
+		"transfer_strong": "The same over all strong pairs of devices.",
+		"transfer_weak":   "The same over all other pairs.",
+		"transfer_pairs":  "How many ordered pairs each of the two summarises.",
+		"pareto_figure":   "Pareto sets: a target's own, and those of others.",
+	},
 })
 
 const (

@@ -30,6 +30,11 @@ type Stage struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "latency_table", Version: 1, Reproducible: true,
 	Doc: "Latencies published as lists, one file a device, with a one-hot encoding of their cells, as a table: a row a cell, a column a device.",
+	Outputs: map[string]string{
+		"table":        "A row a cell, a column a device.",
+		"rows":         "How many cells there are.",
+		"not_measured": "By device: how many values mean \"not measurable\".",
+	},
 })
 
 // OutputTypes implements stages.Stage.
