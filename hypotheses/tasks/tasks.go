@@ -174,6 +174,24 @@ func (s *Set) Members() [][]int {
 	return out
 }
 
+// Lower returns a task's values turned so that lower is better, as they are and
+// rounded to multiples of 1/denominator. better is "higher" where they are to be
+// turned; a denominator of 0 rounds nothing.
+func (s *Set) Lower(name, better string, denominator float64) (raw, rounded []float64) {
+	sign := 1.0
+	if better == "higher" {
+		sign = -1
+	}
+	raw, rounded = make([]float64, len(s.Architectures)), make([]float64, len(s.Architectures))
+	for i, v := range s.Values[name] {
+		raw[i], rounded[i] = sign*v, sign*v
+		if denominator > 0 {
+			rounded[i] = sign * math.Round(v*denominator) / denominator
+		}
+	}
+	return raw, rounded
+}
+
 // Pick returns the values at the positions.
 func Pick(values []float64, at []int) []float64 {
 	out := make([]float64, len(at))
