@@ -7,10 +7,11 @@ import (
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
 	"github.com/nbpipe/nbpipe/hypotheses/paired"
 	"github.com/nbpipe/nbpipe/hypotheses/ranktransfer"
+	"github.com/nbpipe/nbpipe/hypotheses/sizecorrelation"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind}
+	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind, sizecorrelation.Kind}
 }
