@@ -6,6 +6,7 @@ import (
 	"github.com/nbpipe/nbpipe/hypotheses/meandifference"
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
 	"github.com/nbpipe/nbpipe/hypotheses/paired"
+	"github.com/nbpipe/nbpipe/hypotheses/proxycorrelation"
 	"github.com/nbpipe/nbpipe/hypotheses/ranktransfer"
 	"github.com/nbpipe/nbpipe/hypotheses/sizecorrelation"
 	"github.com/nbpipe/nbpipe/stages"
@@ -13,5 +14,5 @@ import (
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind, sizecorrelation.Kind}
+	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, proxycorrelation.Kind, ranktransfer.Kind, sizecorrelation.Kind}
 }

@@ -92,3 +92,36 @@ hypothesis "size_correlation" "figure5" {
     min   = 15
   }
 }
+
+# The same question on the tables of all 15,625 cells of NAS-Bench-201, where there is
+# no doubt of 30 architectures.
+
+hypothesis "proxy_correlation" "sizes" {
+  description  = "Are larger cells better?"
+  scores       = [dataset.space.table]
+  proxies      = ["params"]
+  tables       = local.tables
+  tasks        = ["cifar10", "cifar100", "imagenet16", "ninapro", "darcy"]
+  rounding     = { ninapro = 659 }
+  resamples    = ceil(var.resamples / 2)
+  seed         = var.seed
+  labels       = local.labels
+  proxy_labels = { params = "parameters" }
+
+  expect "no_general_relation" {
+    for_each = toset(["ninapro", "darcy"])
+    kind     = "own"
+    claim    = "No general relation, on tables: Pearson's r of parameters and accuracy on ${local.labels[each.key]} is within ${var.uncorrelated} of 0 (limit ours)"
+    value    = self.pearson[each.key]["params"].value
+    min      = -var.uncorrelated
+    max      = var.uncorrelated
+  }
+
+  expect "larger_is_better" {
+    for_each = toset(["cifar10", "cifar100", "imagenet16", "ninapro", "darcy"])
+    kind     = "own"
+    claim    = "Larger cells are better on ${local.labels[each.key]}: the interval of Spearman's rho is above 0"
+    value    = self.spearman[each.key]["params"].ci_low
+    min      = 0
+  }
+}
