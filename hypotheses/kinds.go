@@ -3,6 +3,7 @@ package hypotheses
 import (
 	"github.com/nbpipe/nbpipe/hypotheses/algorithmcomparison"
 	"github.com/nbpipe/nbpipe/hypotheses/estimates"
+	"github.com/nbpipe/nbpipe/hypotheses/fidelity"
 	"github.com/nbpipe/nbpipe/hypotheses/meandifference"
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
 	"github.com/nbpipe/nbpipe/hypotheses/paired"
@@ -14,5 +15,5 @@ import (
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, proxycorrelation.Kind, ranktransfer.Kind, sizecorrelation.Kind}
+	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, fidelity.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, proxycorrelation.Kind, ranktransfer.Kind, sizecorrelation.Kind}
 }
