@@ -21,5 +21,10 @@ cd "$home"
 "$nbpipe" run experiments/search --mirror "$mirror" --offline
 "$nbpipe" run experiments/search --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" verify experiments/search 'search.evolution["cifar100"]' hypothesis.vision
+
+"$nbpipe" run experiments/fidelity --mirror "$mirror" --offline
+"$nbpipe" run experiments/fidelity --mirror "$mirror" --offline | grep 'nothing to do'
+"$nbpipe" verify experiments/fidelity hypothesis.validation
+"$nbpipe" validate experiments/proxies
 "$nbpipe" cache verify
 "$nbpipe" cache doctor
