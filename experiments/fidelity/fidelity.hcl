@@ -86,7 +86,7 @@ hypothesis "fidelity" "validation" {
   expect "agree_unique" {
     for_each = local.labels
     kind     = "own"
-    claim    = "The same over unique cells on ${each.value}"
+    claim    = "12 epochs rank unique cells as 200 do on ${each.value}: tau-b at least ${var.agree} (limit ours)"
     value    = self.kendall_unique[each.key].value
     min      = var.agree
   }
@@ -94,7 +94,7 @@ hypothesis "fidelity" "validation" {
   expect "agree_in_best_half" {
     for_each = local.labels
     kind     = "own"
-    claim    = "The same among the better half by 12 epochs on ${each.value}, which a search would keep"
+    claim    = "12 epochs rank the better half, which a search would keep, as 200 do on ${each.value}: tau-b at least ${var.agree} (limit ours)"
     value    = self.kendall_best_half[each.key].value
     min      = var.agree
   }
