@@ -4,7 +4,7 @@
 # 2022), 1,000 random architectures of the topology space, CIFAR-100.
 #
 # Measured: 217 s of processor time in all, that is two minutes of two cores with
-# AVX-512 that do nothing else, and 2.5 GB; three quarters of it are the proxies that
+# AVX-512 that do nothing else, and 2.5 GB; most of it are the proxies that
 # need gradients. What all cells cost is said in preprocess "zero_cost_proxies".
 
 variable "seed" {
