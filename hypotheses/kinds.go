@@ -7,11 +7,12 @@ import (
 	"github.com/nbpipe/nbpipe/hypotheses/methodranking"
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
 	"github.com/nbpipe/nbpipe/hypotheses/paired"
+	"github.com/nbpipe/nbpipe/hypotheses/performanceprofile"
 	"github.com/nbpipe/nbpipe/hypotheses/ranktransfer"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, methodranking.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind}
+	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, meandifference.Kind, methodranking.Kind, operationimportance.Kind, paired.Kind, performanceprofile.Kind, ranktransfer.Kind}
 }

@@ -39,10 +39,12 @@ locals {
     for r in local.table2 : r.task => { value = r.mean == "" ? null : tonumber(r.mean), sd = r.std == "" ? null : tonumber(r.std) } if r.method == m
   } }
 
-  gpu_hours_names = { "DARTS GAEA" = "gaea", "DenseNAS original" = "densenas", "WRN default" = "wrn" }
-  gpu_hours = { for name, m in local.gpu_hours_names : m => {
-    for r in csvdecode(file("nb360_costs.csv")) : local.task_names[r.task] => { value = tonumber(r.mean) }
-    if r.quantity == "gpu_hours_V100" && "${r.method_space} ${r.method_algo}" == name
+  # Quantity to method to task.
+  costs = { for q in ["gpu_hours_V100", "params_M", "GFLOPs"] : q => {
+    for m in values(local.method_names) : m => {
+      for r in csvdecode(file("nb360_costs.csv")) : local.task_names[r.task] => { value = tonumber(r.mean), sd = r.std == "" ? null : tonumber(r.std) }
+      if r.quantity == q && lookup(local.method_names, "${r.method_space} ${r.method_algo}", "") == m
+    }
   } }
 
   method_labels = {
@@ -58,6 +60,8 @@ locals {
     expert          = "expert"
   }
   task_labels = { for label, task in local.task_names : task => label }
+
+  labels_of_results = merge(local.method_labels, local.task_labels)
 
   # The paper's three kinds of task.
   tasks_2d_point = ["cifar100", "spherical", "ninapro", "fsd50k"]

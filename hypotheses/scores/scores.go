@@ -88,8 +88,11 @@ func (s Score) read(seeds float64) (mean, stdErr float64, err error) {
 }
 
 // Redraws draws the table anew, so many times. An error that is drawn below 0 counts
-// as 0.
+// as 0. Without any standard deviation there are no redraws, and so no intervals.
 func (t *Table) Redraws(resamples int, seed uint64) ([]Grid, error) {
+	if !slices.ContainsFunc(t.stdErr, func(s float64) bool { return s > 0 }) {
+		return nil, nil
+	}
 	samples, err := stats.NormalRedraws(t.Mean.values, t.stdErr, resamples, seed)
 	if err != nil {
 		return nil, err
