@@ -74,10 +74,26 @@ func (r *ranking) better(a, b int) (cty.Value, error) {
 
 func (r *ranking) pair(a, b int) (cty.Value, error) {
 	better, worse, tied := r.counts(r.Mean, a, b)
+	wilcoxon, err := stats.WilcoxonTest(r.logRatios(a, b), stats.WilcoxonOptions{})
 	return cty.ObjectVal(map[string]cty.Value{
 		"better": estimate.Count(better), "worse": estimate.Count(worse), "tied": estimate.Count(tied), "n": estimate.Count(better + worse + tied),
-		"sign_p": stages.NumberValue(stats.SignTest(better, worse)), "wilcoxon_p": cty.NullVal(cty.Number),
-	}), nil
+		"sign_p": stages.NumberValue(stats.SignTest(better, worse)), "wilcoxon_p": stages.NumberValue(wilcoxon.P),
+	}), err
+}
+
+// logRatios are the logarithms of a's errors over b's on the tasks that both have.
+func (r *ranking) logRatios(a, b int) []float64 {
+	var out []float64
+	for task := range r.Table.Tasks {
+		switch x, y := r.Mean.At(a, task), r.Mean.At(b, task); {
+		case math.IsNaN(x) || math.IsNaN(y):
+		case x == y: // both may be 0
+			out = append(out, 0)
+		default:
+			out = append(out, math.Log(x/y))
+		}
+	}
+	return out
 }
 
 func (r *ranking) gains(a, b int) (cty.Value, error) {

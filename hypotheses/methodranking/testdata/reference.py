@@ -61,13 +61,14 @@ scale = np.sqrt(5 * 6 / (12 * len(tasks)))
 pairs = {}
 for a, first in enumerate(names):
     for b, second in enumerate(names):
-        d = np.log(mean[a]) - np.log(mean[b])
+        d = np.log(mean[a] / mean[b])
         d = d[~np.isnan(d)]
         if a == b or len(d) == 0:
             continue
         lower, higher = int(np.sum(d < 0)), int(np.sum(d > 0))
         pairs[first + "|" + second] = {
             "better": lower, "worse": higher, "tied": len(d) - lower - higher,
+            "wilcoxon_p": float(stats.wilcoxon(d).pvalue),
             "sign_p": float(stats.binomtest(lower, lower + higher, 0.5).pvalue),
         }
 
