@@ -5,8 +5,10 @@ import (
 	"github.com/nbpipe/nbpipe/hypotheses/estimates"
 	"github.com/nbpipe/nbpipe/hypotheses/fidelity"
 	"github.com/nbpipe/nbpipe/hypotheses/meandifference"
+	"github.com/nbpipe/nbpipe/hypotheses/methodranking"
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
 	"github.com/nbpipe/nbpipe/hypotheses/paired"
+	"github.com/nbpipe/nbpipe/hypotheses/performanceprofile"
 	"github.com/nbpipe/nbpipe/hypotheses/proxycorrelation"
 	"github.com/nbpipe/nbpipe/hypotheses/ranktransfer"
 	"github.com/nbpipe/nbpipe/hypotheses/sizecorrelation"
@@ -15,5 +17,5 @@ import (
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, fidelity.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, proxycorrelation.Kind, ranktransfer.Kind, sizecorrelation.Kind}
+	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, fidelity.Kind, meandifference.Kind, methodranking.Kind, operationimportance.Kind, paired.Kind, performanceprofile.Kind, proxycorrelation.Kind, ranktransfer.Kind, sizecorrelation.Kind}
 }

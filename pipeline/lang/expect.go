@@ -432,11 +432,11 @@ func member(v cty.Value, name string) *float64 {
 func (v *verdict) explicitInterval() (low, high *float64, ok bool) {
 	ex := v.e.bounds
 	val, ok := v.eval(ex)
-	if !ok || !val.IsKnown() && val.Type() == cty.DynamicPseudoType {
-		return nil, nil, ok
+	if !ok || val.IsNull() || !val.IsKnown() && val.Type() == cty.DynamicPseudoType {
+		return nil, nil, ok // null: by the value alone
 	}
 	t := val.Type()
-	if val.IsNull() || !(t.IsTupleType() || t.IsListType()) || val.IsKnown() && val.LengthInt() != 2 {
+	if !(t.IsTupleType() || t.IsListType()) || val.IsKnown() && val.LengthInt() != 2 {
 		return nil, nil, v.fail(ex, "Wrong interval", "An interval is a list of two numbers, [low, high]; this is %s.", diagnostic.Given(val))
 	}
 	if !val.IsKnown() {

@@ -70,6 +70,7 @@ func TestVerdict(t *testing.T) {
 		{"whole number off by one", point + "equals = 6466", 6467, nan, nan, stages.NotReproduced, "by 1, more than the tolerance 0.5"},
 		{"own tolerance", point + "equals = 0.5\ntolerance = 0.2", 0.65, nan, nan, stages.Reproduced, ""},
 		{"zero tolerance forgives only binary fractions", point + "equals = 0.3\ntolerance = 0", 0.1 + 0.2, nan, nan, stages.Reproduced, ""},
+		{"without its interval", point + "min = 0.9\ninterval = null", 0.88, 0.8, 0.91, stages.NotReproduced, "0.02 below the limit 0.9"},
 		{"NaN", point + "min = 0.9", nan, 0.8, 0.95, stages.Inconclusive, "NaN"},
 		{"NaN in the interval", point + "min = 0.9", 0.8, nan, 0.95, stages.NotReproduced, "0.1 below"},
 		{"infinite", "value = self.count\nmax = -5", math.Inf(-1), nan, nan, stages.Reproduced, ""},
