@@ -25,5 +25,9 @@ cd "$home"
 "$nbpipe" run experiments/oneproxy --mirror "$mirror" --offline
 "$nbpipe" run experiments/oneproxy --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" verify experiments/oneproxy hypothesis.devices hypothesis.myriad
+"$nbpipe" run experiments/fidelity --mirror "$mirror" --offline
+"$nbpipe" run experiments/fidelity --mirror "$mirror" --offline | grep 'nothing to do'
+"$nbpipe" verify experiments/fidelity hypothesis.validation
+"$nbpipe" validate experiments/proxies
 "$nbpipe" cache verify
 "$nbpipe" cache doctor

@@ -8,12 +8,14 @@
 //	estimates            numbers of other nodes, to be judged
 //	latencymonotonicity  do devices agree on which architectures are fast?
 //	meandifference       do two groups of values differ, such as errors of trainings?
+//	methodranking        which method is the best over several tasks?
 //	operationimportance  which operations matter on which task?
 //	paired               is the first of each pair lower than the second?
+//	performanceprofile   how often is a method within a factor of the best?
 //
 // They share packages: stats (rank statistics, tests and intervals on slices),
-// tasks (values of the same architectures on several tasks), estimate (output
-// values), pareto (trade-offs) and figure (SVG).
+// tasks (values of the same architectures on several tasks), scores (errors of
+// methods on tasks), estimate (output values), pareto (trade-offs) and figure (SVG).
 //
 // A test computes numbers and draws figures. What was claimed, and whether it
 // holds, is said in the experiment's file by `expect` blocks.

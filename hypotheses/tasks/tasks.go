@@ -41,6 +41,34 @@ func LoadPartial(ctx context.Context, store stages.InputStore, tables []stages.T
 	return gather(read, names, anywhere)
 }
 
+// Columns reads the named columns as they stand, by architecture: values may be NaN or
+// infinite, and an architecture without a row has none.
+func Columns(ctx context.Context, store stages.InputStore, tables []stages.Table, names []string) (map[string]map[int]float64, error) {
+	read, err := decode(ctx, store, tables)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]map[int]float64, len(names))
+	for _, name := range names {
+		if out[name], err = find(read, name); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Keep is the set of the architectures at the positions, which ascend.
+func (s *Set) Keep(at []int) *Set {
+	out := &Set{Names: s.Names, Dropped: s.Dropped, Values: make(map[string][]float64, len(s.Values))}
+	for _, p := range at {
+		out.Architectures = append(out.Architectures, s.Architectures[p])
+	}
+	for name, values := range s.Values {
+		out.Values[name] = Pick(values, at)
+	}
+	return out
+}
+
 func decode(ctx context.Context, store stages.InputStore, tables []stages.Table) ([]*table.Table, error) {
 	read := make([]*table.Table, len(tables))
 	for i, f := range tables {
@@ -209,6 +237,24 @@ func (s *Set) Members() [][]int {
 		out[n] = append(out[n], i)
 	}
 	return out
+}
+
+// Lower returns a task's values turned so that lower is better, as they are and
+// rounded to multiples of 1/denominator. better is "higher" where they are to be
+// turned; a denominator of 0 rounds nothing.
+func (s *Set) Lower(name, better string, denominator float64) (raw, rounded []float64) {
+	sign := 1.0
+	if better == "higher" {
+		sign = -1
+	}
+	raw, rounded = make([]float64, len(s.Architectures)), make([]float64, len(s.Architectures))
+	for i, v := range s.Values[name] {
+		raw[i], rounded[i] = sign*v, sign*v
+		if denominator > 0 {
+			rounded[i] = sign * math.Round(v*denominator) / denominator
+		}
+	}
+	return raw, rounded
 }
 
 // Pick returns the values at the positions.
