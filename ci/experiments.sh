@@ -16,7 +16,7 @@ cd "$home"
 "$nbpipe" run experiments/nb360 --mirror "$mirror" --offline
 "$nbpipe" run experiments/nb360 --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" show experiments/nb360 hypothesis.figure4 --json | grep -q '"importance"'
-"$nbpipe" verify experiments/nb360 hypothesis.figure3 hypothesis.figure4
+"$nbpipe" verify experiments/nb360 hypothesis.figure3 hypothesis.figure4 hypothesis.table3 hypothesis.figure2
 
 "$nbpipe" run experiments/search --mirror "$mirror" --offline
 "$nbpipe" run experiments/search --mirror "$mirror" --offline | grep 'nothing to do'

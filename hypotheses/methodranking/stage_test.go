@@ -297,18 +297,22 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestScores(t *testing.T) {
 	for name, c := range map[string]struct {
 		score cty.Value
 		want  string
 	}{
-		"negative":    {score(-1, 0), "results: b on t: the value is -1"},
+		"negative":    {score(-1, 0), "b on t: the value is -1"},
 		"negative sd": {score(1, -1), "the standard deviation is -1"},
 		"no seeds":    {score(1, 1), "seeds = 3"},
 	} {
 		results := one(map[string]float64{"a": 1})
 		results["b"] = map[string]cty.Value{"t": c.score}
-		if _, err := stagetest.Run(t, Kind, stagetest.Store{}, block(results, nil)); err == nil || !strings.Contains(err.Error(), c.want) {
+		attrs := block(results, nil)
+		if p := stagetest.Problems(t, Kind, attrs); len(p) != 1 || p[0].Attribute != "results" || !strings.Contains(p[0].Detail, c.want) {
+			t.Errorf("%s: %v, want %q", name, p, c.want)
+		}
+		if _, err := stagetest.Run(t, Kind, stagetest.Store{}, attrs); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}

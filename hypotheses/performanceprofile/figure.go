@@ -28,7 +28,7 @@ func (s *Stage) figure(all []*profile) []byte {
 		}
 	}
 	width := plotLeft + plotWidth + 62 + letter*float64(min(longest, 40))
-	c := figure.New(width, above+panelStep*float64(len(all))-34, "Performance profiles", words(all))
+	c := figure.New(width, above+panelStep*float64(len(all))-56, "Performance profiles", words(all))
 	colours := colours(all)
 	for i, p := range all {
 		p.panel(c, above+panelStep*float64(i), colours)
@@ -52,7 +52,7 @@ func colours(all []*profile) map[string]string {
 // panel draws the curves over their bands. Where some coincide, the ones below show
 // at the edges, since each is thinner than the one before.
 func (p *profile) panel(c *figure.Canvas, y float64, colours map[string]string) {
-	plot := figure.Panel{X: plotLeft, Y: y, W: plotWidth, H: plotHeight, MinX: 1, MaxX: p.axisEnd(), MinY: 0, MaxY: 1.02}
+	plot := figure.Panel{X: plotLeft, Y: y, W: plotWidth, H: plotHeight, MinX: 1, MaxX: p.axisEnd(), MinY: -0.05, MaxY: 1.02}
 	plot.Plate(c)
 	plot.AxisX(c, figure.Ticks(1, plot.MaxX, 5))
 	plot.AxisY(c, figure.Ticks(0, 1, 5))

@@ -3,6 +3,7 @@ package scores
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -80,6 +81,9 @@ func Check(attrs stages.Attrs, extra ...string) []stages.Problem {
 		}
 	}
 	methods, tasks := Names(attrs)
+	if d := checkScores(attrs, methods, tasks); d != nil {
+		out = append(out, *d)
+	}
 	if n := len(methods) * len(tasks); len(methods) > MaxMethods || len(tasks) > MaxTasks || attrs.Known("resamples") && float64(n)*Number(attrs["resamples"]) > maxDraws {
 		problem("results", "Too many results", "%d methods on %d tasks: a block takes %d methods and %d tasks, and methods x tasks x resamples up to %d. Name fewer in methods or tasks, or lower resamples.",
 			len(methods), len(tasks), MaxMethods, MaxTasks, maxDraws)
@@ -92,6 +96,48 @@ func Check(attrs stages.Attrs, extra ...string) []stages.Problem {
 		}
 	}
 	return out
+}
+
+// checkScores finds the first score that cannot be read, among those that are known.
+func checkScores(attrs stages.Attrs, methods, tasks []string) *stages.Problem {
+	if v, ok := attrs["seeds"]; ok && !v.IsKnown() {
+		return nil
+	}
+	seeds := math.NaN()
+	if attrs.Known("seeds") {
+		seeds = Number(attrs["seeds"])
+	}
+	for _, m := range methods {
+		if !slices.Contains(Keys(attrs["results"]), m) {
+			continue // reported
+		}
+		row := Member(attrs["results"], m)
+		for _, task := range Keys(row) {
+			v := Member(row, task)
+			if !slices.Contains(tasks, task) || !v.IsWhollyKnown() || v.IsNull() {
+				continue
+			}
+			score := Score{Value: numberIn(v, "value"), SD: numberIn(v, "sd"), N: numberIn(v, "n")}
+			if _, _, err := score.read(seeds); err != nil {
+				return &stages.Problem{Attribute: "results", Summary: "Wrong score", Detail: fmt.Sprintf("%s on %s: %v.", m, task, err)}
+			}
+		}
+	}
+	return nil
+}
+
+// numberIn is a number among an object's members; nil where it is null or missing.
+func numberIn(v cty.Value, name string) *float64 {
+	v, _ = v.Unmark()
+	if !v.Type().IsObjectType() || !v.Type().HasAttribute(name) {
+		return nil
+	}
+	n := v.GetAttr(name)
+	if n.IsNull() || n.Type() != cty.Number {
+		return nil
+	}
+	f := Number(n)
+	return &f
 }
 
 // checkListed checks a list of names against those that there are.

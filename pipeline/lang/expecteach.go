@@ -16,7 +16,7 @@ const (
 	// counts each against the work of all expressions: nodes times expectations is
 	// what a stranger's file could make large.
 	maxExpects     = 1_000
-	stepsPerExpect = 50
+	stepsPerExpect = 20
 )
 
 // expectCase is one of the expectations that an expect block makes for a node.
