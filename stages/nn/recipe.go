@@ -62,13 +62,29 @@ const (
 // Metric is what is reported of an evaluation; lower is better.
 type Metric string
 
-// The metrics, all means over samples.
+// Metrics that are means over samples: engines compute them.
 const (
 	ZeroOneError     Metric = "error"       // share of samples whose largest output is not their label
 	MetricRelativeL2 Metric = "relative_l2" // as the loss, but the mean
 	MetricMSE        Metric = "mse"
 	MetricLoss       Metric = "loss" // the loss alone
 )
+
+// Metrics of a whole set of outputs. Engines report the loss in their place, and
+// who asks for an evaluation computes them from the outputs.
+const (
+	MAE8              Metric = "mae8"                // mean absolute error of distances up to 8 of residues at least 24 apart
+	FalseNegativeRate Metric = "false_negative_rate" // share of the pixels of target 1 whose probability is below .5
+	PixelAUROCError   Metric = "pixel_auroc_error"   // 1 - area under the ROC curve, over all pixels
+	AUROCError        Metric = "auroc_error"         // 1 - area under the ROC curve, mean over labels
+	MAPError          Metric = "map_error"           // 1 - average precision, mean over labels; a record's score is the sigmoid of its samples' mean logits
+	F1Error           Metric = "f1_error"            // 1 - F1, mean over classes; a record's class is its samples' most frequent
+)
+
+// OfSet reports whether a metric is one of a whole set of outputs.
+func (m Metric) OfSet() bool {
+	return slices.Contains([]Metric{MAE8, FalseNegativeRate, PixelAUROCError, AUROCError, MAPError, F1Error}, m)
+}
 
 // Precision is the arithmetic of activations, gradients and parameters.
 type Precision string

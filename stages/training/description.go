@@ -16,34 +16,113 @@ import (
 const DescriptionFile = "dataset.json"
 
 // Description is what dataset.json says.
+//
+// A sample is a row of every array. An array may lie in several files: rows go on
+// from one file to the next, wherever the cut is, so that a writer needs no more
+// memory than it likes. Element types are NumPy's: bool, whole numbers and floats of
+// 1 to 8 bytes; small ones (uint8 pixels, 0/1 targets) keep folders small, and
+// networks see float32 all the same.
+//
+// Images of classes, stored as uint8:
+//
+//	{"task": "cifar100", "classes": 100, "metric": "error",
+//	 "inputs": {"files": ["x-0.npy", "x-1.npy"], "dtype": "uint8", "shape": [60000, 3, 32, 32], "unit": "1/255"},
+//	 "labels": {"file": "y.npy"},
+//	 "normalisation": {"inputs": "constant", "mean": [129.3, 124.1, 112.4], "std": [68.2, 65.4, 70.4]},
+//	 "splits": {"train": {"first": 0, "count": 40000}, "validation": {"first": 40000, "count": 10000}, "test": {"first": 50000, "count": 10000}}}
+//
+// Several labels a sample, samples cut from recordings (FSD50K): targets of 0 and 1
+// with loss bce, and the record of each sample.
+//
+//	{"task": "fsd50k", "metric": "map_error", "loss": "bce",
+//	 "inputs":  {"files": ["x-0.npy", "x-1.npy"], "axes": ["sample", "height", "width"], "unit": "dB"},
+//	 "targets": {"file": "y.npy", "dtype": "uint8"}, "records": {"file": "clip.npy"}, "noise": {"file": "noise.npy"},
+//	 "splits": ...}
+//
+// A value a pixel, of which some do not count (Cosmic):
+//
+//	{"task": "cosmic", "metric": "false_negative_rate", "loss": "bce",
+//	 "inputs":  {"file": "image.npy", "axes": ["sample", "height", "width"], "unit": "electrons"},
+//	 "targets": {"file": "mask.npy", "dtype": "uint8"}, "counts": {"file": "counts.npy", "dtype": "uint8"},
+//	 "levels": {"file": "sky.npy"}, "splits": ...}
+//
+// Maps of pairs of residues (PSICOV): pairs instead of inputs and targets; splits
+// are then ranges of records.
 type Description struct {
 	Task    string `json:"task"`              // such as darcy_flow: chooses the recipe's defaults
-	Inputs  Array  `json:"inputs"`            //
-	Targets *Array `json:"targets,omitempty"` // numbers to predict: one vector, or one value a pixel
-	Labels  *Array `json:"labels,omitempty"`  // instead of targets: whole numbers from 0
+	Inputs  Array  `json:"inputs,omitzero"`   //
+	Targets *Array `json:"targets,omitempty"` // numbers to predict: one vector, or one value a pixel. 0 or 1 with loss bce
+	Labels  *Array `json:"labels,omitempty"`  // instead of targets: one whole number from 0 a sample
 	Classes int    `json:"classes,omitempty"` // of labels
 	Splits  Splits `json:"splits"`
+
+	// Counts has the targets' shape: elements where it is 0 add nothing to loss and
+	// metric (Cosmic: 1 - ignore). All count where it is left out. For bce and mse.
+	Counts *Array `json:"counts,omitempty"`
+
+	// Records is one whole number a sample, 0 or more: the recording, clip or patient
+	// that it was cut from. Metrics that vote or average over a record (f1_error,
+	// map_error) need it; samples of one record have the same labels or targets, and
+	// no record is in two splits. Numbers need not be dense, samples of a record need
+	// not be neighbours. Where it is left out each sample is its own record.
+	Records *Array `json:"records,omitempty"`
+
+	// Levels is one number a sample, such as the sky's brightness: augmentation adds
+	// a random multiple of it to all pixels of a training sample.
+	Levels *Array `json:"levels,omitempty"`
+
+	// Noise has rows of the shape of an input, in its unit and with its axes:
+	// augmentation mixes them into training samples.
+	Noise *Array `json:"noise,omitempty"`
+
+	Pairs *Pairs `json:"pairs,omitempty"` // instead of inputs and targets
 
 	// Coordinates: each pixel's two coordinates in [0, 1] join the inputs as
 	// channels, after normalisation.
 	Coordinates   bool          `json:"coordinates,omitempty"`
 	Normalisation Normalisation `json:"normalisation,omitzero"`
 
-	Loss   nn.Loss   `json:"loss,omitempty"` // cross_entropy of labels, else as the metric
+	Loss   nn.Loss   `json:"loss,omitempty"` // where left out: cross_entropy of labels, relative_l2 or mse as the metric, bce for the metrics of 0/1 targets, mse for mae8
 	Metric nn.Metric `json:"metric"`
 }
 
-// Array is a file of the folder.
+// Array is an array in one file of the folder, or in several.
 type Array struct {
-	File  string `json:"file"`
-	DType string `json:"dtype,omitempty"`
-	Shape []int  `json:"shape,omitempty"` // checked against the file's own
-	Unit  string `json:"unit,omitempty"`
+	File  string   `json:"file,omitempty"`
+	Files []string `json:"files,omitempty"` // instead of file: rows go on from one to the next
+	DType string   `json:"dtype,omitempty"`
+	Shape []int    `json:"shape,omitempty"` // of all files together; checked against the files' own
+	Unit  string   `json:"unit,omitempty"`
 
 	// Axes name the axes: sample, and of channel, height, width, time (of a series)
 	// and value (of a vector) those that there are. By their number where left out:
 	// sample; sample, value; sample, height, width; sample, channel, height, width.
 	Axes []string `json:"axes,omitempty"`
+}
+
+// Pairs are square maps of another side for each record, such as distances between
+// the residues of a protein, that networks see through windows.
+//
+// A record of L residues has the input channels
+//
+//	2 f      sequence feature f of the column's residue, f from 0
+//	2 f + 1  sequence feature f of the row's residue
+//	2 F + m  map m of the pair
+//
+// on L x L pixels. Around them lies a border of Padding pixels, zero in all channels,
+// with Outside as target; beyond it, up to the window's side, the same. In training an
+// epoch sees one window a record, at a random place (rows and columns drawn on their
+// own) of the padded map; for evaluation windows side by side cover it, and the metric
+// is of whole maps.
+type Pairs struct {
+	Lengths  Array `json:"lengths"`  // one whole number a record: L
+	Sequence Array `json:"sequence"` // (sum of L, F): records one after the other. PSICOV: F = 27
+	Maps     Array `json:"maps"`     // (sum of L x L, M): row by row, records one after the other. PSICOV: M = 3
+	Targets  Array `json:"targets"`  // (sum of L x L): as maps
+
+	Padding int     `json:"padding"` // pixels on each side. PSICOV: 5, which is pad_size 10 of the authors' code
+	Outside float64 `json:"outside"` // target beyond the residues. PSICOV: 16, where distances are clipped
+	Window  int     `json:"window"`  // side. PSICOV: 128
 }
 
 // Splits are the samples for each purpose.
@@ -59,12 +138,18 @@ type Range struct {
 	Count int `json:"count"`
 }
 
-// Normalisation of inputs and targets by statistics of the samples that are
-// trained on.
+// Normalisation of inputs and targets: pointwise_gaussian by statistics of the
+// samples that are trained on, constant (inputs alone) by Mean and Std.
 type Normalisation struct {
-	Inputs  string  `json:"inputs,omitempty"` // "" or none, pointwise_gaussian
-	Targets string  `json:"targets,omitempty"`
-	Epsilon float64 `json:"epsilon,omitempty"` // added to standard deviations
+	Inputs  string  `json:"inputs,omitempty"`  // "" or none, pointwise_gaussian, constant
+	Targets string  `json:"targets,omitempty"` // "" or none, pointwise_gaussian
+	Epsilon float64 `json:"epsilon,omitempty"` // pointwise_gaussian: added to standard deviations
+
+	// Mean and Std, in the unit of the stored values: a number a channel, or one for
+	// all. Networks see (value - mean) / std. Pixels that augmentation shifts in from
+	// beyond the border are 0 before it, those that cutout cuts are 0 after it.
+	Mean []float64 `json:"mean,omitempty"`
+	Std  []float64 `json:"std,omitempty"`
 }
 
 // pointwise is the normalisation of each element of a sample by its own mean and
