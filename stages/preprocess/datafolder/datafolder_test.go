@@ -88,6 +88,22 @@ func TestRowsGoOnInTheNextFile(t *testing.T) {
 	if !slices.Equal(all, []float64{0, 10, 1, 11, 2, 12, 3, 13, 4, 14}) {
 		t.Errorf("%v", all)
 	}
+	open := NewRows[int32](dir, "o", npy.Int32, Unknown, 1)
+	open.perFile = 2
+	for i := range int32(3) {
+		if err := open.Append([]int32{i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, err := open.Close(); err != nil || !slices.Equal(a.Files, []string{"o-000.npy", "o-001.npy"}) || !slices.Equal(a.Shape, []int{3, 1}) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if shape, last := values(t, filepath.Join(dir, "o-001.npy")); !slices.Equal(shape, []int{1, 1}) || last[0] != 2 {
+		t.Errorf("%v %v", shape, last)
+	}
+	if _, err := NewRows[int32](dir, "n", npy.Int32, Unknown, 1).Close(); err == nil {
+		t.Error("an open array without samples")
+	}
 	one := NewRows[int32](dir, "y", npy.Int32, 1)
 	if err := one.Append([]int32{7}); err != nil {
 		t.Fatal(err)
