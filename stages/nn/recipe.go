@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -134,15 +135,29 @@ func (r *Recipe) Validate() error {
 	return r.names()
 }
 
+// Goes reports what is unknown of a metric and a loss, or why they do not go
+// together.
+func Goes(m Metric, l Loss) error {
+	if losses := []Loss{CrossEntropy, BCE, MSE, RelativeL2}; !slices.Contains(losses, l) {
+		return fmt.Errorf("unknown loss %q; the losses are %v", l, losses)
+	}
+	metrics := map[Metric][]Loss{
+		ZeroOneError: {CrossEntropy}, F1Error: {CrossEntropy}, MetricRelativeL2: {BCE, MSE, RelativeL2}, MetricMSE: {BCE, MSE, RelativeL2},
+		MetricLoss: {CrossEntropy, BCE, MSE, RelativeL2}, MAE8: {MSE}, FalseNegativeRate: {BCE}, PixelAUROCError: {BCE}, AUROCError: {BCE}, MAPError: {BCE},
+	}
+	with, known := metrics[m]
+	if !known {
+		return fmt.Errorf("unknown metric %q; the metrics are %v", m, slices.Sorted(maps.Keys(metrics)))
+	}
+	if !slices.Contains(with, l) {
+		return fmt.Errorf("metric %q does not go with loss %q: it goes with %v", m, l, with)
+	}
+	return nil
+}
+
 func (r *Recipe) names() error {
-	if losses := []Loss{CrossEntropy, BCE, MSE, RelativeL2}; !slices.Contains(losses, r.Loss) {
-		return fmt.Errorf("recipe: unknown loss %q; the losses are %v", r.Loss, losses)
-	}
-	if metrics := []Metric{ZeroOneError, MetricRelativeL2, MetricMSE, MetricLoss}; !slices.Contains(metrics, r.Metric) {
-		return fmt.Errorf("recipe: unknown metric %q; the metrics are %v", r.Metric, metrics)
-	}
-	if (r.Metric == ZeroOneError) != (r.Loss == CrossEntropy) && r.Metric != MetricLoss {
-		return fmt.Errorf("recipe: metric %q does not go with loss %q: error goes with cross_entropy alone", r.Metric, r.Loss)
+	if err := Goes(r.Metric, r.Loss); err != nil {
+		return fmt.Errorf("recipe: %w", err)
 	}
 	if precisions := []Precision{Float32, Float64, Mixed}; !slices.Contains(precisions, r.Precision) {
 		return fmt.Errorf("recipe: unknown precision %q; the precisions are %v", r.Precision, precisions)
