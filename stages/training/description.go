@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/nbpipe/nbpipe/stages/nn"
@@ -19,9 +19,9 @@ const DescriptionFile = "dataset.json"
 //
 // A sample is a row of every array. An array may lie in several files: rows go on
 // from one file to the next, wherever the cut is, so that a writer needs no more
-// memory than it likes. Element types are NumPy's: bool, whole numbers and floats of
-// 1 to 8 bytes; small ones (uint8 pixels, 0/1 targets) keep folders small, and
-// networks see float32 all the same.
+// memory than it likes. Element types are bool, uint8, int32, int64,
+// float32 and float64; small ones (uint8 pixels, 0/1 targets) keep folders small,
+// and networks see float32 all the same.
 //
 // Images of classes, stored as uint8:
 //
@@ -156,6 +156,9 @@ type Normalisation struct {
 // standard deviation. Of targets it is undone before loss and metric.
 const pointwise = "pointwise_gaussian"
 
+// constants is the normalisation of inputs by given numbers.
+const constants = "constant"
+
 // The names of splits.
 const (
 	Train      = "train"
@@ -191,27 +194,16 @@ func ParseDescription(text []byte) (*Description, error) {
 }
 
 func (d *Description) validate() error {
-	if (d.Targets == nil) == (d.Labels == nil) {
-		return fmt.Errorf("either targets or labels are needed, and not both")
-	}
-	if d.Labels != nil && (d.Classes < 2 || d.Classes > 1<<16) {
-		return fmt.Errorf("classes is %d; with labels it must be from 2 to %d", d.Classes, 1<<16)
+	if err := d.predicted(); err != nil {
+		return err
 	}
 	for _, a := range d.arrays() {
-		if a.File == "" || !filepath.IsLocal(a.File) || strings.Contains(a.File, `\`) {
-			return fmt.Errorf("file %q is no name of a file in this folder", a.File)
+		if err := a.validate(); err != nil {
+			return err
 		}
 	}
-	for _, how := range []string{d.Normalisation.Inputs, d.Normalisation.Targets} {
-		if how != "" && how != "none" && how != pointwise {
-			return fmt.Errorf("unknown normalisation %q; they are none and %s", how, pointwise)
-		}
-	}
-	if !(d.Normalisation.Epsilon >= 0) {
-		return fmt.Errorf("the normalisation's epsilon is %v; it must be 0 or more", d.Normalisation.Epsilon)
-	}
-	if d.Labels != nil && d.Normalisation.Targets == pointwise {
-		return fmt.Errorf("labels cannot be normalised")
+	if err := d.Normalisation.validate(d); err != nil {
+		return err
 	}
 	if err := d.judged(); err != nil {
 		return err
@@ -219,39 +211,123 @@ func (d *Description) validate() error {
 	return d.Splits.validate()
 }
 
-// judged fills in the loss and checks that loss and metric are known.
-func (d *Description) judged() error {
-	if d.Loss == "" {
-		switch {
-		case d.Labels != nil:
-			d.Loss = nn.CrossEntropy
-		case d.Metric == nn.MetricRelativeL2:
-			d.Loss = nn.RelativeL2
-		case d.Metric == nn.MetricMSE:
-			d.Loss = nn.MSE
-		default:
-			return fmt.Errorf("loss is missing: with the metric %q it is not clear which", d.Metric)
+// predicted checks that there is one thing to predict, and what goes with it.
+func (d *Description) predicted() error {
+	if p := d.Pairs; p != nil {
+		if d.Targets != nil || d.Labels != nil || d.Counts != nil || d.Records != nil || d.Levels != nil || d.Noise != nil || d.Coordinates || len(d.Inputs.names()) > 0 {
+			return fmt.Errorf("pairs stand for inputs and targets: task, pairs, splits, loss and metric are all that goes with them")
 		}
+		if p.Padding < 0 || p.Padding > 1<<10 || p.Window < 1 || p.Window > 1<<12 {
+			return fmt.Errorf("pairs: padding is %d, window %d; they must be from 0 to %d and from 1 to %d", p.Padding, p.Window, 1<<10, 1<<12)
+		}
+		return nil
 	}
-	if losses := []nn.Loss{nn.CrossEntropy, nn.BCE, nn.MSE, nn.RelativeL2}; !slices.Contains(losses, d.Loss) {
-		return fmt.Errorf("unknown loss %q; the losses are %v", d.Loss, losses)
+	if (d.Targets == nil) == (d.Labels == nil) {
+		return fmt.Errorf("either targets or labels are needed, and not both")
 	}
-	if metrics := []nn.Metric{nn.ZeroOneError, nn.MetricRelativeL2, nn.MetricMSE, nn.MetricLoss}; !slices.Contains(metrics, d.Metric) {
-		return fmt.Errorf("unknown metric %q; the metrics are %v", d.Metric, metrics)
-	}
-	if (d.Loss == nn.CrossEntropy) != (d.Labels != nil) {
-		return fmt.Errorf("loss %s: cross_entropy goes with labels, and labels with it alone", d.Loss)
+	if d.Labels != nil && (d.Classes < 2 || d.Classes > 1<<16) {
+		return fmt.Errorf("classes is %d; with labels it must be from 2 to %d", d.Classes, 1<<16)
 	}
 	return nil
 }
 
-func (d *Description) arrays() []*Array {
-	out := []*Array{&d.Inputs}
-	if d.Targets != nil {
-		out = append(out, d.Targets)
+// names are the files of an array.
+func (a *Array) names() []string {
+	if a.File != "" {
+		return append([]string{a.File}, a.Files...)
 	}
-	if d.Labels != nil {
-		out = append(out, d.Labels)
+	return a.Files
+}
+
+// mostFiles of an array: beyond, it is a slip.
+const mostFiles = 1 << 16
+
+func (a *Array) validate() error {
+	names := a.names()
+	if len(names) == 0 || len(names) > mostFiles || a.File != "" && len(a.Files) > 0 {
+		return fmt.Errorf("an array of %d files: give file, or files with 1 to %d names", len(names), mostFiles)
+	}
+	for _, name := range names {
+		if name == "" || !filepath.IsLocal(name) || strings.Contains(name, `\`) {
+			return fmt.Errorf("file %q is no name of a file in this folder", name)
+		}
+	}
+	if len(names) > 1 && len(a.Axes) > 0 && a.Axes[0] != "sample" {
+		return fmt.Errorf("axes %q of an array in several files: the first must be sample", a.Axes)
+	}
+	return nil
+}
+
+func (n *Normalisation) validate(d *Description) error {
+	if how := n.Inputs; how != "" && how != "none" && how != pointwise && how != constants {
+		return fmt.Errorf("unknown normalisation %q of inputs; they are none, %s and %s", how, pointwise, constants)
+	}
+	if how := n.Targets; how != "" && how != "none" && how != pointwise {
+		return fmt.Errorf("unknown normalisation %q of targets; they are none and %s", how, pointwise)
+	}
+	if !(n.Epsilon >= 0) || math.IsInf(n.Epsilon, 0) {
+		return fmt.Errorf("the normalisation's epsilon is %v; it must be 0 or more", n.Epsilon)
+	}
+	if d.Labels != nil && n.Targets == pointwise {
+		return fmt.Errorf("labels cannot be normalised")
+	}
+	if given := len(n.Mean) > 0 || len(n.Std) > 0; d.Pairs != nil && (n.Inputs == pointwise || n.Targets == pointwise || given) {
+		return fmt.Errorf("pairs take no normalisation")
+	} else if given != (n.Inputs == constants) || len(n.Mean) != len(n.Std) {
+		return fmt.Errorf("normalisation: mean and std go with inputs = %q, as many of each as there are channels, or one", constants)
+	}
+	for i := range n.Mean {
+		if m, s := n.Mean[i], n.Std[i]; math.IsNaN(m) || math.IsInf(m, 0) || !(s > 0) || math.IsInf(s, 0) {
+			return fmt.Errorf("normalisation: mean %v and std %v of channel %d; std must be over 0", m, s, i)
+		}
+	}
+	return nil
+}
+
+// judged fills in the loss and checks that loss and metric are known and go
+// together.
+func (d *Description) judged() error {
+	if d.Loss == "" {
+		switch d.Metric {
+		case nn.MetricRelativeL2:
+			d.Loss = nn.RelativeL2
+		case nn.MetricMSE, nn.MAE8:
+			d.Loss = nn.MSE
+		case nn.FalseNegativeRate, nn.PixelAUROCError, nn.AUROCError, nn.MAPError:
+			d.Loss = nn.BCE
+		}
+		if d.Labels != nil {
+			d.Loss = nn.CrossEntropy
+		}
+		if d.Loss == "" {
+			return fmt.Errorf("loss is missing: with the metric %q it is not clear which", d.Metric)
+		}
+	}
+	if err := nn.Goes(d.Metric, d.Loss); err != nil {
+		return err
+	}
+	if (d.Loss == nn.CrossEntropy) != (d.Labels != nil) {
+		return fmt.Errorf("loss %s: cross_entropy goes with labels, and labels with it alone", d.Loss)
+	}
+	if d.Counts != nil && d.Loss != nn.BCE && d.Loss != nn.MSE {
+		return fmt.Errorf("loss %s: elements that do not count go with bce and mse alone", d.Loss)
+	}
+	if (d.Metric == nn.MAE8) != (d.Pairs != nil) || d.Pairs != nil && d.Loss != nn.MSE {
+		return fmt.Errorf("metric %s, loss %s: mae8 with mse goes with pairs, and pairs with it alone", d.Metric, d.Loss)
+	}
+	return nil
+}
+
+// arrays are all that the description names.
+func (d *Description) arrays() []*Array {
+	if p := d.Pairs; p != nil {
+		return []*Array{&p.Lengths, &p.Sequence, &p.Maps, &p.Targets}
+	}
+	out := []*Array{&d.Inputs}
+	for _, a := range []*Array{d.Targets, d.Labels, d.Counts, d.Records, d.Levels, d.Noise} {
+		if a != nil {
+			out = append(out, a)
+		}
 	}
 	return out
 }
