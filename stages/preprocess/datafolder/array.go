@@ -76,5 +76,19 @@ func (a *Array[T]) Close() error {
 	return err
 }
 
+// shorten says that the samples so far are all.
+func (a *Array[T]) shorten(samples int) error {
+	if err := a.w.Flush(); err != nil {
+		return err
+	}
+	a.Header.Shape[0] = samples
+	head := a.Header.Encode()
+	if int64(len(head)) != a.start {
+		return fmt.Errorf("%s: the header of shape %v has %d bytes, where %d were kept free", filepath.Base(a.file.Name()), a.Header.Shape, len(head), a.start)
+	}
+	_, err := a.file.WriteAt(head, 0)
+	return err
+}
+
 // Abandon closes the file of something that failed; after Close it does nothing.
 func (a *Array[T]) Abandon() { a.file.Close() }
