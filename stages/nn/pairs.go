@@ -141,3 +141,12 @@ func (v *view) targets(w Window) []float32 {
 func (w Window) Moved(c Change) Window {
 	return Window{w.Record, w.Y + int(c.DY), w.X + int(c.DX)}
 }
+
+// Place puts a window's output into a square of the record's residues, side a row.
+func (p *Pairs) Place(square []float32, side int, w Window, output []float32) {
+	top, bottom, y0 := p.covered(p.Lengths[w.Record], w.Y)
+	left, right, x0 := p.covered(p.Lengths[w.Record], w.X)
+	for i := top; i < bottom && left < right; i++ {
+		copy(square[i*side+left:i*side+right], output[(y0+i-top)*p.Side+x0:])
+	}
+}
