@@ -98,9 +98,25 @@ func manifest(r io.Reader, archive *zipindex.Index, labels map[string]int, limit
 		return nil, errors.New("it has no clips")
 	}
 	for _, c := range clips {
-		slices.SortFunc(c.chunks, func(a, b int32) int { return strings.Compare(archive.Name(int(a)), archive.Name(int(b))) })
+		if err := byName(archive, c.chunks); err != nil {
+			return nil, err
+		}
 	}
 	return clips, nil
+}
+
+// byName sorts members by their names.
+func byName(archive *zipindex.Index, members []int32) error {
+	names := make(map[int32]string, len(members))
+	for _, m := range members {
+		name, err := archive.Name(int(m))
+		if err != nil {
+			return err
+		}
+		names[m] = name
+	}
+	slices.SortFunc(members, func(a, b int32) int { return strings.Compare(names[a], names[b]) })
+	return nil
 }
 
 // header finds the columns by name.
