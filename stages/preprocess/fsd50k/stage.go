@@ -51,8 +51,12 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 // spectrograms a core.
 func (*Stage) Resources() stages.Resources { return stages.Resources{CPUs: 4, Memory: 384 << 20} }
 
-// mostSamples is how long a clip may be: ten minutes. Chunks have a second.
-const mostSamples = 600 * rate
+// A clip may have ten minutes, where chunks have a second. Its file may have as many
+// samples of 8 bytes, and a little more.
+const (
+	mostSamples = 600 * rate
+	mostFile    = 8*mostSamples + 1<<20
+)
 
 // block is how many chunks a core works on before they are written.
 const block = 16
@@ -266,6 +270,9 @@ func (w *writer) mel(s *spectrogram, i int) ([]float32, error) {
 		return nil, err
 	}
 	name := r.Name()
+	if r.Size() > mostFile {
+		return nil, fmt.Errorf("%s: it has %d bytes, more than ten minutes take", name, r.Size())
+	}
 	sound, err := wav.NewReader(name, r)
 	if err != nil {
 		return nil, err
