@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -147,8 +148,8 @@ func TestFixtures(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := cmp.Diff(expected[group], tree(t, v)); d != "" {
-					t.Error(d)
+				if got := tree(t, v); !reflect.DeepEqual(got, expected[group]) {
+					t.Error(cmp.Diff(expected[group], got))
 				}
 			})
 		}
