@@ -98,7 +98,8 @@ func TestBatches(t *testing.T) {
 	r.BatchSize = 32
 	r.Augmentation = Augmentation{Crop: 4, Flip: true, Cutout: 16}
 	image := Shape{3, 32, 32}
-	first := Batches(7, 0, 100, &r, image)
+	hundred := &Dataset{Inputs: Array{Shape: []int{100, 3, 32, 32}}}
+	first := Batches(7, 0, hundred, &r, image)
 	if len(first) != 4 || len(first[3].Indices) != 4 {
 		t.Fatalf("%d batches, the last of %d", len(first), len(first[len(first)-1].Indices))
 	}
@@ -127,15 +128,15 @@ func TestBatches(t *testing.T) {
 			t.Fatalf("sample %d is missing or there twice", i)
 		}
 	}
-	if !cmp.Equal(first, Batches(7, 0, 100, &r, image)) {
+	if !cmp.Equal(first, Batches(7, 0, hundred, &r, image)) {
 		t.Error("drawn twice, batches differ")
 	}
-	if cmp.Equal(first[0].Indices, Batches(7, 1, 100, &r, image)[0].Indices) || cmp.Equal(first[0].Indices, Batches(8, 0, 100, &r, image)[0].Indices) {
+	if cmp.Equal(first[0].Indices, Batches(7, 1, hundred, &r, image)[0].Indices) || cmp.Equal(first[0].Indices, Batches(8, 0, hundred, &r, image)[0].Indices) {
 		t.Error("another epoch or seed gives the same order")
 	}
 	plain := r
 	plain.Augmentation = Augmentation{}
-	if got := Batches(7, 0, 100, &plain, image); !cmp.Equal(first[0].Indices, got[0].Indices) || got[0].Changes != nil {
+	if got := Batches(7, 0, hundred, &plain, image); !cmp.Equal(first[0].Indices, got[0].Indices) || got[0].Changes != nil {
 		t.Error("augmentation changes the order, or is there without being asked for")
 	}
 }
@@ -162,7 +163,7 @@ func TestGather(t *testing.T) {
 		{"cut of whole rows", Change{CutY: 0, CutX: -1}, 6, make([]float32, 12)},
 	} {
 		to := make([]float64, 12)
-		Gather(to, from, Batch{Indices: []int32{0}, Changes: []Change{test.change}}, Augmentation{Cutout: test.cutout}, s)
+		Gather(to, &Dataset{Inputs: from}, Batch{Indices: []int32{0}, Changes: []Change{test.change}}, Augmentation{Cutout: test.cutout}, s)
 		for i, v := range test.want {
 			if to[i] != float64(v) {
 				t.Errorf("%s: %v, want %v", test.name, to, test.want)

@@ -52,7 +52,11 @@ func (r *retraining) writeCurves(out *stages.Output) error {
 	return r.setFigure(out, "curves", c)
 }
 
+// metricName is what epochs report of a metric.
 func metricName(m nn.Metric) string {
+	if m.OfSet() {
+		return "loss"
+	}
 	return map[nn.Metric]string{
 		nn.ZeroOneError: "error", nn.MetricRelativeL2: "relative L2 error", nn.MetricMSE: "mean squared error", nn.MetricLoss: "loss",
 	}[m]
@@ -73,7 +77,10 @@ func (r *retraining) writeFields(out *stages.Output) error {
 		out.Set("fields", cty.NullVal(stages.FileType))
 		return nil
 	}
-	test := r.data.Examples(n)
+	test, err := r.data.Examples(n)
+	if err != nil {
+		return err
+	}
 	width, height := r.prepared.Input.Width, r.prepared.Input.Height
 	high := fieldSide * min(2, float64(height)/float64(width))
 	c := figure.New(4*fieldStep+12, 40+float64(n)*(high+34), "Fields of the test split",

@@ -27,6 +27,7 @@ func TestDefaultsAreThePapers(t *testing.T) {
 		{Cell, "ninapro", 0.1, 256, 200, "cosine []"},
 		{Cell, "darcy_flow", 0.1, 16, 200, "cosine []"},
 		{WideResNet, "cifar100", 0.1, 128, 200, "steps [60 120 160]"},
+		{WideResNet, "spherical", 0.1, 128, 200, "steps [60 120 160]"},
 		{WideResNet, "ninapro", 0.1, 128, 200, "steps [60 120 160]"},
 		{WideResNet, "fsd50k", 0.1, 256, 200, "steps [60 120 160]"},
 		{WideResNet, "darcy_flow", 0.001, 8, 200, "steps [60 120 160]"},
@@ -48,7 +49,12 @@ func TestDefaultsAreThePapers(t *testing.T) {
 		if o := r.Optimizer; o.Momentum != 0.9 || !o.Nesterov || o.WeightDecay != 5e-4 {
 			t.Errorf("%s on %s: %+v", c.network, c.task, o)
 		}
-		if augmented := r.Augmentation.Active(); augmented != (c.task == "cifar100") {
+		want := map[string]nn.Augmentation{
+			"cifar100": {Crop: 4, Flip: true, Cutout: 16},
+			"cosmic":   {Levels: [2]float64{-0.9, 3}},
+			"fsd50k":   {OneARecord: true, SpecAugment: 0.5, Noise: 0.75, NoiseShare: 0.5},
+		}
+		if r.Augmentation != want[c.task] {
 			t.Errorf("%s: augmentation %+v", c.task, r.Augmentation)
 		}
 	}
