@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -62,20 +60,12 @@ const block = 16
 
 // Run implements stages.Stage.
 func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
-	if s.Archive.Tree {
-		return errors.New("archive: it is a folder, and the zip archive itself is needed: leave out unpack where it is fetched")
-	}
-	local := filepath.Join(in.Scratch, "archive.zip")
-	if err := in.Store.Materialise(ctx, s.Archive, local); err != nil {
-		return fmt.Errorf("archive: %w", err)
-	}
-	defer os.Remove(local)
-	f, err := os.Open(local)
+	local, err := datafolder.Open(ctx, in, "archive", s.Archive)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	archive, err := zipindex.New(f, s.Archive.Size)
+	defer local.Close()
+	archive, err := zipindex.New(local, local.Size)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}

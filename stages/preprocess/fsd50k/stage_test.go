@@ -5,9 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,58 +12,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/stages"
-	"github.com/nbpipe/nbpipe/stages/npy"
 	"github.com/nbpipe/nbpipe/stages/preprocess/stagetest"
-	"github.com/nbpipe/nbpipe/stages/pythontest"
 	"github.com/nbpipe/nbpipe/stages/training"
 )
-
-func array(t *testing.T, data []byte) ([]int, []float64) {
-	t.Helper()
-	r, err := npy.NewReader("array", bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := npy.ReadAll[float64](r, 1<<30)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.Shape, all
-}
-
-// near compares an array with NumPy's.
-func near(t *testing.T, what string, got, want []byte, tolerance float64) {
-	t.Helper()
-	shape, a := array(t, got)
-	wantShape, b := array(t, want)
-	if !slices.Equal(shape, wantShape) {
-		t.Fatalf("%s has shape %v, want %v", what, shape, wantShape)
-	}
-	for i := range a {
-		if !(math.Abs(a[i]-b[i]) <= tolerance) {
-			t.Fatalf("%s: element %d is %v, want %v", what, i, a[i], b[i])
-		}
-	}
-}
-
-// fixture runs testdata/fixture.py and gives what it has written.
-func fixture(t *testing.T) map[string][]byte {
-	t.Helper()
-	python := pythontest.Find(t, "numpy", "scipy")
-	dir := t.TempDir()
-	if out, err := exec.Command(python, "testdata/fixture.py", dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	files := map[string][]byte{}
-	for _, name := range []string{"audio.zip", "inputs.npy", "targets.npy", "records.npy", "noise.npy"} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = data
-	}
-	return files
-}
 
 func run(t *testing.T, archive []byte, more map[string]cty.Value) (*stagetest.Result, error) {
 	t.Helper()
@@ -80,15 +28,15 @@ func run(t *testing.T, archive []byte, more map[string]cty.Value) (*stagetest.Re
 
 // Spectrograms, targets, clips and noise are NumPy's and SciPy's.
 func TestAgainstSciPy(t *testing.T) {
-	files := fixture(t)
+	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy", "scipy")
 	r, err := run(t, files["audio.zip"], nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, tolerance := range map[string]float64{"inputs.npy": 1e-5, "targets.npy": 0, "records.npy": 0} {
-		near(t, name, r.Files["data/"+name], files[name], tolerance)
+		stagetest.Near(t, name, r.Files["data/"+name], files[name], tolerance)
 	}
-	near(t, "noise", r.Files["data/noise-000.npy"], files["noise.npy"], 1e-5)
+	stagetest.Near(t, "noise", r.Files["data/noise-000.npy"], files["noise.npy"], 1e-5)
 	d, err := training.ParseDescription(r.Files["data/dataset.json"])
 	if err != nil {
 		t.Fatal(err)
@@ -104,8 +52,8 @@ func TestAgainstSciPy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shape, first := array(t, again.Files["data/inputs.npy"])
-	_, all := array(t, files["inputs.npy"])
+	shape, first := stagetest.Array(t, again.Files["data/inputs.npy"])
+	_, all := stagetest.Array(t, files["inputs.npy"])
 	if !slices.Equal(shape, []int{7, bands, frames}) || math.Abs(first[0]-all[0]) > 1e-5 { // 3 + 2 + 2 chunks of the first clips
 		t.Errorf("limit 1 gives shape %v", shape)
 	}
