@@ -4,10 +4,18 @@ import (
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/preprocess/arrays"
 	"github.com/nbpipe/nbpipe/stages/preprocess/benchmarktable"
+	"github.com/nbpipe/nbpipe/stages/preprocess/cosmic"
+	"github.com/nbpipe/nbpipe/stages/preprocess/deepsea"
+	"github.com/nbpipe/nbpipe/stages/preprocess/ecg"
+	"github.com/nbpipe/nbpipe/stages/preprocess/fsd50k"
+	"github.com/nbpipe/nbpipe/stages/preprocess/satellite"
 	"github.com/nbpipe/nbpipe/stages/preprocess/zerocostproxies"
 )
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{arrays.Kind, benchmarktable.Kind, zerocostproxies.Kind}
+	return []*stages.Kind{
+		arrays.Kind, benchmarktable.Kind, zerocostproxies.Kind,
+		cosmic.Kind, deepsea.Kind, ecg.Kind, fsd50k.Kind, satellite.Kind,
+	}
 }
