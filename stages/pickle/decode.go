@@ -13,7 +13,7 @@ type Options struct {
 	// Spill takes what is long: it is written there, one after the other, and read
 	// from there as long as the values are in use. Where it is nil, and the pickle is
 	// a stream, all is held in memory.
-	Spill Spill
+	Spill *Spill
 
 	// Globals are classes and functions that a pickle may name beside those that this
 	// package knows, by module and name: "pandas.core.frame.DataFrame". A Callable
@@ -21,11 +21,20 @@ type Options struct {
 	Globals map[string]any
 }
 
-// Spill is a file: what was written so far can be read at any place.
-type Spill interface {
+// Spill is a file to which several pickles can be laid aside.
+type Spill struct {
+	file  SpillFile
+	wrote int64
+}
+
+// SpillFile is an empty file: what was written so far can be read at any place.
+type SpillFile interface {
 	io.Writer
 	io.ReaderAt
 }
+
+// NewSpill lays aside in a file, which must stay open as long as the values are in use.
+func NewSpill(file SpillFile) *Spill { return &Spill{file: file} }
 
 // Callable makes a value of a call's arguments.
 type Callable func(args []any) (any, error)

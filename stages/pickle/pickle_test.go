@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -139,7 +140,7 @@ func TestFixtures(t *testing.T) {
 		padded := append([]byte("before"), data...)
 		for how, read := range map[string]func() (any, error){
 			"held":  func() (any, error) { return Decode(iotest.HalfReader(bytes.NewReader(data)), Options{}) },
-			"aside": func() (any, error) { return Decode(bytes.NewReader(data), Options{Spill: &spill{}}) },
+			"aside": func() (any, error) { return Decode(bytes.NewReader(data), Options{Spill: NewSpill(&spill{})}) },
 			"left":  func() (any, error) { return DecodeAt(bytes.NewReader(padded), 6, int64(len(data)), Options{}) },
 		} {
 			t.Run(name+" "+how, func(t *testing.T) {
@@ -147,8 +148,8 @@ func TestFixtures(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d := cmp.Diff(expected[group], tree(t, v)); d != "" {
-					t.Error(d)
+				if got := tree(t, v); !reflect.DeepEqual(got, expected[group]) {
+					t.Error(cmp.Diff(expected[group], got))
 				}
 			})
 		}
@@ -263,7 +264,7 @@ func TestHostile(t *testing.T) {
 		"copies of a text": {"c_codecs\nencode\nq\x000X\x00\x10\x00\x00" + strings.Repeat("a", 4096) + "q\x01(h\x01S'latin1'\ntq\x02" + strings.Repeat("h\x00h\x02R", 1000) + ".", "more than the 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, opts := range []Options{{MaxBytes: 1 << 20}, {MaxBytes: 1 << 20, Spill: &spill{}}} {
+			for _, opts := range []Options{{MaxBytes: 1 << 20}, {MaxBytes: 1 << 20, Spill: NewSpill(&spill{})}} {
 				v, err := Decode(strings.NewReader(c.data), opts)
 				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got %v, %v; want %q", v, err, c.want)
@@ -309,7 +310,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	v, err := Decode(&zeros{start: start, n: side * side, end: "tbs."}, Options{Spill: f, MaxBytes: 1 << 20})
+	v, err := Decode(&zeros{start: start, n: side * side, end: "tbs."}, Options{Spill: NewSpill(f), MaxBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +344,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		opts := Options{MaxBytes: 1 << 20, MaxOps: 100_000}
 		held, err1 := Decode(bytes.NewReader(data), opts)
-		opts.Spill = &spill{}
+		opts.Spill = NewSpill(&spill{})
 		_, err2 := Decode(bytes.NewReader(data), opts)
 		_, err3 := DecodeAt(bytes.NewReader(data), 0, int64(len(data)), opts)
 		if err1 == nil && (err2 != nil || err3 != nil) {

@@ -25,8 +25,7 @@ type source struct {
 	at          io.ReaderAt // where long values stay, if it is known
 	offset, end int64       // of the pickle in at
 
-	spill   Spill
-	spilled int64
+	spill *Spill
 }
 
 func newSource(r io.Reader) *source { return &source{r: bufio.NewReaderSize(r, step)} }
@@ -111,10 +110,10 @@ func (s *source) skip(n int64) (*Bytes, error) {
 
 // lay writes n bytes to the spill.
 func (s *source) lay(r io.Reader, n int64) (*Bytes, error) {
-	got, err := io.CopyBuffer(struct{ io.Writer }{s.spill}, r, make([]byte, step))
+	got, err := io.CopyBuffer(struct{ io.Writer }{s.spill.file}, r, make([]byte, step))
 	s.read += got
-	b := &Bytes{at: s.spill, start: s.spilled, size: n}
-	s.spilled += got
+	b := &Bytes{at: s.spill.file, start: s.spill.wrote, size: n}
+	s.spill.wrote += got
 	if err == nil && got < n {
 		err = errEarly
 	}
