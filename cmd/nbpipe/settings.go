@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cast"
@@ -33,6 +34,7 @@ type settings struct {
 	Remote  remoteSettings
 
 	vars, varFiles []string
+	limit          int
 }
 
 const varPrefix = "NBPIPE_VAR_"
@@ -48,6 +50,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	remoteFlags(f)
 	f.StringArrayVar(&s.vars, "var", nil, "value of a variable, name=value; may be repeated")
 	f.StringArrayVar(&s.varFiles, "var-file", nil, "file of variable values; may be repeated")
+	f.IntVar(&s.limit, "limit", 0, "only the first so many samples of each split: short for --var limit=N, in experiments that define that variable")
 }
 
 func (s *settings) load(f *pflag.FlagSet) error {
@@ -137,6 +140,9 @@ func (s *settings) environment() []lang.Assignment {
 
 // variables lists the assignments of flags, files first.
 func (s *settings) variables() ([]lang.Assignment, error) {
+	if s.limit < 0 {
+		return nil, fmt.Errorf("--limit is a number of samples, or 0 for all, not %d", s.limit)
+	}
 	var out []lang.Assignment
 	for _, f := range s.varFiles {
 		out = append(out, lang.Assignment{File: f, From: "--var-file"})
@@ -147,6 +153,9 @@ func (s *settings) variables() ([]lang.Assignment, error) {
 			return nil, fmt.Errorf("--var takes name=value, not %q", v)
 		}
 		out = append(out, lang.Assignment{Name: name, Value: value, From: "--var"})
+	}
+	if s.limit > 0 {
+		out = append(out, lang.Assignment{Name: "limit", Value: strconv.Itoa(s.limit), From: "--limit"})
 	}
 	return out, nil
 }

@@ -2,8 +2,9 @@ package nas
 
 import (
 	"fmt"
-	"math/bits"
 	"sync"
+
+	"github.com/nbpipe/nbpipe/stages/internal/mersenne"
 )
 
 // Size is the number of cells in the space.
@@ -44,7 +45,7 @@ var official = sync.OnceValue(func() *order {
 	for i := range numbers {
 		numbers[i] = uint16(i)
 	}
-	shuffle(numbers[:], newTwister(88))
+	shuffle(numbers[:], mersenne.CPython(88))
 	for i, n := range numbers {
 		o.cells[i] = fromLexical(int(n))
 		o.index[n] = uint16(i)
@@ -72,78 +73,9 @@ func fromLexical(n int) Cell {
 
 // shuffle is CPython's random.shuffle since 3.2 (Lib/random.py): Fisher-Yates
 // from the end, with _randbelow_with_getrandbits.
-func shuffle(x []uint16, r *twister) {
+func shuffle(x []uint16, r *mersenne.Twister) {
 	for i := len(x) - 1; i > 0; i-- {
-		j := r.below(uint32(i + 1))
+		j := r.Below(uint32(i + 1))
 		x[i], x[j] = x[j], x[i]
-	}
-}
-
-// twister is MT19937 (Matsumoto and Nishimura, 1998) as CPython seeds and
-// draws it (Modules/_randommodule.c).
-type twister struct {
-	state [624]uint32
-	next  int
-}
-
-// newTwister is random.seed(seed): init_by_array with the one word.
-func newTwister(seed uint32) *twister {
-	r := &twister{next: 624}
-	r.state[0] = 19650218
-	for i := 1; i < len(r.state); i++ {
-		r.state[i] = 1812433253*(r.state[i-1]^r.state[i-1]>>30) + uint32(i)
-	}
-	i := 1
-	step := func() {
-		if i++; i == len(r.state) {
-			r.state[0], i = r.state[len(r.state)-1], 1
-		}
-	}
-	for range r.state {
-		p := r.state[i-1]
-		r.state[i] = (r.state[i] ^ (p^p>>30)*1664525) + seed
-		step()
-	}
-	for range len(r.state) - 1 {
-		p := r.state[i-1]
-		r.state[i] = (r.state[i] ^ (p^p>>30)*1566083941) - uint32(i)
-		step()
-	}
-	r.state[0] = 1 << 31
-	return r
-}
-
-func (r *twister) uint32() uint32 {
-	if r.next == len(r.state) {
-		r.refill()
-	}
-	y := r.state[r.next]
-	r.next++
-	y ^= y >> 11
-	y ^= y << 7 & 0x9d2c5680
-	y ^= y << 15 & 0xefc60000
-	return y ^ y>>18
-}
-
-func (r *twister) refill() {
-	const n, m = 624, 397
-	for k := range n {
-		y := r.state[k]&(1<<31) | r.state[(k+1)%n]&(1<<31-1)
-		v := r.state[(k+m)%n] ^ y>>1
-		if y&1 != 0 {
-			v ^= 0x9908b0df
-		}
-		r.state[k] = v
-	}
-	r.next = 0
-}
-
-// below draws from 0 to n-1: getrandbits(n.bit_length()) until it is below n.
-func (r *twister) below(n uint32) uint32 {
-	k := bits.Len32(n)
-	for {
-		if v := r.uint32() >> (32 - k); v < n {
-			return v
-		}
 	}
 }

@@ -128,18 +128,52 @@ func hashDataset(h hash.Hash, d *Dataset) {
 		fmt.Fprint(h, "none")
 		return
 	}
-	for _, a := range []Array{d.Inputs, d.Targets} {
-		fmt.Fprintf(h, "%v", a.Shape)
-		buf := make([]byte, 0, 1<<12)
-		for i, v := range a.Data {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-			if len(buf) == cap(buf) || i == len(a.Data)-1 {
-				h.Write(buf)
-				buf = buf[:0]
-			}
+	hashArray(h, d.Inputs)
+	hashArray(h, d.Targets)
+	fmt.Fprintf(h, "%v", d.Labels)
+	hashBesides(h, d)
+}
+
+// hashBesides is for what most data have not: those that have none of it keep the
+// digests of their checkpoints.
+func hashBesides(h hash.Hash, d *Dataset) {
+	if d.Standard != nil {
+		fmt.Fprint(h, "constant")
+		hashFloat64s(h, d.Standard.Mean)
+		hashFloat64s(h, d.Standard.Std)
+	}
+	for _, a := range []Array{d.Counts, d.Noise} {
+		if a.Shape != nil {
+			hashArray(h, a)
 		}
 	}
-	fmt.Fprintf(h, "%v", d.Labels)
+	if d.Records != nil {
+		fmt.Fprintf(h, "records%v", d.Records)
+	}
+	if d.Levels != nil {
+		hashArray(h, Array{Shape: []int{len(d.Levels)}, Data: d.Levels})
+	}
+	if p := d.Pairs; p != nil {
+		fmt.Fprintf(h, "pairs%v %v %d %d %x", p.Lengths, p.Windows, p.Padding, p.Side, math.Float32bits(p.Outside))
+		for _, a := range []Array{p.Sequence, p.Maps, p.Targets} {
+			hashArray(h, a)
+		}
+	}
+}
+
+func hashArray(h hash.Hash, a Array) {
+	fmt.Fprintf(h, "%v", a.Shape)
+	if f := a.Files; f != nil {
+		fmt.Fprintf(h, "files %q %v %v", f.Digest, f.Axes, f.Rows)
+	}
+	buf := make([]byte, 0, 1<<12)
+	for i, v := range a.Data {
+		buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		if len(buf) == cap(buf) || i == len(a.Data)-1 {
+			h.Write(buf)
+			buf = buf[:0]
+		}
+	}
 }
 
 func hashFloat64s(h hash.Hash, data []float64) {

@@ -2,8 +2,10 @@ package nn
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"slices"
 
 	"github.com/nbpipe/nbpipe/stages/npy"
 )
@@ -14,6 +16,7 @@ type Array struct {
 	Shape []int
 	Data  []float32
 	Path  string // an .npy file with the same content, if there is one: engines in other processes read it
+	Files *Files // where the elements are in files and Data is nil: such an engine reads what it needs
 }
 
 // ReadArray reads an .npy file of numbers as float32.
@@ -69,13 +72,64 @@ func (a Array) Sample(i int) []float32 {
 // Dataset is samples with what a network is to say of them: Labels for
 // cross-entropy, Targets for the other losses.
 type Dataset struct {
-	Inputs  Array // (samples, channels, height, width)
-	Targets Array // (samples, ...) of the shape of the network's output
-	Labels  []int32
+	Inputs   Array // (samples, channels, height, width)
+	Targets  Array // (samples, ...) of the shape of the network's output
+	Labels   []int32
+	Standard *Standardisation // of inputs; nil for none
+
+	Counts  Array     // of the targets' shape: elements where it is 0 add nothing to the loss; empty where all count
+	Records []int32   // what each sample is part of; nil: of itself alone
+	Levels  []float32 // a number a sample that Augmentation.Levels multiplies
+	Noise   Array     // of inputs' shape, for Augmentation.Noise
+	Pairs   *Pairs    // instead of inputs and targets
 }
 
 // Len is the number of samples.
-func (d *Dataset) Len() int { return d.Inputs.Len() }
+func (d *Dataset) Len() int {
+	if d.Pairs != nil {
+		return len(d.Pairs.Windows)
+	}
+	return d.Inputs.Len()
+}
+
+// Seen is the number of samples that an epoch of training sees.
+func (d *Dataset) Seen(a Augmentation) int {
+	if !a.OneARecord || d.Records == nil {
+		return d.Len()
+	}
+	return len(d.members())
+}
+
+// members are the samples of each record, records in the order of their numbers.
+func (d *Dataset) members() [][]int32 {
+	of := map[int32][]int32{}
+	for i, r := range d.Records {
+		of[r] = append(of[r], int32(i))
+	}
+	out := make([][]int32, 0, len(of))
+	for _, r := range slices.Sorted(maps.Keys(of)) {
+		out = append(out, of[r])
+	}
+	return out
+}
+
+// Standardisation is what networks see of inputs: (value - Mean)/Std, with a number of each
+// for a channel, or one for all; rounded to float32.
+type Standardisation struct {
+	Mean []float64 `json:"mean"`
+	Std  []float64 `json:"std"`
+}
+
+// encode is the value that a network sees of one in a channel.
+func (c *Standardisation) encode(channel int, v float32) float32 {
+	if c == nil {
+		return v
+	}
+	if len(c.Mean) == 1 {
+		channel = 0
+	}
+	return float32((float64(v) - c.Mean[channel]) / c.Std[channel])
+}
 
 // Decoding maps a network's output to the unit of the targets before loss and
 // metric: output x Scale + Shift, element by element over one sample.
@@ -136,17 +190,20 @@ func (d *Dataset) Check(what string, n *Network, loss Loss) error {
 		return err
 	}
 	out := shapes[n.Output]
+	if d.Pairs != nil {
+		return d.Pairs.check(what, n.Input, out, loss)
+	}
 	if err := d.Inputs.check(what+" inputs", n.Input.Dims()); err != nil {
+		return err
+	}
+	if err := d.besides(what, n.Input); err != nil {
 		return err
 	}
 	if loss == SumOutputs {
 		return nil
 	}
 	if loss != CrossEntropy {
-		if d.Targets.Len() != d.Len() {
-			return fmt.Errorf("%s: %d inputs and %d targets", what, d.Len(), d.Targets.Len())
-		}
-		return d.Targets.check(what+" targets", out.Dims())
+		return d.checkTargets(what, out, loss)
 	}
 	if !out.Flat() {
 		return fmt.Errorf("%s: cross_entropy takes one label a sample, and the network's output is %s", what, out)
@@ -162,6 +219,38 @@ func (d *Dataset) Check(what string, n *Network, loss Loss) error {
 	return nil
 }
 
+// besides checks what inputs are changed by.
+func (d *Dataset) besides(what string, input Shape) error {
+	if c := d.Standard; c != nil && (len(c.Mean) != len(c.Std) || len(c.Mean) != 1 && len(c.Mean) != input.Channels) {
+		return fmt.Errorf("%s: %d means and %d deviations for %d channels; give one for each, or one for all", what, len(c.Mean), len(c.Std), input.Channels)
+	}
+	if d.Records != nil && len(d.Records) != d.Len() || d.Levels != nil && len(d.Levels) != d.Len() {
+		return fmt.Errorf("%s: %d inputs, records of %d and levels of %d", what, d.Len(), len(d.Records), len(d.Levels))
+	}
+	if d.Noise.Len() > 0 {
+		return d.Noise.check(what+" noise", input.Dims())
+	}
+	return nil
+}
+
+func (d *Dataset) checkTargets(what string, out Shape, loss Loss) error {
+	if d.Targets.Len() != d.Len() {
+		return fmt.Errorf("%s: %d inputs and %d targets", what, d.Len(), d.Targets.Len())
+	}
+	if d.Counts.Shape != nil {
+		if loss != BCE && loss != MSE {
+			return fmt.Errorf("%s: elements that do not count go with bce and mse, not with %s", what, loss)
+		}
+		if d.Counts.Len() != d.Len() {
+			return fmt.Errorf("%s: %d inputs and counts of %d", what, d.Len(), d.Counts.Len())
+		}
+		if err := d.Counts.check(what+" counts", out.Dims()); err != nil {
+			return err
+		}
+	}
+	return d.Targets.check(what+" targets", out.Dims())
+}
+
 func (a Array) check(what string, want []int) error {
 	if a.Len() == 0 {
 		return fmt.Errorf("%s: no samples", what)
@@ -170,7 +259,7 @@ func (a Array) check(what string, want []int) error {
 	for _, d := range want {
 		size *= d
 	}
-	fits := len(a.Shape) == len(want)+1 && len(a.Data) == a.Len()*size
+	fits := len(a.Shape) == len(want)+1 && (a.Files != nil || len(a.Data) == a.Len()*size)
 	for i := range want {
 		fits = fits && a.Shape[i+1] == want[i]
 	}

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -62,13 +63,29 @@ const (
 // Metric is what is reported of an evaluation; lower is better.
 type Metric string
 
-// The metrics, all means over samples.
+// Metrics that are means over samples: engines compute them.
 const (
 	ZeroOneError     Metric = "error"       // share of samples whose largest output is not their label
 	MetricRelativeL2 Metric = "relative_l2" // as the loss, but the mean
 	MetricMSE        Metric = "mse"
 	MetricLoss       Metric = "loss" // the loss alone
 )
+
+// Metrics of a whole set of outputs. Engines report the loss in their place, and
+// who asks for an evaluation computes them from the outputs.
+const (
+	MAE8              Metric = "mae8"                // mean absolute error of distances up to 8 of residues at least 24 apart
+	FalseNegativeRate Metric = "false_negative_rate" // share of the pixels of target 1 whose probability is below .5
+	PixelAUROCError   Metric = "pixel_auroc_error"   // 1 - area under the ROC curve, over all pixels
+	AUROCError        Metric = "auroc_error"         // 1 - area under the ROC curve, mean over labels
+	MAPError          Metric = "map_error"           // 1 - average precision, mean over labels; a record's score is the sigmoid of its samples' mean logits
+	F1Error           Metric = "f1_error"            // 1 - F1, mean over classes; a record's class is its samples' most frequent
+)
+
+// OfSet reports whether a metric is one of a whole set of outputs.
+func (m Metric) OfSet() bool {
+	return slices.Contains([]Metric{MAE8, FalseNegativeRate, PixelAUROCError, AUROCError, MAPError, F1Error}, m)
+}
 
 // Precision is the arithmetic of activations, gradients and parameters.
 type Precision string
@@ -81,16 +98,45 @@ const (
 	Mixed   Precision = "mixed"
 )
 
-// Augmentation changes training images at random; see Batch for how it is
-// drawn.
+// Augmentation changes training samples at random; see Batches for how it is
+// drawn, and Change for what is done.
 type Augmentation struct {
 	Crop   int  `json:"crop,omitempty"`   // shift by up to so many pixels in each direction, zeros beyond the border
 	Flip   bool `json:"flip,omitempty"`   // mirror left to right with probability 1/2
 	Cutout int  `json:"cutout,omitempty"` // side of a square of zeros around a random pixel (DeVries and Taylor, 2017)
+
+	OneARecord  bool       `json:"one_a_record,omitempty"` // an epoch sees one sample of each record, drawn uniformly
+	Levels      [2]float64 `json:"levels,omitzero"`        // a sample's level times a factor drawn uniformly between the two is added to it
+	SpecAugment float64    `json:"spec_augment,omitempty"` // probability of masks over rows and columns (Park et al., 2019)
+	Noise       float64    `json:"noise,omitempty"`        // probability with which a row of the data's noise is mixed in
+	NoiseShare  float64    `json:"noise_share,omitempty"`  // its share: drawn uniformly from 0 to this
 }
 
-// Active reports whether anything is changed.
+// Active reports whether anything is changed or left out.
 func (a Augmentation) Active() bool { return a != Augmentation{} }
+
+// changes reports whether samples themselves are changed.
+func (a Augmentation) changes() bool {
+	a.OneARecord = false
+	return a.Active()
+}
+
+func (a Augmentation) validate() error {
+	if a.Crop < 0 || a.Crop > 1<<10 || a.Cutout < 0 || a.Cutout > 1<<10 {
+		return fmt.Errorf("augmentation: crop is %d, cutout %d; both must be from 0 to %d", a.Crop, a.Cutout, 1<<10)
+	}
+	for _, v := range a.Levels {
+		if math.IsNaN(v) || math.Abs(v) > math.MaxFloat32 {
+			return fmt.Errorf("augmentation: levels are %v; they must be two numbers", a.Levels)
+		}
+	}
+	for _, v := range []float64{a.Noise, a.NoiseShare, a.SpecAugment} {
+		if !(v >= 0 && v <= 1) {
+			return fmt.Errorf("augmentation: noise is %v, noise_share %v, spec_augment %v; they must be from 0 to 1", a.Noise, a.NoiseShare, a.SpecAugment)
+		}
+	}
+	return nil
+}
 
 // Validate reports the first field that no training can have.
 func (r *Recipe) Validate() error {
@@ -109,8 +155,8 @@ func (r *Recipe) Validate() error {
 	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
 		return fmt.Errorf("recipe: weight_decay is %v; it must be 0 or more", o.WeightDecay)
 	}
-	if a := r.Augmentation; a.Crop < 0 || a.Crop > 1<<10 || a.Cutout < 0 || a.Cutout > 1<<10 {
-		return fmt.Errorf("recipe: augmentation: crop is %d, cutout %d; both must be from 0 to %d", a.Crop, a.Cutout, 1<<10)
+	if err := r.Augmentation.validate(); err != nil {
+		return fmt.Errorf("recipe: %w", err)
 	}
 	if err := r.Schedule.validate(r.Epochs); err != nil {
 		return fmt.Errorf("recipe: %w", err)
@@ -118,15 +164,29 @@ func (r *Recipe) Validate() error {
 	return r.names()
 }
 
+// Goes reports what is unknown of a metric and a loss, or why they do not go
+// together.
+func Goes(m Metric, l Loss) error {
+	if losses := []Loss{CrossEntropy, BCE, MSE, RelativeL2}; !slices.Contains(losses, l) {
+		return fmt.Errorf("unknown loss %q; the losses are %v", l, losses)
+	}
+	metrics := map[Metric][]Loss{
+		ZeroOneError: {CrossEntropy}, F1Error: {CrossEntropy}, MetricRelativeL2: {BCE, MSE, RelativeL2}, MetricMSE: {BCE, MSE, RelativeL2},
+		MetricLoss: {CrossEntropy, BCE, MSE, RelativeL2}, MAE8: {MSE}, FalseNegativeRate: {BCE}, PixelAUROCError: {BCE}, AUROCError: {BCE}, MAPError: {BCE},
+	}
+	with, known := metrics[m]
+	if !known {
+		return fmt.Errorf("unknown metric %q; the metrics are %v", m, slices.Sorted(maps.Keys(metrics)))
+	}
+	if !slices.Contains(with, l) {
+		return fmt.Errorf("metric %q does not go with loss %q: it goes with %v", m, l, with)
+	}
+	return nil
+}
+
 func (r *Recipe) names() error {
-	if losses := []Loss{CrossEntropy, BCE, MSE, RelativeL2}; !slices.Contains(losses, r.Loss) {
-		return fmt.Errorf("recipe: unknown loss %q; the losses are %v", r.Loss, losses)
-	}
-	if metrics := []Metric{ZeroOneError, MetricRelativeL2, MetricMSE, MetricLoss}; !slices.Contains(metrics, r.Metric) {
-		return fmt.Errorf("recipe: unknown metric %q; the metrics are %v", r.Metric, metrics)
-	}
-	if (r.Metric == ZeroOneError) != (r.Loss == CrossEntropy) && r.Metric != MetricLoss {
-		return fmt.Errorf("recipe: metric %q does not go with loss %q: error goes with cross_entropy alone", r.Metric, r.Loss)
+	if err := Goes(r.Metric, r.Loss); err != nil {
+		return fmt.Errorf("recipe: %w", err)
 	}
 	if precisions := []Precision{Float32, Float64, Mixed}; !slices.Contains(precisions, r.Precision) {
 		return fmt.Errorf("recipe: unknown precision %q; the precisions are %v", r.Precision, precisions)

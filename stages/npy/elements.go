@@ -38,8 +38,12 @@ func decode[T Number](dst []T, raw []byte, t Type, big bool) int {
 			x = float64(math.Float32frombits(order.Uint32(b)))
 		case Float64:
 			x = math.Float64frombits(order.Uint64(b))
-		case Int64:
+		case Int64, Uint64: // a float64 would round them
 			n := int64(order.Uint64(b))
+			if t == Uint64 && n < 0 {
+				x = float64(uint64(n))
+				break
+			}
 			dst[i] = T(n)
 			if one := T(1); one/2 == 0 && int64(dst[i]) != n { // an integer type that is too small
 				return i
@@ -47,6 +51,16 @@ func decode[T Number](dst []T, raw []byte, t Type, big bool) int {
 			continue
 		case Int32:
 			x = float64(int32(order.Uint32(b)))
+		case Uint32:
+			x = float64(order.Uint32(b))
+		case Int16:
+			x = float64(int16(order.Uint16(b)))
+		case Uint16:
+			x = float64(order.Uint16(b))
+		case Float16:
+			x = Half(order.Uint16(b))
+		case Int8:
+			x = float64(int8(b[0]))
 		case Uint8:
 			x = float64(b[0])
 		case Bool:
@@ -61,6 +75,26 @@ func decode[T Number](dst []T, raw []byte, t Type, big bool) int {
 		dst[i] = v
 	}
 	return -1
+}
+
+// Half is the value of a float16: IEEE 754 binary16.
+func Half(bits uint16) float64 {
+	exponent, fraction := int(bits>>10&0x1f), float64(bits&0x3ff)
+	x := 0.0
+	switch exponent {
+	case 0: // subnormal
+		x = math.Ldexp(fraction, -24)
+	case 0x1f:
+		if x = math.Inf(1); fraction != 0 {
+			return math.NaN()
+		}
+	default:
+		x = math.Ldexp(1024+fraction, exponent-25)
+	}
+	if bits>>15 == 1 {
+		return -x
+	}
+	return x
 }
 
 // Append adds values to b as elements of type t, least significant byte first.
@@ -101,6 +135,14 @@ func appendInteger(b []byte, t Type, n int64) ([]byte, bool) {
 		return binary.LittleEndian.AppendUint64(b, uint64(n)), true
 	case t == Int32 && n >= math.MinInt32 && n <= math.MaxInt32:
 		return binary.LittleEndian.AppendUint32(b, uint32(n)), true
+	case t == Uint64 && n >= 0:
+		return binary.LittleEndian.AppendUint64(b, uint64(n)), true
+	case t == Uint32 && n >= 0 && n <= math.MaxUint32:
+		return binary.LittleEndian.AppendUint32(b, uint32(n)), true
+	case t == Int16 && n >= math.MinInt16 && n <= math.MaxInt16, t == Uint16 && n >= 0 && n <= math.MaxUint16:
+		return binary.LittleEndian.AppendUint16(b, uint16(n)), true
+	case t == Int8 && n >= math.MinInt8 && n <= math.MaxInt8:
+		return append(b, byte(n)), true
 	case t == Uint8 && n >= 0 && n <= math.MaxUint8, t == Bool && (n == 0 || n == 1):
 		return append(b, byte(n)), true
 	}

@@ -15,10 +15,16 @@ type Type string
 
 // The types that can be read and written.
 const (
+	Float16 Type = "float16" // read, not written
 	Float32 Type = "float32"
 	Float64 Type = "float64"
 	Int64   Type = "int64"
 	Int32   Type = "int32"
+	Int16   Type = "int16"
+	Int8    Type = "int8"
+	Uint64  Type = "uint64"
+	Uint32  Type = "uint32"
+	Uint16  Type = "uint16"
 	Uint8   Type = "uint8"
 	Bool    Type = "bool"
 )
@@ -28,7 +34,22 @@ var codes = [...]struct {
 	code string
 	typ  Type
 	size int
-}{{"f4", Float32, 4}, {"f8", Float64, 8}, {"i8", Int64, 8}, {"i4", Int32, 4}, {"u1", Uint8, 1}, {"b1", Bool, 1}}
+}{
+	{"f2", Float16, 2}, {"f4", Float32, 4}, {"f8", Float64, 8},
+	{"i8", Int64, 8}, {"i4", Int32, 4}, {"i2", Int16, 2}, {"i1", Int8, 1},
+	{"u8", Uint64, 8}, {"u4", Uint32, 4}, {"u2", Uint16, 2}, {"u1", Uint8, 1}, {"b1", Bool, 1},
+}
+
+// TypeOf is the type of a code that NumPy's headers have, without the byte order:
+// f4. It is "" for what can be no Type.
+func TypeOf(code string) Type {
+	for _, c := range codes {
+		if c.code == code {
+			return c.typ
+		}
+	}
+	return ""
+}
 
 // Size is the number of bytes of an element; 0 for what is no Type.
 func (t Type) Size() int {
@@ -48,6 +69,9 @@ type Header struct {
 
 	big bool // most significant byte first
 }
+
+// object is what elements are that only a pickle can hold.
+const object Type = "object"
 
 const (
 	magic      = "\x93NUMPY"
@@ -98,8 +122,10 @@ func (h Header) Encode() []byte {
 	return append(b, text...)
 }
 
-func (h Header) validate() error {
-	size := h.Type.Size()
+func (h Header) validate() error { return h.fits(h.Type.Size()) }
+
+// fits checks the shape of elements of size bytes.
+func (h Header) fits(size int) error {
 	if size == 0 {
 		return fmt.Errorf("elements of type %q", h.Type)
 	}
@@ -117,7 +143,7 @@ func (h Header) validate() error {
 }
 
 // readHeader leaves r at the first element and says how many bytes it read.
-func readHeader(r io.Reader) (Header, int64, error) {
+func readHeader(r io.Reader, objects bool) (Header, int64, error) {
 	start := make([]byte, len(magic)+2)
 	if n, err := io.ReadFull(r, start); err != nil || string(start[:len(magic)]) != magic {
 		return Header{}, 0, notNpy(start[:n], err)
@@ -141,7 +167,7 @@ func readHeader(r io.Reader) (Header, int64, error) {
 	if _, err := io.ReadFull(r, text); err != nil {
 		return Header{}, 0, broken(err)
 	}
-	h, err := parseHeader(string(text))
+	h, err := parseHeader(string(text), objects)
 	if err != nil {
 		return Header{}, 0, err
 	}
@@ -166,8 +192,8 @@ func broken(err error) error {
 }
 
 // parseHeader reads the dictionary that NumPy writes as a Python literal.
-func parseHeader(text string) (Header, error) {
-	p := &literal{rest: text}
+func parseHeader(text string, objects bool) (Header, error) {
+	p := &literal{rest: text, objects: objects}
 	var h Header
 	seen := map[string]bool{}
 	p.expect("{")
@@ -198,7 +224,11 @@ func parseHeader(text string) (Header, error) {
 	if p.err != nil {
 		return Header{}, p.err
 	}
-	if err := h.validate(); err != nil {
+	size := h.Type.Size()
+	if h.Type == object {
+		size = 8 // what NumPy needs for one; nothing is read of that size
+	}
+	if err := h.fits(size); err != nil {
 		return Header{}, fmt.Errorf("its header is damaged: %w", err)
 	}
 	return h, nil
@@ -206,8 +236,9 @@ func parseHeader(text string) (Header, error) {
 
 // literal scans a Python literal. After an error nothing more is taken.
 type literal struct {
-	rest string
-	err  error
+	rest    string
+	err     error
+	objects bool // elements may be objects
 }
 
 func (p *literal) fail(format string, args ...any) {
@@ -289,10 +320,14 @@ func (p *literal) descr() (Type, bool) {
 	}
 	name := p.text()
 	code := strings.TrimLeft(name, "<>|=")
-	for _, c := range codes {
-		if c.code == code {
-			return c.typ, strings.HasPrefix(name, ">")
-		}
+	if t := TypeOf(code); t != "" {
+		return t, strings.HasPrefix(name, ">")
+	}
+	if p.objects && code == "O" {
+		return object, false
+	}
+	if p.err == nil && code == "O" {
+		p.err = fmt.Errorf("its elements are of type %q, which are objects: write numbers with numpy.save(path, array.astype(\"float32\"))", name)
 	}
 	if p.err == nil {
 		p.err = fmt.Errorf("its elements are of type %q; %s can be read: write numbers with numpy.save(path, array.astype(\"float32\"))", name, known())

@@ -25,7 +25,7 @@ const block = 1 << 18 // bytes that are read at a time
 // file in bytes, or UnknownSize; a file of another size than its header promises
 // is an error at once.
 func NewReader(name string, r io.Reader, size int64) (*Reader, error) {
-	h, length, err := readHeader(r)
+	h, length, err := readHeader(r, false)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -34,6 +34,30 @@ func NewReader(name string, r io.Reader, size int64) (*Reader, error) {
 			name, size, want, h.Type, h.Shape)
 	}
 	return &Reader{Header: h, name: name, r: r, sized: size >= 0}, nil
+}
+
+// NewElements returns a reader of elements that are stored without a header, as in a
+// pickle: of type, shape and order as h says, the most significant byte first if big.
+func NewElements(name string, h Header, big bool, r io.Reader) (*Reader, error) {
+	if err := h.validate(); err != nil {
+		return nil, fmt.Errorf("%s: there is no array with %w", name, err)
+	}
+	h.big = big
+	return &Reader{Header: h, name: name, r: r}, nil
+}
+
+// ReadObjectHeader reads the header of an array of objects, and leaves r at the pickle
+// that holds them (see stages/pickle). Shape and order are the array's; an array of
+// numbers is an error.
+func ReadObjectHeader(name string, r io.Reader) (Header, error) {
+	h, _, err := readHeader(r, true)
+	if err == nil && h.Type != object {
+		err = fmt.Errorf("its elements are of type %s, and objects are expected", h.Type)
+	}
+	if err != nil {
+		return Header{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return h, nil
 }
 
 // Read fills dst with the next elements, in the file's order. Floating-point

@@ -42,17 +42,24 @@ func fixture(t testing.TB, name string) []byte {
 func TestFixtures(t *testing.T) {
 	half := func(x float64) float64 { return x / 2 }
 	same := func(x float64) float64 { return x }
+	plus := func(x float64) float64 { return x + 5 }
 	cube := []int{2, 3, 4}
 	cases := map[string]struct {
 		Header
 		want []float64
 	}{
+		"i2.npy":             {Header{Type: Int16, Shape: cube}, ramp(same)},
+		"i1.npy":             {Header{Type: Int8, Shape: cube}, ramp(same)},
+		"u8.npy":             {Header{Type: Uint64, Shape: cube}, ramp(plus)},
+		"u4.npy":             {Header{Type: Uint32, Shape: cube, big: true}, ramp(plus)},
+		"u2.npy":             {Header{Type: Uint16, Shape: cube}, ramp(plus)},
+		"f2.npy":             {Header{Type: Float16, Shape: cube}, ramp(half)},
 		"f4.npy":             {Header{Type: Float32, Shape: cube}, ramp(half)},
 		"f8_fortran.npy":     {Header{Type: Float64, Shape: cube, Fortran: true}, ramp(half)},
 		"f8_big.npy":         {Header{Type: Float64, Shape: cube, big: true}, ramp(half)},
 		"i8.npy":             {Header{Type: Int64, Shape: cube}, ramp(same)},
 		"i4_big_fortran.npy": {Header{Type: Int32, Shape: cube, Fortran: true, big: true}, ramp(same)},
-		"u1.npy":             {Header{Type: Uint8, Shape: cube}, ramp(func(x float64) float64 { return x + 5 })},
+		"u1.npy":             {Header{Type: Uint8, Shape: cube}, ramp(plus)},
 		"bool.npy": {Header{Type: Bool, Shape: cube}, ramp(func(x float64) float64 {
 			if x > 0 {
 				return 1
@@ -98,10 +105,9 @@ func TestRefused(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"float16":      {fixture(t, "f2.npy"), `type "<f2"; bool, float32, float64, int32, int64, uint8 can be read: write numbers`},
 		"objects":      {fixture(t, "object.npy"), `type "|O"`},
 		"text":         {fixture(t, "text.npy"), `type "<U2"`},
-		"complex":      {fixture(t, "complex.npy"), `type "<c8"`},
+		"complex":      {fixture(t, "complex.npy"), `type "<c8"; bool, float16, float32, float64, int16, int32, int64, int8, uint16, uint32, uint64, uint8 can be read: write numbers`},
 		"records":      {fixture(t, "record.npy"), `write each field`},
 		"archive":      {fixture(t, "archive.npz"), `unpack it, or write each array with numpy.save`},
 		"other file":   {[]byte("x,y\n1,2\n"), `it begins with "x,y\n1,2\n"`},
@@ -197,7 +203,7 @@ func TestConversions(t *testing.T) {
 	if _, _, _, err := read(encode(Float64, 1e300)); err == nil {
 		t.Error("1e300 became a float32")
 	}
-	for typ, v := range map[Type]float64{Float32: 1e300, Int64: .5, Int32: 1 << 31, Uint8: 256, Bool: 2, "": 1} {
+	for typ, v := range map[Type]float64{Float32: 1e300, Int64: .5, Int32: 1 << 31, Int16: 1 << 15, Int8: 128, Uint64: -1, Uint32: 1 << 32, Uint16: -1, Uint8: 256, Bool: 2, "": 1} {
 		if b, err := Append(nil, typ, []float64{v}); err == nil {
 			t.Errorf("%v became a %q: %x", v, typ, b)
 		}
@@ -244,7 +250,7 @@ func TestPieces(t *testing.T) {
 }
 
 func TestWriteRefuses(t *testing.T) {
-	for name, h := range map[string]Header{"length": {Type: Float32, Shape: []int{3}}, "type": {Type: "float16", Shape: []int{2}}, "shape": {Type: Float32, Shape: []int{-1, -2}}} {
+	for name, h := range map[string]Header{"length": {Type: Float32, Shape: []int{3}}, "type": {Type: "complex64", Shape: []int{2}}, "half": {Type: Float16, Shape: []int{2}}, "objects": {Type: object, Shape: []int{2}}, "shape": {Type: Float32, Shape: []int{-1, -2}}} {
 		if err := Write(io.Discard, h, []float64{1, 2}); err == nil {
 			t.Errorf("%s: %+v was written", name, h)
 		}
@@ -254,7 +260,7 @@ func TestWriteRefuses(t *testing.T) {
 // NumPy reads what is written here.
 func TestNumPyReads(t *testing.T) {
 	python := pythontest.Find(t, "numpy")
-	for _, typ := range []Type{Float32, Float64, Int64, Int32, Uint8, Bool} {
+	for _, typ := range []Type{Float32, Float64, Int64, Int32, Int16, Int8, Uint64, Uint32, Uint16, Uint8, Bool} {
 		for _, shape := range [][]int{{}, {6}, {2, 3}, {1, 2, 3}, {0, 4}} {
 			for _, fortran := range []bool{false, true} {
 				if typ != Float32 && (fortran || len(shape) != 2) {

@@ -75,9 +75,9 @@ func checkSeeds(p *training.Problems, v cty.Value) {
 func (c *Common) resources(memory int64) stages.Resources {
 	const most = 16
 	n := min(max(len(c.Seeds), 1), most)
-	r := stages.Resources{CPUs: float64(n), Memory: int64(n)*memory + c.Held()}
+	r := stages.Resources{CPUs: float64(n), Memory: int64(n)*memory + c.Held(c.Engine)}
 	if c.Engine == training.Torch && c.Device == "cuda" {
-		r = stages.Resources{CPUs: 1, Memory: memory + c.Held(), GPUs: 1}
+		r = stages.Resources{CPUs: 1, Memory: memory + c.Held(c.Engine), GPUs: 1}
 	}
 	return r
 }
@@ -98,7 +98,7 @@ type retraining struct {
 func (c *Common) retrain(ctx context.Context, in *stages.Input, out *stages.Output, family training.Network, build func(*training.Prepared) (*nn.Network, error)) error {
 	r := &retraining{Common: c, in: in, done: make([]*training.Trained, len(c.Seeds)), weights: filepath.Join(in.Scratch, "weights")}
 	var err error
-	if r.data, err = training.Read(ctx, in, c.Data); err != nil {
+	if r.data, err = training.Read(ctx, in, c.Data, c.ReadsFiles()); err != nil {
 		return err
 	}
 	if r.prepared, err = r.data.Prepare(c.Fit); err != nil {

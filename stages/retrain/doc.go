@@ -15,7 +15,8 @@
 //	test, validation   mean over seeds of the metric, 95 % interval, standard deviation
 //	errors             the metric on the test split, a number a seed, in the order of seeds
 //	results            a table with a row a seed
-//	history            a table with a row a seed and epoch
+//	history            a table with a row a seed and epoch. Metrics of a whole set (mae8, f1_error
+//	                   and so on) are computed after the last epoch: here the loss stands for them
 //	weights            a folder with seed-N.safetensors; __metadata__ holds the network
 //	examples           inputs, targets and outputs of the first test samples as .npy
 //	curves, fields     figures; fields is null where outputs are no images

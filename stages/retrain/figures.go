@@ -52,7 +52,11 @@ func (r *retraining) writeCurves(out *stages.Output) error {
 	return r.setFigure(out, "curves", c)
 }
 
+// metricName is what epochs report of a metric.
 func metricName(m nn.Metric) string {
+	if m.OfSet() {
+		return "loss"
+	}
 	return map[nn.Metric]string{
 		nn.ZeroOneError: "error", nn.MetricRelativeL2: "relative L2 error", nn.MetricMSE: "mean squared error", nn.MetricLoss: "loss",
 	}[m]
@@ -73,7 +77,10 @@ func (r *retraining) writeFields(out *stages.Output) error {
 		out.Set("fields", cty.NullVal(stages.FileType))
 		return nil
 	}
-	test := r.data.Examples(n)
+	test, err := r.data.Examples(n)
+	if err != nil {
+		return err
+	}
 	width, height := r.prepared.Input.Width, r.prepared.Input.Height
 	high := fieldSide * min(2, float64(height)/float64(width))
 	c := figure.New(4*fieldStep+12, 40+float64(n)*(high+34), "Fields of the test split",
@@ -83,6 +90,11 @@ func (r *retraining) writeFields(out *stages.Output) error {
 	}
 	for s := range n {
 		input, target, output := plane(test.Inputs, s, width*height), plane(test.Targets, s, width*height), plane(r.done[0].Outputs, s, width*height)
+		if r.recipe.Loss == nn.BCE { // outputs are logits, and targets probabilities
+			for i, v := range output {
+				output[i] = 1 / (1 + math.Exp(-v))
+			}
+		}
 		difference := make([]float64, len(target))
 		for i := range target {
 			difference[i] = math.Abs(output[i] - target[i])

@@ -23,7 +23,7 @@ type Cell struct {
 }
 
 var cell = stages.Define[Cell](stages.Kind{
-	Block: "retrain", Type: "cell", Version: 1, Reproducible: true, Resumes: true,
+	Block: "retrain", Type: "cell", Version: 2, Reproducible: true, Resumes: true,
 	Doc:     "Trains a cell of NAS-Bench-201 from the beginning, once a seed: in the benchmark's network for classes, or in NAS-Bench-360's for a value a pixel, as the data are.",
 	Outputs: outputDocs(),
 })
@@ -67,7 +67,7 @@ type WideResNet struct {
 }
 
 var wideResNet = stages.Define[WideResNet](stages.Kind{
-	Block: "retrain", Type: "wide_resnet", Version: 1, Reproducible: true, Resumes: true,
+	Block: "retrain", Type: "wide_resnet", Version: 2, Reproducible: true, Resumes: true,
 	Doc:     "Trains a wide residual network (Zagoruyko and Komodakis, 2016) from the beginning, once a seed: WRN-16-4 with the recipe that NAS-Bench-360 compares with, unless told otherwise.",
 	Outputs: outputDocs(),
 })
@@ -112,7 +112,7 @@ type ResNet1D struct {
 }
 
 var resNet1D = stages.Define[ResNet1D](stages.Kind{
-	Block: "retrain", Type: "resnet1d", Version: 1, Reproducible: true, Resumes: true,
+	Block: "retrain", Type: "resnet1d", Version: 2, Reproducible: true, Resumes: true,
 	Doc:     "Trains the residual network for series of Wang, Yan and Oates (2017) from the beginning, once a seed, with the recipe that NAS-Bench-360 compares with.",
 	Outputs: outputDocs(),
 })

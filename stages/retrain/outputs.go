@@ -26,6 +26,7 @@ var (
 		"epochs": cty.Number, "batch_size": cty.Number, "learning_rate": cty.Number, "momentum": cty.Number, "nesterov": cty.Bool,
 		"weight_decay": cty.Number, "schedule": cty.String, "milestones": cty.List(cty.Number), "factor": cty.Number, "loss": cty.String,
 		"metric": cty.String, "precision": cty.String, "crop": cty.Number, "flip": cty.Bool, "cutout": cty.Number,
+		"one_a_record": cty.Bool, "levels": cty.List(cty.Number), "spec_augment": cty.Number, "noise": cty.Number, "noise_share": cty.Number,
 	})
 )
 
@@ -67,7 +68,7 @@ func (r *retraining) publish(out *stages.Output) error {
 	test, validation := make([]float64, len(r.done)), make([]float64, len(r.done))
 	errorsOf := make([]cty.Value, len(r.done))
 	for i, t := range r.done {
-		test[i], validation[i] = testMetric(t.Test), last(t.Epochs)
+		test[i], validation[i] = testMetric(t.Test), valueOr(t.Valid)
 		errorsOf[i] = stages.NumberValue(test[i])
 	}
 	out.Set("test", summary(test))
@@ -127,6 +128,9 @@ func recipeValue(r *nn.Recipe) cty.Value {
 		"schedule": cty.StringVal(string(r.Schedule.Name)), "milestones": milestones, "factor": factor,
 		"loss": cty.StringVal(string(r.Loss)), "metric": cty.StringVal(string(r.Metric)), "precision": cty.StringVal(string(r.Precision)),
 		"crop": cty.NumberIntVal(int64(r.Augmentation.Crop)), "flip": cty.BoolVal(r.Augmentation.Flip), "cutout": cty.NumberIntVal(int64(r.Augmentation.Cutout)),
+		"one_a_record": cty.BoolVal(r.Augmentation.OneARecord), "spec_augment": cty.NumberFloatVal(r.Augmentation.SpecAugment),
+		"levels": cty.ListVal([]cty.Value{cty.NumberFloatVal(r.Augmentation.Levels[0]), cty.NumberFloatVal(r.Augmentation.Levels[1])}),
+		"noise":  cty.NumberFloatVal(r.Augmentation.Noise), "noise_share": cty.NumberFloatVal(r.Augmentation.NoiseShare),
 	})
 }
 
@@ -141,7 +145,7 @@ func (r *retraining) writeResults(out *stages.Output) error {
 		if t.Test != nil {
 			loss[i] = t.Test.Loss
 		}
-		train[i], valid[i] = t.Epochs[len(t.Epochs)-1].TrainMetric, last(t.Epochs)
+		train[i], valid[i] = t.Epochs[len(t.Epochs)-1].TrainMetric, valueOr(t.Valid)
 	}
 	return r.setTable(out, "results", table.IntColumn("training", seed), table.StringColumn("seed", text), table.FloatColumn("test_metric", test),
 		table.FloatColumn("test_loss", loss), table.FloatColumn("train_metric", train), table.FloatColumn("validation_metric", valid))
@@ -186,7 +190,10 @@ func (r *retraining) writeExamples(out *stages.Output) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	test := r.data.Examples(n)
+	test, err := r.data.Examples(n)
+	if err != nil {
+		return err
+	}
 	arrays := map[string]nn.Array{"inputs": test.Inputs, "outputs": r.done[0].Outputs}
 	if test.Labels == nil {
 		arrays["targets"] = test.Targets

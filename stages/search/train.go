@@ -31,7 +31,7 @@ type Train struct {
 
 // resources are those of as many trainings as run at the same time.
 func (t *Train) resources() stages.Resources {
-	return stages.Resources{CPUs: mostTrainings, Memory: mostTrainings*t.Memory(training.Or(t.BatchSize, 16)) + t.Held()}
+	return stages.Resources{CPUs: mostTrainings, Memory: mostTrainings*t.Memory(training.Or(t.BatchSize, 16)) + t.Held("")}
 }
 
 // mostTrainings is how many networks a search trains at the same time.
@@ -80,7 +80,7 @@ type trained struct {
 
 // loadTraining prepares data and engines.
 func (c *Common) loadTraining(ctx context.Context, in *stages.Input, rungs []int) (*data, error) {
-	source, err := training.Read(ctx, in, c.Train.Data)
+	source, err := training.Read(ctx, in, c.Train.Data, c.ReadsFiles())
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
@@ -273,7 +273,7 @@ func (o *trained) make(ctx context.Context, t objective.Trial) error {
 	case err != nil:
 		return fmt.Errorf("train: architecture %d (%s): %w", t.Architecture, cell, err)
 	default:
-		metric = result.Epochs[len(result.Epochs)-1].ValidMetric
+		metric = result.Valid
 		if metric == nil || math.IsNaN(*metric) || math.IsInf(*metric, 0) {
 			metric = nil
 		}

@@ -1,6 +1,10 @@
 package training
 
-import "github.com/nbpipe/nbpipe/stages/nn"
+import (
+	"fmt"
+
+	"github.com/nbpipe/nbpipe/stages/nn"
+)
 
 // Network is a family of networks with recipes of its own.
 type Network string
@@ -22,6 +26,10 @@ const (
 // rate .1 and batches of 128 (of 256 on FSD50K), rate .001 and batches of 8 on Darcy
 // Flow, PSICOV and Cosmic. ResNet1D: as WRN, rate .1, batches of 256, on Satellite
 // of 4096. On tasks of one's own: the point tasks' values.
+//
+// Augmentation is the task's: shifts, mirrors and cutout of CIFAR-100; one random
+// chunk of each clip, noise and masks on FSD50K; a random sky on Cosmic. Windows of
+// PSICOV are at random places by themselves.
 func Defaults(network Network, task string) nn.Recipe {
 	r := nn.Recipe{
 		Epochs: 200, BatchSize: 256, Precision: nn.Float32,
@@ -37,7 +45,10 @@ func Defaults(network Network, task string) nn.Recipe {
 	switch task {
 	case "cifar100":
 		r.Augmentation = nn.Augmentation{Crop: 4, Flip: true, Cutout: 16}
-	case "darcy_flow", "psicov", "cosmic":
+	case "cosmic", "darcy_flow", "psicov":
+		if task == "cosmic" {
+			r.Augmentation = nn.Augmentation{Levels: [2]float64{-0.9, 3}}
+		}
 		if network == Cell {
 			r.BatchSize = 16
 		} else {
@@ -45,6 +56,7 @@ func Defaults(network Network, task string) nn.Recipe {
 		}
 	case "fsd50k":
 		r.BatchSize = 256
+		r.Augmentation = nn.Augmentation{OneARecord: true, SpecAugment: 0.5, Noise: 0.75, NoiseShare: 0.5}
 	case "satellite":
 		if network == ResNet1D {
 			r.BatchSize = 4096
@@ -67,6 +79,16 @@ func (r *RecipeOptions) For(network Network, d *Description) (nn.Recipe, error) 
 	set(&out.Augmentation.Crop, r.Crop)
 	set(&out.Augmentation.Flip, r.Flip)
 	set(&out.Augmentation.Cutout, r.Cutout)
+	set(&out.Augmentation.OneARecord, r.OneARecord)
+	set(&out.Augmentation.SpecAugment, r.SpecAugment)
+	set(&out.Augmentation.Noise, r.Noise)
+	set(&out.Augmentation.NoiseShare, r.NoiseShare)
+	if r.Levels != nil {
+		if len(r.Levels) != 2 {
+			return out, fmt.Errorf("levels: %d numbers; two are needed, such as [-0.9, 3], or [0, 0] for none", len(r.Levels))
+		}
+		out.Augmentation.Levels = [2]float64(r.Levels)
+	}
 	if r.Precision != "" {
 		out.Precision = nn.Precision(r.Precision)
 	}

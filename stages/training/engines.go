@@ -64,6 +64,9 @@ func (e *EngineOptions) engines(in *stages.Input) func() (nn.Engine, error) {
 	}
 }
 
+// ReadsFiles reports whether the engine reads large arrays from their files itself.
+func (e *EngineOptions) ReadsFiles() bool { return e.Engine == Torch }
+
 // Trainer is the stage's trainer, and the engine's version for the run record.
 func (e *EngineOptions) Trainer(ctx context.Context, in *stages.Input, trainings int) (*Trainer, string, error) {
 	t := &Trainer{New: e.engines(in), Workers: max(1, min(in.CPUs, trainings)), Threads: 1, Resume: in.Resume, Progress: in.Progress}

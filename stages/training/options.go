@@ -2,6 +2,7 @@ package training
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -28,6 +29,12 @@ type RecipeOptions struct {
 	Crop         *int     `attr:"crop,key,optional" doc:"Pixels by which training images are shifted at random, at most; 4 for CIFAR-100, else 0 where it is left out."`
 	Flip         *bool    `attr:"flip,key,optional" doc:"Training images are mirrored at random; true for CIFAR-100 where it is left out."`
 	Cutout       *int     `attr:"cutout,key,optional" doc:"Side of a square of zeros in training images; 16 for CIFAR-100, else 0 where it is left out."`
+
+	OneARecord  *bool     `attr:"one_a_record,key,optional" doc:"An epoch sees one sample of each record, drawn at random; true for FSD50K where it is left out."`
+	Levels      []float64 `attr:"levels,key,optional" doc:"[low, high]: the data's level of a training sample, times a factor drawn between the two, is added to it; [-0.9, 3] for Cosmic, else none where it is left out."`
+	SpecAugment *float64  `attr:"spec_augment,key,optional" doc:"Probability with which rows and columns of a training sample are masked; 0.5 for FSD50K, else 0 where it is left out."`
+	Noise       *float64  `attr:"noise,key,optional" doc:"Probability with which a row of the data's noise is mixed into a training sample; 0.75 for FSD50K, else 0 where it is left out."`
+	NoiseShare  *float64  `attr:"noise_share,key,optional" doc:"Its share, at most; 0.5 for FSD50K where it is left out."`
 }
 
 // EngineOptions are the attributes that say who trains.
@@ -44,8 +51,16 @@ type DataOptions struct {
 }
 
 // Held is the memory that data take: as the files have them, prepared, and what is
-// between the two.
-func (d *DataOptions) Held() int64 { return 3 * d.Data.Size }
+// between the two. An engine that reads files itself holds little of large arrays;
+// those that are normalised by their own statistics need a resources block from 2 GB
+// on.
+func (d *DataOptions) Held(engine string) int64 {
+	const little = 2 << 30
+	if held := 3 * d.Data.Size; engine != Torch || held < little {
+		return held
+	}
+	return little
+}
 
 // Problems collects what is wrong with a block.
 type Problems []stages.Problem
@@ -125,6 +140,9 @@ func (p *Problems) CheckRecipe(attrs stages.Attrs) {
 	p.Wholes(attrs, "milestones", 1, most)
 	p.Whole(attrs, "crop", 0, 1<<10)
 	p.Whole(attrs, "cutout", 0, 1<<10)
+	for _, name := range []string{"spec_augment", "noise", "noise_share"} {
+		p.Number(attrs, name, 0, math.Nextafter(1, 2), true)
+	}
 	p.Number(attrs, "learning_rate", 0, 1e6, false)
 	p.Number(attrs, "momentum", 0, 1, true)
 	p.Number(attrs, "weight_decay", 0, 1e6, true)

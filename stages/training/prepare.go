@@ -30,17 +30,21 @@ func (d *Data) Prepare(fit []string) (*Prepared, error) {
 	if len(fit) == 0 {
 		return nil, fmt.Errorf("fit: nothing is left to train on")
 	}
-	p := &Prepared{Train: &nn.Dataset{}}
+	p := &Prepared{}
+	var ranges []Range
 	for _, name := range fit {
-		d.add(p.Train, d.Splits.named(name))
+		ranges = append(ranges, d.Splits.named(name))
 	}
+	p.Train = d.set(true, ranges...)
 	if r := d.Splits.Validation; r.Count > 0 && !slices.Contains(fit, Validation) {
-		p.Valid = &nn.Dataset{}
-		d.add(p.Valid, r)
+		p.Valid = d.set(false, r)
 	}
 	if r := d.Splits.Test; r.Count > 0 {
-		p.Test = &nn.Dataset{}
-		d.add(p.Test, r)
+		p.Test = d.set(false, r)
+	}
+	if d.pairs != nil {
+		p.Input, p.Form, p.Outputs = d.pairs.Input(), nn.Dense, 1
+		return p, nil
 	}
 	if err := d.normalise(p); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -65,20 +69,66 @@ func (p *Prepared) shape(d *Data) error {
 	return nil
 }
 
-// add appends a range of samples. The arrays are copies: normalisation is of them.
-func (d *Data) add(to *nn.Dataset, r Range) {
-	extend(&to.Inputs, d.inputs, r)
-	if d.Labels != nil {
-		to.Labels = append(to.Labels, d.labels[r.First:r.First+r.Count]...)
-		return
+// set takes ranges of samples. Elements in memory are copied: normalisation is of
+// them. Pairs have one window a record where they are trained on, else all.
+func (d *Data) set(trained bool, ranges ...Range) *nn.Dataset {
+	out := &nn.Dataset{}
+	if d.pairs != nil {
+		p := *d.pairs
+		out.Pairs = &p
 	}
-	extend(&to.Targets, d.targets, r)
+	for _, r := range ranges {
+		if d.pairs != nil {
+			d.windows(out.Pairs, trained, r)
+			continue
+		}
+		extend(&out.Inputs, d.inputs, r)
+		extend(&out.Targets, d.targets, r)
+		extend(&out.Counts, d.counts, r)
+		if d.labels != nil {
+			out.Labels = append(out.Labels, d.labels[r.First:r.First+r.Count]...)
+		}
+		if d.records != nil {
+			out.Records = append(out.Records, d.records[r.First:r.First+r.Count]...)
+		}
+		if d.levels != nil {
+			out.Levels = append(out.Levels, d.levels[r.First:r.First+r.Count]...)
+		}
+	}
+	if trained {
+		out.Noise = d.noise
+	}
+	return out
+}
+
+func (d *Data) windows(to *nn.Pairs, trained bool, r Range) {
+	for record := r.First; record < r.First+r.Count; record++ {
+		if trained {
+			to.Windows = append(to.Windows, nn.Window{Record: record})
+			continue
+		}
+		to.Windows = append(to.Windows, d.pairs.Cover(record)...)
+	}
 }
 
 func extend(to *nn.Array, from nn.Array, r Range) {
-	size := len(from.Data) / from.Len()
-	to.Shape = append([]int{to.Len() + r.Count}, from.Shape[1:]...)
-	to.Data = append(to.Data, from.Data[r.First*size:(r.First+r.Count)*size]...)
+	if from.Shape == nil {
+		return
+	}
+	shape := append([]int{to.Len() + r.Count}, from.Shape[1:]...)
+	if f := from.Files; f != nil {
+		files := *f
+		files.Rows = nil
+		if to.Files != nil {
+			files.Rows = to.Files.Rows
+		}
+		files.Rows = append(slices.Clone(files.Rows), nn.Rows{First: r.First, Count: r.Count})
+		to.Files = &files
+	} else {
+		size := len(from.Data) / max(1, from.Len())
+		to.Data = append(to.Data, from.Data[r.First*size:(r.First+r.Count)*size]...)
+	}
+	to.Shape = shape
 }
 
 // normalise encodes inputs and appends coordinates. Targets stay as they are: the
@@ -102,11 +152,14 @@ func (d *Data) normalise(p *Prepared) error {
 			}
 		}
 	}
-	if d.Coordinates {
-		for _, s := range all {
-			if s != nil {
-				s.Inputs = withCoordinates(s.Inputs)
-			}
+	standard := d.standard(p.Train.Inputs.Shape[1])
+	for _, s := range all {
+		if s == nil {
+			continue
+		}
+		s.Standard = standard
+		if d.Coordinates {
+			s.Inputs = withCoordinates(s.Inputs)
 		}
 	}
 	if d.Normalisation.Targets != pointwise {
@@ -117,6 +170,23 @@ func (d *Data) normalise(p *Prepared) error {
 		return fmt.Errorf("targets: %w", err)
 	}
 	return nil
+}
+
+// standard are the constants of the normalisation, nil for none. Coordinates stay
+// as they are.
+func (d *Data) standard(channels int) *nn.Standardisation {
+	if d.Normalisation.Inputs != constants {
+		return nil
+	}
+	out := &nn.Standardisation{Mean: slices.Clone(d.Normalisation.Mean), Std: slices.Clone(d.Normalisation.Std)}
+	if !d.Coordinates {
+		return out
+	}
+	for len(out.Mean) < channels {
+		out.Mean, out.Std = append(out.Mean, out.Mean[0]), append(out.Std, out.Std[0])
+	}
+	out.Mean, out.Std = append(out.Mean, 0, 0), append(out.Std, 1, 1)
+	return out
 }
 
 // constant refuses a division by zero.

@@ -29,6 +29,7 @@ type Task struct {
 // Trained is a finished training.
 type Trained struct {
 	*nn.Result
+	Valid   *float64      // metric on the validation split after the last epoch; nil where it is not evaluated
 	Test    *nn.Evaluated // nil where there is no test split, or it was not asked for
 	Outputs nn.Array      // (samples, ...), decoded: of the first test samples
 }
@@ -115,22 +116,51 @@ func (t *Trainer) Train(ctx context.Context, engine nn.Engine, task *Task, step 
 		return nil, explained(err)
 	}
 	out := &Trained{Result: result}
+	if task.Data.Valid != nil {
+		if out.Valid, err = t.validate(ctx, engine, task, result); err != nil {
+			return nil, err
+		}
+	}
 	if !task.Test || task.Data.Test == nil {
 		return out, nil
 	}
-	out.Test, err = engine.Evaluate(ctx, &nn.Evaluation{
-		Network: task.Network, Weights: result.Weights, Data: task.Data.Test, Decoding: task.Data.Decoding,
-		BatchSize: task.Recipe.BatchSize, Loss: task.Recipe.Loss, Metric: task.Recipe.Metric, Precision: task.Recipe.Precision,
-		Outputs: task.Outputs > 0, Threads: t.Threads,
-	})
-	if err != nil {
+	if out.Test, err = t.evaluate(ctx, engine, task, result.Weights, task.Data.Test, task.Outputs > 0); err != nil {
 		return nil, fmt.Errorf("evaluating on the test split: %w", explained(err))
 	}
 	if task.Outputs > 0 {
 		out.Outputs = first(out.Test.Outputs, task.Outputs)
-		out.Test.Outputs = nn.Array{}
 	}
+	out.Test.Outputs = nn.Array{}
 	return out, nil
+}
+
+// validate is the metric on the validation split by the weights after the last epoch:
+// the engine has it already unless it is one of a whole set.
+func (t *Trainer) validate(ctx context.Context, engine nn.Engine, task *Task, result *nn.Result) (*float64, error) {
+	if !task.Recipe.Metric.OfSet() {
+		return result.Epochs[len(result.Epochs)-1].ValidMetric, nil
+	}
+	e, err := t.evaluate(ctx, engine, task, result.Weights, task.Data.Valid, false)
+	if err != nil {
+		return nil, fmt.Errorf("evaluating on the validation split: %w", explained(err))
+	}
+	return &e.Metric, nil
+}
+
+func (t *Trainer) evaluate(ctx context.Context, engine nn.Engine, task *Task, weights nn.Weights, data *nn.Dataset, outputs bool) (*nn.Evaluated, error) {
+	metric := task.Recipe.Metric
+	e, err := engine.Evaluate(ctx, &nn.Evaluation{
+		Network: task.Network, Weights: weights, Data: data, Decoding: task.Data.Decoding,
+		BatchSize: task.Recipe.BatchSize, Loss: task.Recipe.Loss, Metric: metric, Precision: task.Recipe.Precision,
+		Outputs: outputs || metric.OfSet(), Threads: t.Threads,
+	})
+	if err != nil || !metric.OfSet() {
+		return e, err
+	}
+	if e.Metric, err = score(metric, data, e.Outputs); err != nil {
+		return nil, fmt.Errorf("metric %s: %w", metric, err)
+	}
+	return e, nil
 }
 
 // memory is what a training cannot do without in this process: for each parameter
@@ -201,7 +231,7 @@ type steps struct {
 func newSteps(p stages.Progress, tasks []Task) *steps {
 	s := &steps{progress: p, done: make([]int, len(tasks))}
 	for _, t := range tasks {
-		n := t.Data.Train.Len()
+		n := t.Data.Train.Seen(t.Recipe.Augmentation)
 		s.all += int64(t.Recipe.Epochs) * int64((n+t.Recipe.BatchSize-1)/t.Recipe.BatchSize)
 	}
 	return s

@@ -3,6 +3,8 @@ package table
 import (
 	"errors"
 	"fmt"
+
+	"github.com/nbpipe/nbpipe/stages/pickle"
 )
 
 // frameTable reads a pandas DataFrame: a block manager of axes (columns, rows)
@@ -48,7 +50,7 @@ func frameTable(frame *object, q *quota) (*Table, error) {
 // parts returns the two axes and the blocks of a manager.
 func (o *object) parts() (axes [2]*object, blocks []*block, err error) {
 	var axisList, blockList any
-	if state, ok := sequence(o.state); ok && len(state) >= 4 { // (axes, values, items, {"0.14.1": ...})
+	if state, ok := pickle.Sequence(o.state); ok && len(state) >= 4 { // (axes, values, items, {"0.14.1": ...})
 		extra, _ := asDict(state[3])
 		if inner, ok := extra.get("0.14.1"); ok {
 			d, _ := asDict(inner)
@@ -58,15 +60,15 @@ func (o *object) parts() (axes [2]*object, blocks []*block, err error) {
 	} else if len(o.args) >= 2 { // BlockManager(blocks, axes)
 		blockList, axisList = o.args[0], o.args[1]
 	}
-	a, _ := sequence(axisList)
-	b, _ := sequence(blockList)
+	a, _ := pickle.Sequence(axisList)
+	b, _ := pickle.Sequence(blockList)
 	if len(a) != 2 {
 		return axes, nil, fmt.Errorf("%d axes; frames have 2", len(a))
 	}
 	for i := range axes {
 		index, ok := a[i].(*object)
 		if !ok {
-			return axes, nil, fmt.Errorf("axis %d is %s", i+1, describe(a[i]))
+			return axes, nil, fmt.Errorf("axis %d is %s", i+1, pickle.Describe(a[i]))
 		}
 		axes[i] = index
 	}
@@ -78,7 +80,7 @@ func (o *object) parts() (axes [2]*object, blocks []*block, err error) {
 			one, ok = &block{values, places}, true
 		}
 		if !ok {
-			return axes, nil, fmt.Errorf("block %d is %s", i+1, describe(item))
+			return axes, nil, fmt.Errorf("block %d is %s", i+1, pickle.Describe(item))
 		}
 		blocks = append(blocks, one)
 	}
@@ -87,27 +89,27 @@ func (o *object) parts() (axes [2]*object, blocks []*block, err error) {
 
 // fill reads the block's columns into their places.
 func (b *block) fill(columns []Column, filled []bool, names []any, q *quota) error {
-	values, ok := b.values.(*ndarray)
-	if !ok || len(values.shape) != 2 {
-		return fmt.Errorf("its values are %s, not a plain two-dimensional array; extension types cannot be read", describe(b.values))
+	values, ok := b.values.(*pickle.Array)
+	if !ok || len(values.Shape) != 2 {
+		return fmt.Errorf("its values are %s, not a plain two-dimensional array; extension types cannot be read", pickle.Describe(b.values))
 	}
 	places, err := b.columns(len(columns))
 	if err != nil {
 		return err
 	}
-	if len(places) != values.shape[0] {
-		return fmt.Errorf("%d columns have %d places", values.shape[0], len(places))
+	if len(places) != values.Shape[0] {
+		return fmt.Errorf("%d columns have %d places", values.Shape[0], len(places))
 	}
 	for k, j := range places {
 		if filled[j] {
 			return fmt.Errorf("column %d is there twice", j+1)
 		}
-		items, err := values.line(k, true)
+		items, err := line(values, k, true)
 		if err != nil {
 			return err
 		}
 		for i, v := range items {
-			if f, ok := v.(float64); ok && f != f && values.dtype.code == 'O' {
+			if f, ok := v.(float64); ok && f != f && values.Code == 'O' {
 				items[i] = nil // NaN stands for a missing text
 			}
 		}
@@ -123,14 +125,13 @@ func (b *block) fill(columns []Column, filled []bool, names []any, q *quota) err
 func (b *block) columns(n int) ([]int, error) {
 	var out []int
 	switch p := b.places.(type) {
-	case span:
-		for i := p.start; (p.step > 0 && i < p.stop) || (p.step < 0 && i > p.stop); i += p.step {
-			if out = append(out, i); i < 0 || i >= n {
-				break // refused below
-			}
+	case pickle.Slice:
+		var err error
+		if out, err = span(p, n); err != nil {
+			return nil, err
 		}
-	case *ndarray:
-		items, err := p.line(0, true)
+	case *pickle.Array:
+		items, err := line(p, 0, true)
 		if err != nil {
 			return nil, err
 		}
@@ -142,11 +143,34 @@ func (b *block) columns(n int) ([]int, error) {
 			out = append(out, int(i))
 		}
 	default:
-		return nil, fmt.Errorf("its places are %s", describe(b.places))
+		return nil, fmt.Errorf("its places are %s", pickle.Describe(b.places))
 	}
 	for _, i := range out {
 		if i < 0 || i >= n {
 			return nil, fmt.Errorf("place %d of %d", i+1, n)
+		}
+	}
+	return out, nil
+}
+
+// span are the numbers of a slice, one beyond 0 to n-1 at most.
+func span(s pickle.Slice, n int) ([]int, error) {
+	start, ok1 := s.Start.(int64)
+	stop, ok2 := s.Stop.(int64)
+	step, ok3 := s.Step.(int64)
+	if s.Stop == nil { // down to the first
+		stop, ok2 = -1, true
+	}
+	if s.Step == nil {
+		step, ok3 = 1, true
+	}
+	if !ok1 || !ok2 || !ok3 || step == 0 || max(start, -start, stop, -stop, step, -step) > 1<<32 {
+		return nil, errors.New("its places are a slice without bounds")
+	}
+	var out []int
+	for i := start; (step > 0 && i < stop) || (step < 0 && i > stop); i += step {
+		if out = append(out, int(i)); i < 0 || i >= int64(n) {
+			break // refused below
 		}
 	}
 	return out, nil
@@ -162,18 +186,18 @@ func (o *object) labels() ([]any, error) {
 		return rangeLabels(state)
 	}
 	data, _ := state.get("data")
-	a, ok := data.(*ndarray)
-	if !ok || len(a.shape) != 1 {
-		return nil, fmt.Errorf("an index of %s cannot be read", describe(data))
+	a, ok := data.(*pickle.Array)
+	if !ok || len(a.Shape) != 1 {
+		return nil, fmt.Errorf("an index of %s cannot be read", pickle.Describe(data))
 	}
-	return a.line(0, true)
+	return line(a, 0, true)
 }
 
 func rangeLabels(state dict) ([]any, error) {
-	var bounds [3]int
+	var bounds [3]int64
 	for i, key := range []string{"start", "stop", "step"} {
 		v, _ := state.get(key)
-		n, ok := v.(int)
+		n, ok := v.(int64)
 		if !ok {
 			return nil, errors.New("a range without bounds")
 		}

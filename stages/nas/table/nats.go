@@ -9,13 +9,14 @@ import (
 	"strconv"
 
 	"github.com/nbpipe/nbpipe/stages/nas"
+	"github.com/nbpipe/nbpipe/stages/pickle"
 )
 
 // natsMeta is the meta file: cells in the benchmark's order.
 func natsMeta(archs any, q *quota) (*Table, error) {
-	items, ok := sequence(archs)
+	items, ok := pickle.Sequence(archs)
 	if !ok {
-		return nil, fmt.Errorf("NATS-Bench meta: meta_archs is %s", describe(archs))
+		return nil, fmt.Errorf("NATS-Bench meta: meta_archs is %s", pickle.Describe(archs))
 	}
 	c, err := columnOf("architecture_string", items, q)
 	if err != nil {
@@ -58,7 +59,7 @@ func natsRecord(d dict, opts Options, q *quota) (*Table, error) {
 func natsFull(records any, opts Options, q *quota) (*Table, error) {
 	d, ok := asDict(records)
 	if !ok {
-		return nil, fmt.Errorf("NATS-Bench: arch2infos is %s", describe(records))
+		return nil, fmt.Errorf("NATS-Bench: arch2infos is %s", pickle.Describe(records))
 	}
 	var runs []run
 	for _, e := range d {
@@ -81,23 +82,23 @@ func recordRuns(record dict, q *quota) ([]run, error) {
 		text, _ := e.Key.(string)
 		hp, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("hyper-parameters %s: the known ones are 01, 12, 90 and 200", describe(e.Key))
+			return nil, fmt.Errorf("hyper-parameters %s: the known ones are 01, 12, 90 and 200", pickle.Describe(e.Key))
 		}
 		state, _ := asDict(e.Value)
 		index, _ := state.get("arch_index")
 		arch, ok := integer(index)
 		if !ok {
-			return nil, fmt.Errorf("hp %d: arch_index is %s", hp, describe(index))
+			return nil, fmt.Errorf("hp %d: arch_index is %s", hp, pickle.Describe(index))
 		}
 		text2, _ := state.get("arch_str")
 		cell, ok := text2.(string)
 		if !ok {
-			return nil, fmt.Errorf("hp %d: arch_str is %s", hp, describe(text2))
+			return nil, fmt.Errorf("hp %d: arch_str is %s", hp, pickle.Describe(text2))
 		}
 		found, _ := state.get("all_results")
 		results, ok := asDict(found)
 		if !ok {
-			return nil, fmt.Errorf("hp %d: all_results is %s", hp, describe(found))
+			return nil, fmt.Errorf("hp %d: all_results is %s", hp, pickle.Describe(found))
 		}
 		if err := q.take(20 * len(results)); err != nil {
 			return nil, err
@@ -115,15 +116,15 @@ func recordRuns(record dict, q *quota) ([]run, error) {
 
 // read takes an entry of all_results: (data set, seed) -> result.
 func (r *run) read(key, value any) error {
-	k, _ := sequence(key)
+	k, _ := pickle.Sequence(key)
 	if len(k) != 2 {
-		return fmt.Errorf("all_results has the key %s, not (data set, seed)", describe(key))
+		return fmt.Errorf("all_results has the key %s, not (data set, seed)", pickle.Describe(key))
 	}
 	dataset, ok1 := k[0].(string)
 	seed, ok2 := integer(k[1])
 	result, ok3 := asDict(value)
 	if !ok1 || !ok2 || !ok3 {
-		return fmt.Errorf("all_results: (%s, %s) -> %s is not (data set, seed) -> dict", describe(k[0]), describe(k[1]), describe(value))
+		return fmt.Errorf("all_results: (%s, %s) -> %s is not (data set, seed) -> dict", pickle.Describe(k[0]), pickle.Describe(k[1]), pickle.Describe(value))
 	}
 	r.dataset, r.seed, r.result = dataset, seed, result
 	return nil
@@ -162,7 +163,7 @@ func runsTable(runs []run, opts Options) (*Table, error) {
 		var ok bool
 		found, _ := r.result.get("epochs")
 		if epochs[i], ok = integer(found); !ok || epochs[i] < 1 {
-			return nil, fmt.Errorf("NATS-Bench: %s, seed %d: epochs is %s", r.dataset, r.seed, describe(found))
+			return nil, fmt.Errorf("NATS-Bench: %s, seed %d: epochs is %s", r.dataset, r.seed, pickle.Describe(found))
 		}
 	}
 	t := &Table{Rows: n, Columns: []Column{
@@ -250,7 +251,7 @@ func (r *run) eval(field, set string, epoch int) float64 {
 
 func (r *run) latency() float64 {
 	found, _ := r.result.get("latency")
-	items, _ := sequence(found)
+	items, _ := pickle.Sequence(found)
 	sum := 0.0
 	for _, v := range items {
 		sum += orNaN(v)

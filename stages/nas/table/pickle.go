@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"github.com/nlpodyssey/gopickle/pickle"
-	"github.com/nlpodyssey/gopickle/types"
+	"github.com/nbpipe/nbpipe/stages/pickle"
 )
 
 // ReadPickle reads a pickle that is not compressed (Read undoes compression).
@@ -45,35 +44,24 @@ func ReadPickle(name string, data []byte, opts Options) (t *Table, err error) {
 	return finish(t, name, opts)
 }
 
-// unpickle returns gopickle's values: nil, bool, int, float64, string, []byte,
-// *types.List, *types.Tuple, *types.Dict, *types.OrderedDict, *types.Set, and
-// the types of this package's allow-list.
+// unpickle executes nothing: classes outside the allow-list are an error.
 func unpickle(data []byte, limits Limits) (any, error) {
-	if err := scanPickle(data, limits.MaxOps); err != nil {
-		return nil, err
-	}
-	u := pickle.NewUnpickler(bytes.NewReader(data))
-	u.FindClass = findClass
-	root, err := u.Load()
-	if err != nil {
-		return nil, fmt.Errorf("%s", clip(err.Error()))
-	}
-	return root, nil
+	return pickle.Decode(bytes.NewReader(data), pickle.Options{MaxBytes: limits.MaxBytes, MaxOps: limits.MaxOps, Globals: pandas})
 }
 
 func shape(root any, opts Options, q *quota) (*Table, error) {
 	if frame, ok := root.(*object); ok && frame.class == "DataFrame" {
 		return frameTable(frame, q)
 	}
-	if array, ok := root.(*ndarray); ok {
+	if array, ok := root.(*pickle.Array); ok {
 		return arrayTable(array, q)
 	}
-	if items, ok := sequence(root); ok {
+	if items, ok := pickle.Sequence(root); ok {
 		return listTable(items, q)
 	}
 	d, ok := asDict(root)
 	if !ok {
-		return nil, fmt.Errorf("it holds %s, which is no table", describe(root))
+		return nil, fmt.Errorf("it holds %s, which is no table", pickle.Describe(root))
 	}
 	if archs, ok := d.get("meta_archs"); ok {
 		if records, ok := d.get("arch2infos"); ok && records != nil {
@@ -87,78 +75,23 @@ func shape(root any, opts Options, q *quota) (*Table, error) {
 	return dictTable(d, q)
 }
 
-// dict is a Python dict in order; of equal keys the last counts.
-type dict []types.DictEntry
+// dict is a Python dict; nil where there is none.
+type dict []pickle.Entry
 
 func asDict(v any) (dict, bool) {
-	switch d := v.(type) {
-	case *types.Dict:
-		return dict(*d), true
-	case *types.OrderedDict:
-		out := make(dict, 0, d.Len())
-		for e := d.List.Front(); e != nil; e = e.Next() {
-			entry := e.Value.(*types.OrderedDictEntry)
-			out = append(out, types.DictEntry{Key: entry.Key, Value: entry.Value})
-		}
-		return out, true
+	d, ok := v.(*pickle.Dict)
+	if !ok {
+		return nil, false
 	}
-	return nil, false
+	return d.Entries, true
 }
 
-// get looks up a text key.
-func (d dict) get(key string) (any, bool) {
-	for i := len(d) - 1; i >= 0; i-- {
-		if s, ok := d[i].Key.(string); ok && s == key {
-			return d[i].Value, true
-		}
-	}
-	return nil, false
-}
+// get looks up a text key; of equal keys the last counts.
+func (d dict) get(key string) (any, bool) { return (&pickle.Dict{Entries: d}).Get(key) }
 
-func sequence(v any) ([]any, bool) {
-	switch s := v.(type) {
-	case *types.List:
-		return *s, true
-	case *types.Tuple:
-		return *s, true
-	}
-	return nil, false
-}
-
-// describe names a value's type for a message.
-func describe(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		return "a bool"
-	case int:
-		return "an int"
-	case float64:
-		return "a float"
-	case string:
-		return "a str"
-	case []byte:
-		return "bytes"
-	case *types.List:
-		return "a list"
-	case *types.Tuple:
-		return "a tuple"
-	case *types.Dict, *types.OrderedDict:
-		return "a dict"
-	case *ndarray:
-		return "an array"
-	case *object:
-		return "a " + x.class
-	}
-	return fmt.Sprintf("a value of type %T", v)
-}
-
-// number returns an int, float or numpy scalar as a float64.
+// number returns an int or float as a float64.
 func number(v any) (float64, bool) {
 	switch n := v.(type) {
-	case int:
-		return float64(n), true
 	case int64:
 		return float64(n), true
 	case float64:
@@ -168,11 +101,32 @@ func number(v any) (float64, bool) {
 }
 
 func integer(v any) (int64, bool) {
-	switch n := v.(type) {
-	case int:
-		return int64(n), true
-	case int64:
-		return n, true
+	n, ok := v.(int64)
+	return n, ok
+}
+
+// line returns column j of a two-dimensional array of rows x columns, or, with
+// byRow, row j. One-dimensional arrays are their only line.
+func line(a *pickle.Array, j int, byRow bool) ([]any, error) {
+	start, step, n := 0, 1, 0
+	switch len(a.Shape) {
+	case 1:
+		n = a.Shape[0]
+	case 2:
+		rows, columns := a.Shape[0], a.Shape[1]
+		byColumn := !byRow
+		switch {
+		case byColumn && a.Fortran:
+			start, step, n = j*rows, 1, rows
+		case byColumn:
+			start, step, n = j, columns, rows
+		case a.Fortran:
+			start, step, n = j, rows, columns
+		default:
+			start, step, n = j*columns, 1, columns
+		}
+	default:
+		return nil, fmt.Errorf("an array of %d dimensions is no table", len(a.Shape))
 	}
-	return 0, false
+	return a.Line(start, step, n)
 }

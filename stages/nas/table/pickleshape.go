@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/nbpipe/nbpipe/stages/pickle"
 )
 
 // maxColumns bounds what becomes c0, c1, ...
@@ -75,21 +77,21 @@ func kindOfItems(items []any) (Kind, error) {
 			continue
 		case bool:
 			k = Bool
-		case int, int64:
+		case int64:
 			k = Int64
 		case float64:
 			k = Float64
 		case string:
 			k = String
 		default:
-			return "", fmt.Errorf("row %d is %s", i+1, describe(v))
+			return "", fmt.Errorf("row %d is %s", i+1, pickle.Describe(v))
 		}
 		switch {
 		case kind == "", kind == k, kind == Int64 && k == Float64:
 			kind = k
 		case kind == Float64 && k == Int64:
 		default:
-			return "", fmt.Errorf("row %d is %s, the rows before are %s", i+1, describe(v), kind)
+			return "", fmt.Errorf("row %d is %s, the rows before are %s", i+1, pickle.Describe(v), kind)
 		}
 	}
 	if kind == "" || (kind == Int64 && missing) {
@@ -118,7 +120,7 @@ func listTable(items []any, q *quota) (*Table, error) {
 	for i, item := range items {
 		row, ok := rowOf(item)
 		if !ok || len(row) != len(first) {
-			return nil, fmt.Errorf("row %d is %s of %d values, row 1 has %d", i+1, describe(item), len(row), len(first))
+			return nil, fmt.Errorf("row %d is %s of %d values, row 1 has %d", i+1, pickle.Describe(item), len(row), len(first))
 		}
 		if err := q.take(len(row)); err != nil {
 			return nil, err
@@ -132,11 +134,11 @@ func listTable(items []any, q *quota) (*Table, error) {
 
 // rowOf is a list, a tuple or a one-dimensional array within a list.
 func rowOf(v any) ([]any, bool) {
-	if a, ok := v.(*ndarray); ok && len(a.shape) == 1 {
-		line, err := a.line(0, true)
+	if a, ok := v.(*pickle.Array); ok && len(a.Shape) == 1 {
+		line, err := line(a, 0, true)
 		return line, err == nil
 	}
-	return sequence(v)
+	return pickle.Sequence(v)
 }
 
 func columnsOf(columns [][]any, q *quota) (*Table, error) {
@@ -151,9 +153,9 @@ func columnsOf(columns [][]any, q *quota) (*Table, error) {
 	return t, t.Validate()
 }
 
-func arrayTable(a *ndarray, q *quota) (*Table, error) {
-	if len(a.shape) == 1 {
-		line, err := a.line(0, true)
+func arrayTable(a *pickle.Array, q *quota) (*Table, error) {
+	if len(a.Shape) == 1 {
+		line, err := line(a, 0, true)
 		if err != nil {
 			return nil, err
 		}
@@ -163,13 +165,13 @@ func arrayTable(a *ndarray, q *quota) (*Table, error) {
 		}
 		return New(c)
 	}
-	if len(a.shape) != 2 || a.shape[1] > maxColumns {
-		return nil, fmt.Errorf("an array of shape %v is no table", a.shape)
+	if len(a.Shape) != 2 || a.Shape[1] > maxColumns {
+		return nil, fmt.Errorf("an array of shape %v is no table", a.Shape)
 	}
-	columns := make([][]any, a.shape[1])
+	columns := make([][]any, a.Shape[1])
 	for j := range columns {
 		var err error
-		if columns[j], err = a.line(j, false); err != nil {
+		if columns[j], err = line(a, j, false); err != nil {
 			return nil, err
 		}
 	}
@@ -182,11 +184,11 @@ func dictTable(d dict, q *quota) (*Table, error) {
 	for _, e := range d {
 		name, ok := e.Key.(string)
 		if !ok {
-			return nil, fmt.Errorf("a dict with the key %s is no table", describe(e.Key))
+			return nil, fmt.Errorf("a dict with the key %s is no table", pickle.Describe(e.Key))
 		}
 		items, ok := rowOf(e.Value)
 		if !ok {
-			return nil, fmt.Errorf("a dict whose entry %q is %s is no table; a record of NATS-Bench has the keys 12 and 200", clip(name), describe(e.Value))
+			return nil, fmt.Errorf("a dict whose entry %q is %s is no table; a record of NATS-Bench has the keys 12 and 200", clip(name), pickle.Describe(e.Value))
 		}
 		c, err := columnOf(name, items, q)
 		if err != nil {

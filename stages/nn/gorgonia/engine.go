@@ -47,6 +47,13 @@ func (e *Engine) train(ctx context.Context, job *nn.Job, hooks nn.Hooks, observe
 	if err := job.Validate(); err != nil {
 		return nil, err
 	}
+	sets, err := inMemory(job.Train, job.Valid)
+	if err != nil {
+		return nil, err
+	}
+	loaded := *job
+	loaded.Train, loaded.Valid = sets[0], sets[1]
+	job = &loaded
 	switch job.Recipe.Precision {
 	case nn.Float64:
 		return train(ctx, e, e.set64, job, hooks, observe)
@@ -61,6 +68,13 @@ func (e *Engine) Evaluate(ctx context.Context, job *nn.Evaluation) (*nn.Evaluate
 	if err := job.Validate(); err != nil {
 		return nil, err
 	}
+	sets, err := inMemory(job.Data)
+	if err != nil {
+		return nil, err
+	}
+	loaded := *job
+	loaded.Data = sets[0]
+	job = &loaded
 	switch job.Precision {
 	case nn.Float64:
 		return evaluate(ctx, e.set64, job)
@@ -78,6 +92,13 @@ func (e *Engine) Gradients(ctx context.Context, job *nn.GradientJob) (*nn.Gradie
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	sets, err := inMemory(job.Data)
+	if err != nil {
+		return nil, err
+	}
+	loaded := *job
+	loaded.Data = sets[0]
+	job = &loaded
 	switch job.Precision {
 	case nn.Float64:
 		return gradients(e.set64, job)
@@ -93,17 +114,32 @@ func precisionError(p nn.Precision) error {
 
 // load fills a program's input and targets with a batch.
 func (p *program[T]) load(d *nn.Dataset, b nn.Batch, a nn.Augmentation) {
-	nn.Gather(p.input.data, d.Inputs, b, a, p.network.Input)
-	p.target.labels, p.target.values = p.target.labels[:0], p.target.values[:0]
-	for _, at := range b.Indices {
-		switch p.loss.name {
-		case nn.CrossEntropy:
+	nn.Gather(p.input.data, d, b, a, p.network.Input)
+	p.target = targets{labels: p.target.labels[:0]}
+	switch p.loss.name {
+	case nn.CrossEntropy:
+		for _, at := range b.Indices {
 			p.target.labels = append(p.target.labels, d.Labels[at])
-		case nn.SumOutputs:
-		default:
-			p.target.values = append(p.target.values, d.Targets.Sample(int(at)))
+		}
+	case nn.SumOutputs:
+	default:
+		p.target.values, p.target.counts = d.Answers(b)
+	}
+}
+
+// inMemory reads what lies in files: this engine has no use for it there.
+func inMemory(sets ...*nn.Dataset) ([]*nn.Dataset, error) {
+	out := make([]*nn.Dataset, len(sets))
+	for i, d := range sets {
+		if d == nil {
+			continue
+		}
+		var err error
+		if out[i], err = d.Load(); err != nil {
+			return nil, err
 		}
 	}
+	return out, nil
 }
 
 // sums adds up losses and metrics of samples.

@@ -26,6 +26,23 @@ func newLoss[T kernel.Float](name nn.Loss, d *nn.Decoding) loss[T] {
 type targets struct {
 	labels []int32     // cross_entropy
 	values [][]float32 // one a sample
+	counts [][]float32 // likewise: 0 where an element does not count; nil where all do
+}
+
+// counted returns a sample's target and what of it counts: nil for all.
+func (t *targets) counted(i int) (values, counts []float32) {
+	if t.counts == nil {
+		return t.values[i], nil
+	}
+	return t.values[i], t.counts[i]
+}
+
+// weight is 1 where element j counts, else 0.
+func weight(counts []float32, j int) float64 {
+	if counts == nil || counts[j] != 0 {
+		return 1
+	}
+	return 0
 }
 
 // decode returns a sample's output in the unit of the targets, in to where
@@ -91,15 +108,16 @@ func (p *program[T]) sample(y []T, i int, metric nn.Metric) (value, m float64) {
 	case nn.CrossEntropy:
 		value = crossEntropy(y, int(p.target.labels[i]))
 	case nn.BCE:
+		target, counts := p.target.counted(i)
 		for j, v := range y {
 			x := float64(v)
-			value += max(x, 0) - float64(x*float64(p.target.values[i][j])) + math.Log1p(math.Exp(-math.Abs(x)))
+			value += float64(weight(counts, j) * (max(x, 0) - float64(x*float64(target[j])) + math.Log1p(math.Exp(-math.Abs(x)))))
 		}
 		value /= float64(len(y))
 	case nn.SumOutputs:
 		return p.set.Sum(y), 0
 	default:
-		squares, norm := distances(y, p.target.values[i])
+		squares, norm := distances(y, &p.target, i)
 		if value = squares / float64(len(y)); p.loss.name == nn.RelativeL2 {
 			value = math.Sqrt(squares) / math.Sqrt(norm)
 		}
@@ -110,10 +128,10 @@ func (p *program[T]) sample(y []T, i int, metric nn.Metric) (value, m float64) {
 			m = 1
 		}
 	case nn.MetricRelativeL2:
-		squares, norm := distances(y, p.target.values[i])
+		squares, norm := distances(y, &p.target, i)
 		m = math.Sqrt(squares) / math.Sqrt(norm)
 	case nn.MetricMSE:
-		squares, _ := distances(y, p.target.values[i])
+		squares, _ := distances(y, &p.target, i)
 		m = squares / float64(len(y))
 	default:
 		m = value
@@ -133,15 +151,17 @@ func (p *program[T]) sampleGradient(to, y []T, i int) {
 		}
 		to[p.target.labels[i]] -= T(1 / batch)
 	case nn.BCE:
+		target, counts := p.target.counted(i)
 		for j, v := range y {
-			to[j] = T((1/(1+math.Exp(-float64(v))) - float64(p.target.values[i][j])) / (batch * n))
+			to[j] = T(weight(counts, j) * (1/(1+math.Exp(-float64(v))) - float64(target[j])) / (batch * n))
 		}
 	case nn.MSE:
+		target, counts := p.target.counted(i)
 		for j, v := range y {
-			to[j] = T(2 * (float64(v) - float64(p.target.values[i][j])) / (batch * n))
+			to[j] = T(2 * weight(counts, j) * (float64(v) - float64(target[j])) / (batch * n))
 		}
 	case nn.RelativeL2:
-		squares, norm := distances(y, p.target.values[i])
+		squares, norm := distances(y, &p.target, i)
 		length := math.Sqrt(squares) * math.Sqrt(norm)
 		for j, v := range y {
 			to[j] = 0
@@ -156,13 +176,15 @@ func (p *program[T]) sampleGradient(to, y []T, i int) {
 	}
 }
 
-// distances returns the sums of squares of y - target and of target.
-func distances[T kernel.Float](y []T, target []float32) (squares, norm float64) {
+// distances returns the sums of squares of y - target and of target, over what
+// counts of sample i.
+func distances[T kernel.Float](y []T, t *targets, i int) (squares, norm float64) {
+	target, counts := t.counted(i)
 	for j, v := range y {
-		t := float64(target[j])
+		t, w := float64(target[j]), weight(counts, j)
 		d := float64(v) - t
-		squares += float64(d * d)
-		norm += float64(t * t)
+		squares += float64(w * float64(d*d))
+		norm += float64(w * float64(t*t))
 	}
 	return squares, norm
 }

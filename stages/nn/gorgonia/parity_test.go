@@ -128,7 +128,7 @@ func reference(t *testing.T, job *nn.Job) []byte {
 	var epochs [][][]int32
 	for e := range job.Recipe.Epochs {
 		var batches [][]int32
-		for _, b := range nn.Batches(job.Seed, e, samples, &job.Recipe, job.Network.Input) {
+		for _, b := range nn.Batches(job.Seed, e, job.Train, &job.Recipe, job.Network.Input) {
 			batches = append(batches, b.Indices)
 		}
 		epochs = append(epochs, batches)
@@ -249,7 +249,7 @@ func TestParityWithPyTorchInFloat32(t *testing.T) {
 // compareGradients compares those of the first batch.
 func compareGradients(t *testing.T, e *Engine, job *nn.Job, want golden, tolerance float64) {
 	t.Helper()
-	first := nn.Batches(job.Seed, 0, samples, &job.Recipe, job.Network.Input)[0]
+	first := nn.Batches(job.Seed, 0, job.Train, &job.Recipe, job.Network.Input)[0]
 	g, err := e.Gradients(t.Context(), &nn.GradientJob{Network: job.Network, Weights: nn.InitialWeights(job.Network, job.Seed), Data: pick(job.Train, first),
 		Decoding: job.Decoding, Loss: job.Recipe.Loss, Precision: job.Recipe.Precision})
 	if err != nil {

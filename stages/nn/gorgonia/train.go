@@ -103,7 +103,7 @@ func (t *trainer[T]) save() error {
 func (t *trainer[T]) epoch(ctx context.Context, epoch int, hooks nn.Hooks) error {
 	r := &t.job.Recipe
 	t.solver.rate = r.LearningRate(epoch)
-	batches := nn.Batches(t.job.Seed, epoch, t.job.Train.Len(), r, t.network.Input)
+	batches := nn.Batches(t.job.Seed, epoch, t.job.Train, r, t.network.Input)
 	var total sums
 	for step, b := range batches {
 		if err := ctx.Err(); err != nil {

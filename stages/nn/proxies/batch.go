@@ -33,7 +33,7 @@ func Draw(from *nn.Dataset, samples int, seed uint64) (*nn.Dataset, error) {
 		return nil, fmt.Errorf("a batch of %d from %d samples", samples, from.Len())
 	}
 	order := nn.Stream(seed, "proxy batch", 0).Perm(from.Len())[:samples]
-	d := &nn.Dataset{Inputs: nn.Array{Shape: slices.Clone(from.Inputs.Shape)}}
+	d := &nn.Dataset{Inputs: nn.Array{Shape: slices.Clone(from.Inputs.Shape)}, Standard: from.Standard}
 	d.Inputs.Shape[0] = samples
 	for _, i := range order {
 		d.Inputs.Data = append(d.Inputs.Data, from.Inputs.Sample(i)...)

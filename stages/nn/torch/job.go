@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,14 +69,31 @@ type decodingSpec struct {
 }
 
 type dataSpec struct {
-	Inputs  arraySpec  `json:"inputs"`
-	Targets *arraySpec `json:"targets,omitempty"`
-	Labels  *arraySpec `json:"labels,omitempty"`
+	Inputs   *arraySpec          `json:"inputs,omitempty"`
+	Targets  *arraySpec          `json:"targets,omitempty"`
+	Labels   *arraySpec          `json:"labels,omitempty"`
+	Counts   *arraySpec          `json:"counts,omitempty"`
+	Levels   *arraySpec          `json:"levels,omitempty"`
+	Noise    *arraySpec          `json:"noise,omitempty"`
+	Standard *nn.Standardisation `json:"standard,omitempty"`
+	Pairs    *pairsSpec          `json:"pairs,omitempty"`
+}
+
+type pairsSpec struct {
+	Lengths  []int      `json:"lengths"`
+	Sequence *arraySpec `json:"sequence"`
+	Maps     *arraySpec `json:"maps"`
+	Targets  *arraySpec `json:"targets"`
+	Windows  *arraySpec `json:"windows"` // record, first row, first column
+	Padding  int        `json:"padding"`
+	Side     int        `json:"side"`
+	Outside  float32    `json:"outside"`
 }
 
 type arraySpec struct {
-	Path  string `json:"path"`
-	Shape []int  `json:"shape"`
+	Path  string    `json:"path,omitempty"`
+	Files *nn.Files `json:"files,omitempty"` // instead of path
+	Shape []int     `json:"shape"`
 }
 
 // job is a folder with the files of one run of the script.
@@ -189,31 +207,76 @@ func names(list []nn.Parameter) []string {
 	return out
 }
 
-// data puts a data set into files, arrays that have one excepted.
+// data puts a data set into files, arrays that have some excepted.
 func (j *job) data(name string, d *nn.Dataset, loss nn.Loss) (*dataSpec, error) {
-	inputs, err := j.array(name+"-inputs.npy", d.Inputs)
-	if err != nil {
-		return nil, err
+	if d.Pairs != nil {
+		p, err := j.pairs(name, d.Pairs)
+		return &dataSpec{Pairs: p}, err
 	}
-	s := &dataSpec{Inputs: *inputs}
-	switch loss {
-	case nn.SumOutputs:
-	case nn.CrossEntropy:
-		shape := []int{len(d.Labels)}
-		s.Labels = &arraySpec{j.path(name + "-labels.npy"), shape}
-		err = j.write(name+"-labels.npy", func(to io.Writer) error { return npy.Write(to, npy.Header{Type: npy.Int32, Shape: shape}, d.Labels) })
-	default:
-		s.Targets, err = j.array(name+"-targets.npy", d.Targets)
+	s := &dataSpec{Standard: d.Standard}
+	arrays := []placed{{&s.Inputs, "inputs", d.Inputs}, {&s.Noise, "noise", d.Noise}}
+	if d.Levels != nil {
+		arrays = append(arrays, placed{&s.Levels, "levels", nn.Array{Shape: []int{len(d.Levels)}, Data: d.Levels}})
+	}
+	if loss != nn.SumOutputs && loss != nn.CrossEntropy {
+		arrays = append(arrays, placed{&s.Targets, "targets", d.Targets}, placed{&s.Counts, "counts", d.Counts})
+	}
+	err := j.place(name, arrays)
+	if err == nil && loss == nn.CrossEntropy {
+		s.Labels, err = j.integers(name+"-labels.npy", []int{len(d.Labels)}, d.Labels)
 	}
 	return s, err
 }
 
+// placed is an array with its name and where its description goes.
+type placed struct {
+	to   **arraySpec
+	name string
+	from nn.Array
+}
+
+func (j *job) place(name string, arrays []placed) error {
+	for _, a := range arrays {
+		if a.from.Shape == nil {
+			continue
+		}
+		var err error
+		if *a.to, err = j.array(name+"-"+a.name+".npy", a.from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *job) pairs(name string, p *nn.Pairs) (*pairsSpec, error) {
+	s := &pairsSpec{Lengths: p.Lengths, Padding: p.Padding, Side: p.Side, Outside: p.Outside}
+	if err := j.place(name, []placed{{&s.Sequence, "sequence", p.Sequence}, {&s.Maps, "maps", p.Maps}, {&s.Targets, "targets", p.Targets}}); err != nil {
+		return nil, err
+	}
+	var windows []int32
+	for _, w := range p.Windows {
+		windows = append(windows, int32(w.Record), int32(w.Y), int32(w.X))
+	}
+	var err error
+	s.Windows, err = j.integers(name+"-windows.npy", []int{len(p.Windows), 3}, windows)
+	return s, err
+}
+
+func (j *job) integers(name string, shape []int, values []int32) (*arraySpec, error) {
+	return &arraySpec{Path: j.path(name), Shape: shape}, j.write(name, func(to io.Writer) error {
+		return npy.Write(to, npy.Header{Type: npy.Int32, Shape: shape}, values)
+	})
+}
+
 func (j *job) array(name string, a nn.Array) (*arraySpec, error) {
+	if a.Files != nil {
+		return &arraySpec{Files: a.Files, Shape: a.Shape}, nil
+	}
 	if a.Path != "" {
 		path, err := filepath.Abs(a.Path)
-		return &arraySpec{path, a.Shape}, err
+		return &arraySpec{Path: path, Shape: a.Shape}, err
 	}
-	return &arraySpec{j.path(name), a.Shape}, j.write(name, func(to io.Writer) error { return npy.Write(to, npy.Header{Type: npy.Float32, Shape: a.Shape}, a.Data) })
+	return &arraySpec{Path: j.path(name), Shape: a.Shape}, j.write(name, func(to io.Writer) error { return npy.Write(to, npy.Header{Type: npy.Float32, Shape: a.Shape}, a.Data) })
 }
 
 func (j *job) write(name string, content func(io.Writer) error) error {
@@ -224,30 +287,54 @@ func (j *job) write(name string, content func(io.Writer) error) error {
 	return errors.Join(content(f), f.Close())
 }
 
-// schedule writes the batches of an epoch, one row a sample: its index, and
-// with augmentation dy, dx, flip, cut_y, cut_x.
+// schedule writes the batches of an epoch, one row a sample: its index; with
+// changes dy, dx, flip, cut_y, cut_x; with changes of values the numbers of nn.Sound
+// in their order, floats by their bits.
 func (j *job) schedule(name string, batches []nn.Batch) error {
 	width := 1
 	if len(batches) > 0 && len(batches[0].Changes) > 0 {
 		width = 6
 	}
+	for _, b := range batches {
+		for _, c := range b.Changes {
+			if c.Sound != (nn.Sound{}) {
+				width = 6 + len(soundRow(c.Sound))
+			}
+		}
+	}
 	var rows []int32
 	for _, b := range batches {
 		for i, index := range b.Indices {
 			rows = append(rows, index)
-			if width > 1 {
-				c := b.Changes[i]
-				flip := int32(0)
-				if c.Flip {
-					flip = 1
-				}
-				rows = append(rows, c.DY, c.DX, flip, c.CutY, c.CutX)
+			if width == 1 {
+				continue
+			}
+			c := b.Changes[i]
+			flip := int32(0)
+			if c.Flip {
+				flip = 1
+			}
+			rows = append(rows, c.DY, c.DX, flip, c.CutY, c.CutX)
+			if width > 6 {
+				rows = append(rows, soundRow(c.Sound)...)
 			}
 		}
 	}
 	return j.write(name, func(to io.Writer) error {
 		return npy.Write(to, npy.Header{Type: npy.Int32, Shape: []int{len(rows) / width, width}}, rows)
 	})
+}
+
+func soundRow(s nn.Sound) []int32 {
+	row := []int32{int32(math.Float32bits(s.Level))}
+	for _, m := range s.Masks {
+		row = append(row, m.Y, m.Height, m.X, m.Width)
+	}
+	row = append(row, s.Noise, int32(math.Float32bits(s.Share)))
+	for _, m := range s.NoiseMasks {
+		row = append(row, m.Y, m.Height, m.X, m.Width)
+	}
+	return row
 }
 
 // dropoutKeys writes the keys of an epoch's steps: (steps, nodes, 2).

@@ -168,7 +168,7 @@ func (e *Engine) Supernet(ctx context.Context, ask *SupernetJob, hooks SupernetH
 	}
 	defer j.remove()
 	s := &searching{job: j, ask: ask, net: net, hooks: hooks}
-	s.steps = (ask.Train.Len() + ask.Options.BatchSize - 1) / ask.Options.BatchSize
+	s.steps = (ask.Train.Seen(ask.Options.Augmentation) + ask.Options.BatchSize - 1) / ask.Options.BatchSize
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -350,12 +350,12 @@ func (s *searching) epochPlan(epoch int) (map[string]any, error) {
 		temperature -= (o.FirstTemperature - o.LastTemperature) * float64(epoch) / float64(o.Epochs-1)
 	}
 	plan := map[string]any{"batches": s.path("batches.npy"), "valid": s.path("valid.npy"), "learning_rate": rate, "temperature": temperature}
-	err := s.schedule("batches.npy", nn.Batches(s.ask.Seed, epoch, s.ask.Train.Len(), &r, s.ask.Network.Input))
+	err := s.schedule("batches.npy", nn.Batches(s.ask.Seed, epoch, s.ask.Train, &r, s.ask.Network.Input))
 	if err != nil {
 		return nil, err
 	}
 	choose := nn.Stream(s.ask.Seed, "architecture samples", uint64(epoch))
-	rows := make([]int32, s.ask.Train.Len())
+	rows := make([]int32, s.ask.Train.Seen(r.Augmentation))
 	for i := range rows {
 		rows[i] = int32(choose.IntN(s.ask.Valid.Len()))
 	}

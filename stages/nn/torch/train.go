@@ -35,7 +35,7 @@ func (e *Engine) Train(ctx context.Context, ask *nn.Job, hooks nn.Hooks) (*nn.Re
 	}
 	defer j.remove()
 	t := &training{job: j, ask: ask, hooks: hooks}
-	t.steps = (ask.Train.Len() + ask.Recipe.BatchSize - 1) / ask.Recipe.BatchSize
+	t.steps = (ask.Train.Seen(ask.Recipe.Augmentation) + ask.Recipe.BatchSize - 1) / ask.Recipe.BatchSize
 	done, err := t.prepare(ctx)
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (t *training) epochPlan(epoch int, c *child) error {
 	}
 	const batches, dropout = "batches.npy", "dropout.npy"
 	plan := map[string]any{"batches": t.path(batches), "learning_rate": t.ask.Recipe.LearningRate(epoch)}
-	if err := t.schedule(batches, nn.Batches(t.ask.Seed, epoch, t.ask.Train.Len(), &t.ask.Recipe, t.ask.Network.Input)); err != nil {
+	if err := t.schedule(batches, nn.Batches(t.ask.Seed, epoch, t.ask.Train, &t.ask.Recipe, t.ask.Network.Input)); err != nil {
 		return err
 	}
 	if len(t.spec.Network.Dropouts) > 0 {

@@ -255,7 +255,7 @@ func TestDivergedTraining(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 	at := 0
-	for i, b := range nn.Batches(job.Seed, 0, job.Train.Len(), &job.Recipe, job.Network.Input) {
+	for i, b := range nn.Batches(job.Seed, 0, job.Train, &job.Recipe, job.Network.Input) {
 		if slices.Contains(b.Indices, 0) {
 			at = i
 		}

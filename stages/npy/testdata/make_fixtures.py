@@ -33,12 +33,18 @@ def write():
     save("empty.npy", np.zeros((0, 3), dtype="<f4"))
     save("version2.npy", ramp.astype("<f4") / 2, (2, 0))
     save("version3.npy", ramp.astype("<f4") / 2, (3, 0))
-    save("f2.npy", ramp.astype("<f2"))
+    save("f2.npy", ramp.astype("<f2") / 2)
+    for code in ("<i2", "|i1", "<u8", ">u4", "<u2"):
+        save(code[1:] + ".npy", (ramp + (5 if code[1] == "u" else 0)).astype(code))
     save("text.npy", np.array(["a", "bc"]))
     save("complex.npy", ramp.astype("<c8"))
     save("record.npy", np.zeros(2, dtype=[("x", "<f4"), ("y", "<i4")]))
     save("object.npy", np.array([{}, None], dtype=object))
     np.savez(os.path.join(here, "archive.npz"), a=ramp[0, 0])
+    np.savez_compressed(os.path.join(here, "compressed.npz"), x_train=(ramp + 5).astype("u1"), y_train=ramp[0], names=np.array([{"a": 1}], dtype=object))
+    # NumPy writes an archive's members with the sizes of zip64.
+    with open(os.path.join(here, "single.npz"), "wb") as f:
+        np.savez(f, ramp / 2)
 
 
 def show(path):

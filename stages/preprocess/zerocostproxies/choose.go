@@ -111,7 +111,7 @@ func (s *Stage) batch(ctx context.Context, in *stages.Input) (*batch, error) {
 	b := &batch{input: defaultInput, classes: defaultClasses}
 	var data *training.Prepared
 	if s.Data.Digest != (stages.File{}).Digest {
-		d, err := training.Read(ctx, in, s.Data)
+		d, err := training.Read(ctx, in, s.Data, false)
 		if err != nil {
 			return nil, err
 		}

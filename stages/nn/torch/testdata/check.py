@@ -56,13 +56,18 @@ def average_pools():
 
 def against_go(folder):
     load = lambda name: np.load(os.path.join(folder, name))
-    inputs = load("inputs.npy")
-    spec = {"inputs": {"path": os.path.join(folder, "inputs.npy"), "shape": list(inputs.shape)}}
-    data = nbpipe_data.Data(spec, torch.device("cpu"), torch.float32)
     with open(os.path.join(folder, "facts.json")) as f:
         facts = json.load(f)
-    x, _ = data.batch(load("rows.npy"), facts["cutout"])
-    assert np.array_equal(x.numpy(), load("changed.npy")), "augmentation differs from Go's"
+    for name, spec in facts["sets"].items():
+        for kind in (torch.float32, torch.float64):
+            data = nbpipe_data.Data(spec, torch.device("cpu"), kind)
+            x, answer = data.batch(load(name + "-rows.npy"), facts["cutout"])
+            assert np.array_equal(x.numpy(), load(name + "-seen.npy")), "augmentation of %s differs from Go's" % name
+            if os.path.exists(os.path.join(folder, name + "-answers.npy")):
+                target, counts = nbpipe_data.parted(answer)
+                assert np.array_equal(target.numpy(), load(name + "-answers.npy")), "targets of %s differ from Go's" % name
+                if counts is not None:
+                    assert np.array_equal(counts.numpy(), load(name + "-counted.npy")), "counts of %s differ from Go's" % name
     kept = nbpipe_network.dropout(torch.ones(facts["elements"]), facts["rate"], facts["key"]) > 0
     assert np.array_equal(kept.numpy(), load("kept.npy") > 0), "dropout mask differs from Go's"
     x = torch.ones(2, 3, requires_grad=True)
