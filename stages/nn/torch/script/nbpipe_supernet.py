@@ -100,10 +100,9 @@ class Search:
         hard = (torch.arange(soft.shape[1], device=self.device) == index[:, None]).to(soft.dtype)
         return hard - soft.detach() + soft, index.tolist()
 
-    def run(self, batch, draw, temperature):
-        """Loss and sums of a batch."""
+    def run(self, batch, weights, chosen):
+        """Loss and sums of a batch; weights and chosen are as in mixed."""
         x, answer = batch
-        weights, chosen = self.mix(draw, temperature)
         with self.precision.autocast():
             out = self.network.mixed(x, weights, chosen)
         out = self.decoder(out.to(self.precision.dtype))
@@ -111,7 +110,7 @@ class Search:
         return loss, sums(self.job["loss"], self.job["metric"], loss, out.detach(), answer)
 
     def step_weights(self, batch, draw, temperature):
-        loss, values = self.run(batch, draw, temperature)
+        loss, values = self.run(batch, *self.mix(draw, temperature))
         self.sgd.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.job["clip"])
@@ -119,7 +118,7 @@ class Search:
         return values
 
     def step_logits(self, batch, draw, temperature):
-        loss, values = self.run(batch, draw, temperature)
+        loss, values = self.run(batch, *self.mix(draw, temperature))
         self.adam.zero_grad(set_to_none=True)
         (self.logits.grad,) = torch.autograd.grad(loss, [self.logits])
         self.adam.step()
@@ -165,11 +164,12 @@ def search(spec, device, tell, ask):
         figures = search_epoch(state, train, valid, epoch, ask(type="want", epoch=epoch), tell)
         epochs.append(figures)
         state.save(epochs)
-        tell(type="search_epoch", search=figures)
+        tell(type="epoch", figures=figures)
     result = state.network.state()
     result[LOGITS] = as_array(state.logits)
     if spec["supernet"]["algorithm"] == "random":
-        result["search/candidates"] = candidates(state, valid, ask(type="want", epoch=len(epochs)))
+        plan = ask(type="want", epoch=len(epochs))
+        result["search/candidates"] = as_array(judged(state, valid, plan["judged"], np.load(plan["draws"])))
     write_tensors(spec["result"], result)
 
 
@@ -197,15 +197,20 @@ def search_epoch(state, train, valid, epoch, plan, tell):
     figures["logits"] = as_array(state.logits).tolist()
     if not all(math.isfinite(v) for row in figures["logits"] for v in row):
         raise Diverged(epoch, steps - 1, float("nan"))
+    if job["algorithm"] != "random":
+        cell = as_array(state.logits).argmax(1)
+        loss, metric = judged(state, valid, plan["judged"], [cell])[0].tolist()
+        if math.isfinite(loss) and math.isfinite(metric):
+            figures["cell_loss"], figures["cell_metric"] = loss, metric
     return figures
 
 
-def candidates(state, valid, plan):
-    """Loss and metric of each of the drawn cells with the shared weights."""
-    rows, found = np.load(plan["valid"]), []
+def judged(state, valid, rows, cells):
+    """Loss and metric of each cell with the shared weights: (cells, 2)."""
+    rows, found = np.load(rows), []
     batch = valid.batch(rows)
     with torch.no_grad():
-        for cell in np.load(plan["draws"]):
-            _, values = state.run(batch, cell, 1.0)
+        for cell in cells:
+            _, values = state.run(batch, None, [int(op) for op in cell])
             found.append(values / len(rows))
-    return as_array(torch.stack(found))
+    return torch.stack(found)
