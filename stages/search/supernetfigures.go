@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/nbpipe/nbpipe/hypotheses/figure"
 	"github.com/nbpipe/nbpipe/stages"
@@ -22,12 +23,12 @@ type series struct {
 // their entropy below.
 func (w *supernets) writeCurves(out *stages.Output) error {
 	losses := []series{{"weights, training split", figure.Categories[1], func(e *torch.SupernetEpoch) float64 { return e.TrainLoss }}}
-	height := 380.0
+	top, height := 50.0, 350.0
 	if w.algorithm != torch.Random {
 		losses = append(losses,
 			series{"logits, validation split", figure.Categories[2], func(e *torch.SupernetEpoch) float64 { return orNaN(e.ValidLoss) }},
 			series{"cell of the logits, validation split", figure.Categories[3], func(e *torch.SupernetEpoch) float64 { return orNaN(e.CellLoss) }})
-		height = 660
+		top, height = 74, 660
 	}
 	c := figure.New(620, height, "Losses of the supernet", fmt.Sprintf("Losses of the supernet over %d epochs of %d runs, and the entropy of its logits where it has any.", w.Epochs, w.Runs))
 	for i, s := range losses {
@@ -35,7 +36,7 @@ func (w *supernets) writeCurves(out *stages.Output) error {
 		c.Line(x, y, x+28, y, s.colour, 3)
 		c.Small(x+34, y+5, figure.Start, s.label)
 	}
-	w.lines(c, 74, "loss ("+string(w.options.Loss)+")", losses)
+	w.lines(c, top, "loss ("+strings.ReplaceAll(string(w.options.Loss), "_", " ")+")", losses)
 	if w.algorithm != torch.Random {
 		w.lines(c, 374, "entropy (nats)", []series{{"", figure.Categories[4], func(e *torch.SupernetEpoch) float64 { return w.entropy(&e.Logits) }}})
 	}

@@ -86,7 +86,7 @@ func (*LogitOptions) check(p *training.Problems, attrs stages.Attrs) {
 // engine are the options of the only engine.
 func (s *WeightSharing) engine() *training.EngineOptions {
 	o := s.EngineOptions
-	o.Engine = training.Torch
+	o.Engine, o.Only = training.Torch, true
 	return &o
 }
 

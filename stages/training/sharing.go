@@ -52,7 +52,7 @@ func (t *Trainer) share(ctx context.Context, engine nn.Engine, task *Sharing, st
 		if diverged := new(nn.DivergedError); errors.As(err, &diverged) {
 			err = errors.Join(err, t.Forget(task.Name)) // the same would come of it again
 		}
-		return nil, explained(err)
+		return nil, explained(only(err, true))
 	}
 	return r, nil
 }

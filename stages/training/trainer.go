@@ -183,6 +183,14 @@ func first(a nn.Array, n int) nn.Array {
 	return nn.Array{Shape: append([]int{n}, a.Shape[1:]...), Data: append([]float32(nil), a.Data[:n*size]...)}
 }
 
+// only keeps a failure of PyTorch from proposing another engine where there is none.
+func only(err error, alone bool) error {
+	if failure := new(torch.Error); errors.As(err, &failure) {
+		failure.Only = alone
+	}
+	return err
+}
+
 // explained names the attribute that helps most.
 func explained(err error) error {
 	if diverged := new(nn.DivergedError); errors.As(err, &diverged) {
