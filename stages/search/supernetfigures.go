@@ -118,7 +118,7 @@ func (w *supernets) writeOperations(out *stages.Output, best int) error {
 		p.Plate(c)
 		p.AxisX(c, wholeTicks(w.Epochs))
 		p.AxisY(c, figure.Ticks(low, top, 3))
-		for op := range nas.Ops() {
+		for op := range nas.NumOps {
 			x, y := make([]float64, len(epochs)), make([]float64, len(epochs))
 			for i := range epochs {
 				x[i], y[i] = float64(i+1), lines[i][e][op]

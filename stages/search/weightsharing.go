@@ -136,9 +136,6 @@ func (s *DARTS) Check(attrs stages.Attrs) []stages.Problem {
 	return p
 }
 
-// Resources implements stages.Estimator.
-func (s *DARTS) Resources() stages.Resources { return s.resources(true) }
-
 // Run implements stages.Stage.
 func (s *DARTS) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
 	return s.search(ctx, in, out, torch.DARTS, s.set)
@@ -172,9 +169,6 @@ func (s *GDAS) Check(attrs stages.Attrs) []stages.Problem {
 	return p
 }
 
-// Resources implements stages.Estimator.
-func (s *GDAS) Resources() stages.Resources { return s.resources(false) }
-
 // Run implements stages.Stage.
 func (s *GDAS) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
 	return s.search(ctx, in, out, torch.GDAS, func(o *torch.SupernetOptions) {
@@ -206,9 +200,6 @@ func (s *RSPS) Check(attrs stages.Attrs) []stages.Problem {
 	p.Whole(attrs, "candidates", 1, 1_000_000)
 	return p
 }
-
-// Resources implements stages.Estimator.
-func (s *RSPS) Resources() stages.Resources { return s.resources(false) }
 
 // Run implements stages.Stage.
 func (s *RSPS) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {

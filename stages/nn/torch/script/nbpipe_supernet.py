@@ -11,6 +11,7 @@ and shift, as in DARTS. The order of a step is that of AutoDL-Projects: weights
 on a batch of the training data, then the logits on one of the validation data.
 """
 
+import collections
 import json
 import math
 
@@ -34,29 +35,41 @@ class Supernet(Network):
                 self.parameters[node["weight"]].requires_grad_(False)
                 self.parameters[node["bias"]].requires_grad_(False)
 
+    @staticmethod
+    def needs(node, chosen):
+        """The names of the values that a node takes."""
+        if node["op"] == "zero":
+            return []
+        if node["op"] == "mixture" and chosen is not None:
+            return [node["inputs"][chosen[node["edge"]]]]
+        return node["inputs"]
+
     def reached(self, chosen):
         """The nodes that the output depends on, given the operation of each edge."""
         needed, nodes = {self.output}, []
         for node in reversed(self.nodes):
             if node["name"] in needed:
                 nodes.append(node)
-                if node["op"] == "mixture":
-                    needed.add(node["inputs"][chosen[node["edge"]]])
-                elif node["op"] != "zero":
-                    needed.update(node["inputs"])
+                needed.update(self.needs(node, chosen))
         return nodes[::-1]
 
     def mixed(self, x, weights, chosen):
         """Runs the supernet. Weights are (edges, operations), or None; chosen
         is the operation of each edge, or None for all of them."""
+        nodes = self.nodes if chosen is None else self.reached(chosen)
+        left = collections.Counter(name for node in nodes for name in self.needs(node, chosen))
         values = {"input": x}
-        for node in self.nodes if chosen is None else self.reached(chosen):
+        for node in nodes:
             if node["op"] == "mixture":
                 y = self.mixture(node, values, weights, chosen)
             else:
                 inputs = [x] if node["op"] == "zero" else [values[name] for name in node["inputs"]]
                 y = self.run(node, inputs, True, None)
             values[node["name"]] = y
+            for name in self.needs(node, chosen):
+                left[name] -= 1
+                if left[name] == 0:  # the batch that judges cells is large
+                    del values[name]
         return values[self.output]
 
     @staticmethod
