@@ -16,12 +16,8 @@ import (
 	"github.com/nbpipe/nbpipe/stages"
 )
 
-// The limits that no file may exceed.
-const (
-	fuzzTime   = 5 * time.Second * slowdown // an expression at the step limit takes about 2 s
-	fuzzGrace  = 5 * time.Second            // to stop once cancelled
-	fuzzMemory = 2 << 30                    // bytes of live and not yet collected objects
-)
+// fuzzMemory is how many bytes of live and not yet collected objects a file may take.
+const fuzzMemory = 2 << 30
 
 // nasties are inputs of the kinds that have broken configuration languages.
 var nasties = []string{
@@ -89,36 +85,29 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(path, src, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		start := time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), fuzzTime)
-		defer cancel()
 		defer watch(t)()
-		first := exercise(t, ctx, path)
-		if took := time.Since(start); took > fuzzTime {
-			t.Errorf("it took %v", took)
+		var loads [2]string
+		for i := range loads {
+			within(t, mostWork, func(ctx context.Context) { loads[i] = exercise(t, ctx, path) })
 		}
-		if second := exercise(t, ctx, path); second != first && ctx.Err() == nil {
-			t.Errorf("two loads differ:\n%s\n---\n%s", first, second)
+		if loads[0] != loads[1] && !t.Failed() {
+			t.Errorf("two loads differ:\n%s\n---\n%s", loads[0], loads[1])
 		}
 	})
 }
 
-// watch ends the process where an input hangs or takes too much memory: the
-// fuzzer keeps the input, and the stacks say where it was.
+// watch ends the process where an input takes too much memory: the fuzzer keeps the
+// input, and the stacks say where it was.
 func watch(t *testing.T) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
-		start := time.Now()
 		for {
 			select {
 			case <-done:
 				return
 			case <-tick.C:
-			}
-			if time.Since(start) > 2*(fuzzTime+fuzzGrace) {
-				panic("it hangs")
 			}
 			sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 			metrics.Read(sample)

@@ -58,27 +58,38 @@ func (c *Checkpoint) Save(path string, precision Precision) error {
 	return os.Rename(temp.Name(), path)
 }
 
-// LoadCheckpoint reads the checkpoint of a job. It returns nil without an
-// error when there is none, or one of another job: the training then starts
-// from the beginning. A file that cannot be read is an error.
-func LoadCheckpoint(path, job string, n *Network) (*Checkpoint, error) {
+// ReadCheckpoint reads the tensors of a job's checkpoint, and the figures of its
+// epochs as JSON. There are no tensors and no error when there is no checkpoint, or
+// one of another job: the training then starts from the beginning. A file that
+// cannot be read is an error.
+func ReadCheckpoint(path, job string) (all Weights, epochs []byte, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
+		return nil, nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	defer f.Close()
 	all, metadata, err := ReadTensors(f)
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint %s: %w; remove it to start from the beginning", path, err)
+		return nil, nil, fmt.Errorf("checkpoint %s: %w; remove it to start from the beginning", path, err)
 	}
 	if metadata["job"] != job {
-		return nil, nil
+		return nil, nil, nil
+	}
+	return all, []byte(metadata["epochs"]), nil
+}
+
+// LoadCheckpoint reads the checkpoint of a job in the form of Checkpoint. It
+// returns nil without an error where ReadCheckpoint finds none.
+func LoadCheckpoint(path, job string, n *Network) (*Checkpoint, error) {
+	all, epochs, err := ReadCheckpoint(path, job)
+	if all == nil || err != nil {
+		return nil, err
 	}
 	c := &Checkpoint{Job: job, Weights: Weights{}, Velocity: Weights{}}
-	if err := json.Unmarshal([]byte(metadata["epochs"]), &c.Epochs); err != nil {
+	if err := json.Unmarshal(epochs, &c.Epochs); err != nil {
 		return nil, fmt.Errorf("checkpoint %s: its epochs: %w; remove it to start from the beginning", path, err)
 	}
 	for name, t := range all {

@@ -256,7 +256,7 @@ func (s *Multi) fidelities() []fidelity {
 type data struct {
 	objective objective.Objective
 	searched  [][]float64 // as in the table, by fidelity and architecture; of training, what was trained
-	report    []float64   // as in the table, by architecture
+	report    []float64   // as in the table, by architecture; nil where weights are shared
 	reported  bool        // report is a column of its own
 	epochs    []int       // by fidelity
 	minimise  bool
@@ -313,9 +313,10 @@ func (c *Common) load(ctx context.Context, in *stages.Input, fidelities []fideli
 func (d *data) cost(fidelity int) float64 { return float64(max(1, d.epochs[fidelity])) }
 
 // optimum is the architecture with the best reported value, ties by number, and
-// that value. Of networks that are trained nobody knows it: -1 and NaN.
+// that value. Of networks that are trained, one by one or with shared weights, nobody
+// knows it: -1 and NaN.
 func (d *data) optimum() (architecture int, value float64) {
-	if d.trained != nil {
+	if d.trained != nil || d.report == nil {
 		return -1, math.NaN()
 	}
 	best := 0

@@ -31,7 +31,13 @@ func (c *Common) writeIncumbent(in *stages.Input, out *stages.Output, d *data, r
 		values[i] = values[i][first:]
 	}
 	grid = grid[first:]
-	intervals, err := stats.BootstrapMeans(values, c.Resamples, c.Seed)
+	return c.resampling().writeCurve(in, out, d, grid, values)
+}
+
+// writeCurve writes the incumbent's curve: values has a row a run, with a value a
+// point of the grid.
+func (r resampling) writeCurve(in *stages.Input, out *stages.Output, d *data, grid []float64, values [][]float64) error {
+	intervals, err := stats.BootstrapMeans(values, r.resamples, r.seed)
 	if err != nil {
 		return fmt.Errorf("the incumbent's curve: %w", err)
 	}
@@ -39,10 +45,10 @@ func (c *Common) writeIncumbent(in *stages.Input, out *stages.Output, d *data, r
 	mean, low, high, sd := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
 	regret, regretLow, regretHigh := make([]float64, n), make([]float64, n), make([]float64, n)
 	_, best := d.optimum()
-	column := make([]float64, len(runs))
+	column := make([]float64, len(values))
 	for p, i := range intervals {
-		for r := range column {
-			column[r] = values[r][p]
+		for run := range column {
+			column[run] = values[run][p]
 		}
 		mean[p], low[p], high[p], sd[p] = i.Value, i.Low, i.High, deviation(column, i.Value)
 		ends := [2]float64{d.regret(i.Low, best), d.regret(i.High, best)}

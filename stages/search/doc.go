@@ -9,6 +9,7 @@
 //	hyperband, asha, bohb  few epochs for many architectures, many for few
 //	lissnas                shrinks the space to pockets around good architectures
 //	autoshrink             removes edges
+//	darts, gdas, rsps      train one network whose weights all architectures share
 //
 // A kind describes attributes and outputs. The algorithms themselves are in
 // algorithm and know nothing of tables: they ask an objective (see objective), of
@@ -34,6 +35,38 @@
 // searched column is not the reported one, a curve may fall.
 //
 // Regret is the distance of the reported value from the best of the table.
+//
+// # Shared weights
+//
+// darts, gdas and rsps (random search with parameter sharing, by its name in
+// NATS-Bench) train a supernet, which holds all operations on every edge, by engine
+// torch (see stages/nn/torch, Supernet). They ask no objective: a table has no weights
+// to share, and they refuse it. The weights are trained on the training split. The
+// validation split trains the logits of darts and gdas, in turn with the weights, and
+// judges cells; the test split stays unseen.
+//
+// A cell's value is its metric on some samples of the validation split with the shared
+// weights, batch normalisation by the batch's statistics. It is no estimate of what the
+// cell comes to when it is trained by itself: for that there is retrain "cell". Values
+// of runs are of other weights and, where the split is larger than validation_samples,
+// of other samples: best is the run with the best value. History is, of darts and gdas,
+// the cell of the logits after each epoch, and of rsps the candidates after the last;
+// what a run would return if it stopped is the newest cell, not the best so far, so
+// that a curve may fall, and rsps' curve is one point. Costs are epochs of the supernet.
+// As in a search by training, report is the searched value, and regret and optimum are
+// null.
+//
+// Beside the common outputs there are
+//
+//	epochs              a row a run and epoch: losses and metrics of the weights' steps
+//	                    (train), of the logits' steps (validation), of the logits' cell
+//	                    (cell), and the mean entropy of an edge's softmax, in nats
+//	logits              a row a run, epoch, edge and operation; not of rsps
+//	weights             a folder with run-N.safetensors: the shared weights
+//	curves, operations  figures of the losses, and of the best run's softmax by edge;
+//	                    operations not of rsps
+//
+// Not here: second-order DARTS, ENAS, SETN.
 //
 // # Intervals
 //

@@ -68,44 +68,26 @@ func (c *Common) execute(ctx context.Context, in *stages.Input, plan algorithm.P
 
 // finish is what a run came to.
 type finish struct {
+	run            int // its number
 	architecture   int
 	search, report float64 // as in the table; search at the fidelity of the incumbent
 	value          float64 // of the objective
 	fidelity       int
+	evaluations    int
 	cost           float64
 }
 
 // publish sets the common outputs.
 func (c *Common) publish(in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run) error {
-	optimum, best := d.optimum()
 	ends := make([]finish, len(runs))
 	for i, r := range runs {
 		if len(r.Steps()) == 0 {
 			return fmt.Errorf("budget: run %d could evaluate nothing for %d %s", r.Number, c.Budget, c.BudgetIn)
 		}
 		ends[i] = d.finish(r.Steps())
+		ends[i].run = r.Number
 	}
-	if err := setBest(out, d, runs, ends); err != nil {
-		return err
-	}
-	out.Set("optimum", cty.NullVal(optimumType))
-	if optimum >= 0 {
-		out.Set("optimum", cty.ObjectVal(map[string]cty.Value{
-			"architecture": cty.StringVal(nas.At(optimum).String()), "index": cty.NumberIntVal(int64(optimum)), "report": stages.NumberValue(best),
-		}))
-	}
-	report, regret := make([]float64, len(runs)), make([]float64, len(runs))
-	for i, e := range ends {
-		report[i], regret[i] = e.report, d.regret(e.report, best)
-	}
-	for name, values := range map[string][]float64{"final": report, "regret": regret} {
-		s, err := c.summary(values)
-		if err != nil {
-			return err
-		}
-		out.Set(name, s)
-	}
-	if err := writeResults(in, out, d, runs, ends); err != nil {
+	if err := c.resampling().conclude(in, out, d, ends); err != nil {
 		return err
 	}
 	if err := writeHistory(in, out, d, runs); err != nil {
@@ -119,7 +101,7 @@ func (d *data) finish(steps []algorithm.Step) finish {
 	incumbents := algorithm.Incumbents(steps)
 	s := steps[incumbents[len(incumbents)-1]]
 	f := finish{
-		architecture: int(s.Architecture), value: s.Value, fidelity: int(s.Fidelity),
+		architecture: int(s.Architecture), value: s.Value, fidelity: int(s.Fidelity), evaluations: len(steps),
 		search: d.searched[s.Fidelity][s.Architecture], report: d.report[s.Architecture],
 	}
 	for _, s := range steps {
@@ -128,8 +110,43 @@ func (d *data) finish(steps []algorithm.Step) finish {
 	return f
 }
 
+// resampling is what intervals over runs are made with.
+type resampling struct {
+	resamples int
+	seed      uint64
+}
+
+func (c *Common) resampling() resampling { return resampling{c.Resamples, c.Seed} }
+
+// conclude sets the outputs about the ends of runs: best, optimum, final, regret
+// and results.
+func (r resampling) conclude(in *stages.Input, out *stages.Output, d *data, ends []finish) error {
+	if err := setBest(out, ends); err != nil {
+		return err
+	}
+	optimum, best := d.optimum()
+	out.Set("optimum", cty.NullVal(optimumType))
+	if optimum >= 0 {
+		out.Set("optimum", cty.ObjectVal(map[string]cty.Value{
+			"architecture": cty.StringVal(nas.At(optimum).String()), "index": cty.NumberIntVal(int64(optimum)), "report": stages.NumberValue(best),
+		}))
+	}
+	report, regret := make([]float64, len(ends)), make([]float64, len(ends))
+	for i, e := range ends {
+		report[i], regret[i] = e.report, d.regret(e.report, best)
+	}
+	for name, values := range map[string][]float64{"final": report, "regret": regret} {
+		s, err := r.summary(values)
+		if err != nil {
+			return err
+		}
+		out.Set(name, s)
+	}
+	return writeResults(in, out, d, ends)
+}
+
 // setBest names the best incumbent of all runs by what was searched, ties by run.
-func setBest(out *stages.Output, d *data, runs []*algorithm.Run, ends []finish) error {
+func setBest(out *stages.Output, ends []finish) error {
 	at := 0
 	for i, e := range ends {
 		if b := ends[at]; e.fidelity > b.fidelity || e.fidelity == b.fidelity && e.value > b.value {
@@ -142,19 +159,21 @@ func setBest(out *stages.Output, d *data, runs []*algorithm.Run, ends []finish) 
 	}
 	out.Set("best", cty.ObjectVal(map[string]cty.Value{
 		"architecture": cty.StringVal(nas.At(e.architecture).String()), "index": cty.NumberIntVal(int64(e.architecture)),
-		"search": stages.NumberValue(e.search), "report": stages.NumberValue(e.report), "run": cty.NumberIntVal(int64(runs[at].Number)),
+		"search": stages.NumberValue(e.search), "report": stages.NumberValue(e.report), "run": cty.NumberIntVal(int64(e.run)),
 	}))
 	return nil
 }
 
+func (c *Common) summary(values []float64) (cty.Value, error) { return c.resampling().summary(values) }
+
 // summary makes a value of summaryType. Values that do not exist (NaN) make all
 // of it null.
-func (c *Common) summary(values []float64) (cty.Value, error) {
+func (r resampling) summary(values []float64) (cty.Value, error) {
 	points := make([][]float64, len(values))
 	for i, v := range values {
 		points[i] = []float64{v}
 	}
-	intervals, err := stats.BootstrapMeans(points, c.Resamples, c.Seed)
+	intervals, err := stats.BootstrapMeans(points, r.resamples, r.seed)
 	if err != nil {
 		return cty.NilVal, err
 	}
@@ -177,14 +196,13 @@ func deviation(values []float64, mean float64) float64 {
 }
 
 // writeResults has a row a run: what it returned and what that cost.
-func writeResults(in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run, ends []finish) error {
+func writeResults(in *stages.Input, out *stages.Output, d *data, ends []finish) error {
 	_, best := d.optimum()
-	n := len(runs)
+	n := len(ends)
 	number, architecture, evaluations := make([]int64, n), make([]int64, n), make([]int64, n)
 	search, report, regret, cost := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
-	for i, r := range runs {
-		e := ends[i]
-		number[i], architecture[i], evaluations[i] = int64(r.Number), int64(e.architecture), int64(len(r.Steps()))
+	for i, e := range ends {
+		number[i], architecture[i], evaluations[i] = int64(e.run), int64(e.architecture), int64(e.evaluations)
 		search[i], report[i], regret[i], cost[i] = e.search, e.report, d.regret(e.report, best), e.cost
 	}
 	return writeTable(in, out, "results", d,

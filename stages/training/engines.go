@@ -93,7 +93,7 @@ func (e *EngineOptions) Trainer(ctx context.Context, in *stages.Input, trainings
 func (e *EngineOptions) unchanged(ctx context.Context, in *stages.Input, one *torch.Engine, t *Trainer) error {
 	found, err := one.Probe(ctx)
 	if err != nil {
-		return explained(err)
+		return explained(only(err, e.Only))
 	}
 	if found.GPUs > 0 && e.Device != string(torch.CPU) {
 		t.Workers = 1

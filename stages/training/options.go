@@ -43,6 +43,9 @@ type EngineOptions struct {
 	Device  string `attr:"device,key" default:"\"auto\"" doc:"torch: cpu, cuda, or auto (a GPU where PyTorch finds one). What it was is part of the key."`
 	Threads int    `attr:"threads,key" default:"1" doc:"torch on the processor: threads of one training; its sums depend on them."`
 	Python  string `attr:"python" default:"\"python3\"" doc:"torch: the interpreter, a name in PATH or a path. Its versions are part of the key."`
+
+	// Only is set by kinds that no other engine serves: errors propose none.
+	Only bool
 }
 
 // DataOptions is the attribute that says on what.

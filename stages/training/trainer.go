@@ -50,13 +50,31 @@ type Trainer struct {
 // error is that of the first task, by order, that failed; those before it are
 // finished.
 func (t *Trainer) Run(ctx context.Context, tasks []Task, done func(i int, r *Trained) error) error {
-	errs := make([]error, len(tasks))
-	steps := newSteps(t.Progress, tasks)
+	var all int64
+	for i := range tasks {
+		all += stepsOf(tasks[i].Recipe.Epochs, tasks[i].Recipe.BatchSize, tasks[i].Recipe.Augmentation, tasks[i].Data.Train)
+	}
+	steps := newSteps(t.Progress, len(tasks), all)
+	var mu sync.Mutex
+	return t.each(ctx, len(tasks), t.fitting(tasks), func(ctx context.Context, engine nn.Engine, i int) error {
+		r, err := t.Train(ctx, engine, &tasks[i], func(n int) { steps.report(i, n) })
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return done(i, r)
+	})
+}
+
+// each does n tasks in order, so many at a time, with an engine for each of these.
+func (t *Trainer) each(ctx context.Context, n, workers int, do func(ctx context.Context, engine nn.Engine, i int) error) error {
+	errs := make([]error, n)
 	next := make(chan int)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(next)
-		for i := range tasks {
+		for i := range n {
 			select {
 			case next <- i:
 			case <-ctx.Done():
@@ -65,22 +83,15 @@ func (t *Trainer) Run(ctx context.Context, tasks []Task, done func(i int, r *Tra
 		}
 		return nil
 	})
-	var mu sync.Mutex
-	for range max(1, min(t.fitting(tasks), len(tasks))) {
+	for range max(1, min(workers, n)) {
 		group.Go(func() error {
 			engine, err := t.New()
 			if err != nil {
 				return err
 			}
 			for i := range next {
-				r, err := t.Train(ctx, engine, &tasks[i], func(n int) { steps.report(i, n) })
-				if err == nil {
-					mu.Lock()
-					err = done(i, r)
-					mu.Unlock()
-				}
-				if errs[i] = err; err != nil {
-					return err
+				if errs[i] = do(ctx, engine, i); errs[i] != nil {
+					return errs[i]
 				}
 			}
 			return nil
@@ -202,6 +213,14 @@ func first(a nn.Array, n int) nn.Array {
 	return nn.Array{Shape: append([]int{n}, a.Shape[1:]...), Data: append([]float32(nil), a.Data[:n*size]...)}
 }
 
+// only keeps a failure of PyTorch from proposing another engine where there is none.
+func only(err error, alone bool) error {
+	if failure := new(torch.Error); errors.As(err, &failure) {
+		failure.Only = alone
+	}
+	return err
+}
+
 // explained names the attribute that helps most.
 func explained(err error) error {
 	if diverged := new(nn.DivergedError); errors.As(err, &diverged) {
@@ -228,13 +247,13 @@ type steps struct {
 	sum, all int64
 }
 
-func newSteps(p stages.Progress, tasks []Task) *steps {
-	s := &steps{progress: p, done: make([]int, len(tasks))}
-	for _, t := range tasks {
-		n := t.Data.Train.Seen(t.Recipe.Augmentation)
-		s.all += int64(t.Recipe.Epochs) * int64((n+t.Recipe.BatchSize-1)/t.Recipe.BatchSize)
-	}
-	return s
+func newSteps(p stages.Progress, tasks int, all int64) *steps {
+	return &steps{progress: p, done: make([]int, tasks), all: all}
+}
+
+// stepsOf is how many steps a training takes.
+func stepsOf(epochs, batch int, how nn.Augmentation, data *nn.Dataset) int64 {
+	return int64(epochs) * int64((data.Seen(how)+batch-1)/batch)
 }
 
 func (s *steps) report(i, done int) {

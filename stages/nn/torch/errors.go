@@ -2,6 +2,7 @@ package torch
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,14 +27,15 @@ type Error struct {
 	Kind    Kind
 	Message string // one line
 	Detail  string // last lines of the standard error, or where the exception came from; may be empty
+	Only    bool   // no other engine could do the job
 }
 
 // remedies are what helps, by kind.
 var remedies = map[Kind]string{
-	NoPython:    `install Python (apt install python3 python3-torch), name another interpreter, or set engine = "gorgonia"`,
-	OldPython:   `Python 3.8 or later is needed: name another interpreter, or set engine = "gorgonia"`,
-	NoTorch:     `install PyTorch for this interpreter (apt install python3-torch, or pip install torch numpy), name another interpreter, or set engine = "gorgonia"`,
-	OldTorch:    `PyTorch 1.13 or later is needed (pip install --upgrade torch), or set engine = "gorgonia"`,
+	NoPython:    `install Python (apt install python3 python3-torch) or name another interpreter`,
+	OldPython:   `Python 3.8 or later is needed: name another interpreter`,
+	NoTorch:     `install PyTorch for this interpreter (apt install python3-torch, or pip install torch numpy) or name another interpreter`,
+	OldTorch:    `PyTorch 1.13 or later is needed (pip install --upgrade torch)`,
 	NoCUDA:      `run it where nvidia-smi shows a GPU, with a PyTorch that was built for CUDA; or set device = "cpu"`,
 	OutOfMemory: `a smaller batch_size helps most; else precision = "mixed", or a machine with more memory (resources { memory = ... })`,
 }
@@ -43,6 +45,9 @@ func (e *Error) Error() string {
 	fmt.Fprintf(&b, "engine %s: %s", Name, e.Message)
 	if r := remedies[e.Kind]; r != "" {
 		fmt.Fprintf(&b, ": %s", r)
+		if !e.Only && slices.Contains([]Kind{NoPython, OldPython, NoTorch, OldTorch}, e.Kind) {
+			b.WriteString(`, or set engine = "gorgonia"`)
+		}
 	}
 	if e.Detail != "" {
 		fmt.Fprintf(&b, "\n%s", strings.TrimRight(e.Detail, "\n"))

@@ -24,13 +24,11 @@ type message struct {
 	Epoch   int             `json:"epoch"`   // want, diverged
 	Step    int             `json:"step"`    // diverged
 	Loss    string          `json:"loss"`    // diverged: JSON has no NaN
-	Figures nn.EpochMetrics `json:"figures"` // epoch
-	Search  SupernetEpoch   `json:"search"`  // search_epoch
+	Figures json.RawMessage `json:"figures"` // epoch: of the course
 
 	Kind    Kind   `json:"kind"`    // error
 	Message string `json:"message"` // error, warning
 	Detail  string `json:"detail"`  // error
-
 }
 
 func decodeMessage(line []byte) (*message, error) {

@@ -3,12 +3,9 @@ package torch
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"slices"
 
 	"github.com/nbpipe/nbpipe/stages/nas"
@@ -61,8 +58,8 @@ type SupernetOptions struct {
 	FirstTemperature float64 `json:"first_temperature"` // gdas: falls linearly over the epochs
 	LastTemperature  float64 `json:"last_temperature"`
 
-	Candidates       int `json:"candidates"`        // random: how many cells are judged
-	CandidateSamples int `json:"candidate_samples"` // random: by so many validation samples, at most all
+	Candidates        int `json:"candidates"`         // random: how many cells are judged
+	ValidationSamples int `json:"validation_samples"` // by so many validation samples cells are judged, at most all
 }
 
 // Adam are the numbers of Adam with L2 regularisation, as torch.optim.Adam.
@@ -77,26 +74,48 @@ type Adam struct {
 // Yang, ICLR 2020, and AutoDL-Projects): SGD with Nesterov momentum, learning
 // rate 0.025 to 0.001 by a cosine, weight decay 5e-4, batches of 64, gradients
 // clipped at norm 5; Adam 3e-4 with betas 0.5 and 0.999 and weight decay 1e-3
-// for the logits; temperatures 10 to 0.1; 100 candidates. Epochs is 50.
+// for the logits; temperatures 10 to 0.1; 100 candidates, judged by 512 samples.
+// The 100 epochs are those of NATS-Bench (Dong et al., TPAMI 2021); NAS-Bench-201
+// had 50 for DARTS, 240 for GDAS and 250 for random sampling.
 func DefaultSupernetOptions() SupernetOptions {
 	return SupernetOptions{
-		Epochs: 50, BatchSize: 64, FinalRate: 0.001, Clip: 5,
+		Epochs: 100, BatchSize: 64, FinalRate: 0.001, Clip: 5,
 		Optimizer:    nn.Optimizer{LearningRate: 0.025, Momentum: 0.9, Nesterov: true, WeightDecay: 5e-4},
 		Architecture: Adam{LearningRate: 3e-4, Beta1: 0.5, Beta2: 0.999, WeightDecay: 1e-3},
 		Loss:         nn.CrossEntropy, Metric: nn.ZeroOneError, Precision: nn.Float32,
 		FirstTemperature: 10, LastTemperature: 0.1,
-		Candidates: 100, CandidateSamples: 512,
+		Candidates: 100, ValidationSamples: 512,
 	}
 }
 
 // Logits are the architecture's parameters: one for each edge and operation.
 type Logits [nas.NumEdges][nas.NumOps]float64
 
+// Cell has on each edge the operation with the largest logit, of equal ones the
+// first.
+func (l *Logits) Cell() nas.Cell {
+	var c nas.Cell
+	for e, row := range l {
+		for op, v := range row {
+			if v > row[c[e]] {
+				c[e] = nas.Op(op)
+			}
+		}
+	}
+	return c
+}
+
 // SupernetEpoch are the figures of one epoch. Validation figures are those of
 // the steps of the logits; the random search has none.
 type SupernetEpoch struct {
 	nn.EpochMetrics
 	Logits Logits `json:"logits"` // after the epoch
+
+	// Of the logits' cell after the epoch, with the shared weights, on the
+	// validation samples by which cells are judged. The random search has none; they
+	// are missing, too, where they are no numbers.
+	CellLoss   *float64 `json:"cell_loss,omitempty"`
+	CellMetric *float64 `json:"cell_metric,omitempty"`
 }
 
 // Candidate is a cell that was judged with the shared weights.
@@ -107,9 +126,11 @@ type Candidate struct {
 
 // SupernetResult is a finished search.
 type SupernetResult struct {
-	// Cell has on each edge the operation with the largest logit, or is the
-	// best candidate.
-	Cell       nas.Cell
+	// Cell is that of the logits, or the best candidate; Loss and Metric are its
+	// means over validation samples with the shared weights.
+	Cell         nas.Cell
+	Loss, Metric float64
+
 	Logits     Logits
 	Epochs     []SupernetEpoch
 	Candidates []Candidate // random, in the order in which they were drawn
@@ -138,12 +159,9 @@ const (
 
 // searching is a job of mode supernet with what its messages need.
 type searching struct {
-	*job
+	*course[SupernetEpoch]
 	ask   *SupernetJob
 	net   *nn.Supernet
-	hooks SupernetHooks
-	steps int // an epoch
-	told  int
 	cells []nas.Cell // candidates
 	out   SupernetResult
 }
@@ -153,7 +171,7 @@ type searching struct {
 // 0.001 N(0, 1), from the stream "logits"; the validation samples, for each
 // training sample one drawn with replacement, from "architecture samples";
 // noise and sampled cells from "architecture draws"; candidates from
-// "candidates".
+// "candidates", and the validation samples that judge cells from "judged samples".
 func (e *Engine) Supernet(ctx context.Context, ask *SupernetJob, hooks SupernetHooks) (*SupernetResult, error) {
 	net, err := ask.Network.BuildSupernet()
 	if err != nil {
@@ -162,21 +180,17 @@ func (e *Engine) Supernet(ctx context.Context, ask *SupernetJob, hooks SupernetH
 	if err := ask.validate(net.Network); err != nil {
 		return nil, err
 	}
-	j, err := e.newJob(ctx, "supernet")
+	c, err := newCourse(ctx, e, "supernet", ask.job(net.Network), func(e SupernetEpoch) int { return e.Epoch })
 	if err != nil {
 		return nil, err
 	}
-	defer j.remove()
-	s := &searching{job: j, ask: ask, net: net, hooks: hooks}
-	s.steps = (ask.Train.Seen(ask.Options.Augmentation) + ask.Options.BatchSize - 1) / ask.Options.BatchSize
+	defer c.remove()
+	s := &searching{course: c, ask: ask, net: net}
+	c.step, c.epoch, c.plan, c.after = hooks.Step, hooks.Epoch, s.epochPlan, ask.Algorithm == Random
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	err = j.run(ctx, s.handle)
-	if ask.Checkpoint != "" {
-		os.Remove(partial(j.spec.Checkpoint)) // there only where the script was ended while it wrote
-	}
-	if err != nil {
+	if err := c.run(ctx); err != nil {
 		return nil, err
 	}
 	return s.finish()
@@ -208,8 +222,10 @@ func (a *SupernetJob) validate(network *nn.Network) error {
 		return fmt.Errorf("supernet: the architecture's learning_rate is %v, its weight_decay %v; the rate must be over 0, the decay 0 or more", o.Architecture.LearningRate, o.Architecture.WeightDecay)
 	case a.Algorithm == GDAS && !(o.FirstTemperature > 0 && o.LastTemperature > 0):
 		return fmt.Errorf("supernet: the temperatures are %v and %v; both must be over 0", o.FirstTemperature, o.LastTemperature)
-	case a.Algorithm == Random && (o.Candidates < 1 || o.CandidateSamples < 1):
-		return fmt.Errorf("supernet: %d candidates on %d samples; both must be at least 1", o.Candidates, o.CandidateSamples)
+	case a.Algorithm == Random && o.Candidates < 1:
+		return fmt.Errorf("supernet: %d candidates; there must be at least 1", o.Candidates)
+	case o.ValidationSamples < 1:
+		return fmt.Errorf("supernet: cells are judged by %d validation samples; it must be at least 1", o.ValidationSamples)
 	}
 	return a.job(network).Validate()
 }
@@ -247,102 +263,30 @@ func (s *searching) prepare(ctx context.Context) error {
 
 // resume looks for a checkpoint of this search.
 func (s *searching) resume(ctx context.Context) error {
-	version, err := s.engine.Version(ctx)
-	if err != nil {
-		return err
-	}
 	options, err := json.Marshal(s.spec.Supernet)
 	if err != nil {
 		return err
 	}
-	if s.spec.Job, err = s.ask.job(s.net.Network).Digest(version + string(options)); err != nil {
+	if err := s.keep(ctx, s.ask.job(s.net.Network), s.ask.Checkpoint, string(options)); err != nil {
 		return err
 	}
-	if s.spec.Checkpoint, err = preparedCheckpoint(s.ask.Checkpoint); err != nil {
+	all, text, err := nn.ReadCheckpoint(s.spec.Checkpoint, s.spec.Job)
+	if all == nil || err != nil {
 		return err
-	}
-	f, err := os.Open(s.spec.Checkpoint)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	defer f.Close()
-	_, metadata, err := nn.ReadTensors(f)
-	if err != nil {
-		return fmt.Errorf("checkpoint %s: %w; remove it to start from the beginning", s.spec.Checkpoint, err)
-	}
-	if metadata["job"] != s.spec.Job {
-		return nil
 	}
 	var epochs []SupernetEpoch
-	if err := json.Unmarshal([]byte(metadata["epochs"]), &epochs); err != nil {
+	if err := json.Unmarshal(text, &epochs); err != nil {
 		return fmt.Errorf("checkpoint %s: its epochs: %w; remove it to start from the beginning", s.spec.Checkpoint, err)
 	}
-	s.spec.Resume, s.out.Resumed, s.told = true, len(epochs), len(epochs)*s.steps
-	for _, e := range epochs {
-		s.epoch(e)
-	}
-	return nil
+	return s.goOn(epochs)
 }
 
-func (s *searching) epoch(e SupernetEpoch) {
-	s.out.Epochs = append(s.out.Epochs, e)
-	if s.hooks.Epoch != nil {
-		s.hooks.Epoch(e)
-	}
-}
-
-func (s *searching) handle(m *message, c *child) error {
-	switch m.Type {
-	case "step":
-		if m.Done < s.told || m.Done > m.Total || m.Total != s.steps*s.ask.Options.Epochs {
-			return unexpected(m)
-		}
-		for s.told < m.Done {
-			s.told++
-			if s.hooks.Step != nil {
-				s.hooks.Step(s.told, m.Total)
-			}
-		}
-		return nil
-	case "want":
-		return s.answer(m.Epoch, c)
-	case "search_epoch":
-		if m.Search.Epoch != len(s.out.Epochs) {
-			return unexpected(m)
-		}
-		s.epoch(m.Search)
-		return nil
-	}
-	return unexpected(m)
-}
-
-// answer sends the draws of an epoch, or after the last one the candidates.
-func (s *searching) answer(epoch int, c *child) error {
-	last := epoch == s.ask.Options.Epochs
-	if epoch != len(s.out.Epochs) || last && s.ask.Algorithm != Random {
-		return &Error{Kind: Malformed, Message: fmt.Sprintf("the script asked for epoch %d after %d epochs", epoch, len(s.out.Epochs))}
-	}
-	draw := s.epochPlan
-	if last {
-		draw = s.candidatePlan
-	}
-	plan, err := draw(epoch)
-	if err != nil {
-		return err
-	}
-	line, err := json.Marshal(plan)
-	if err != nil {
-		return err
-	}
-	c.answer(line)
-	return nil
-}
-
+// epochPlan gives the draws of an epoch, or after the last one the candidates.
 func (s *searching) epochPlan(epoch int) (map[string]any, error) {
 	o := s.ask.Options
+	if epoch == o.Epochs {
+		return s.candidatePlan()
+	}
 	r := s.ask.job(s.net.Network).Recipe
 	rate := o.FinalRate + (1-o.FinalRate/o.Optimizer.LearningRate)*r.LearningRate(epoch)
 	temperature := o.FirstTemperature
@@ -362,11 +306,28 @@ func (s *searching) epochPlan(epoch int) (map[string]any, error) {
 	if err := s.rows("valid.npy", rows); err != nil {
 		return nil, err
 	}
+	if s.ask.Algorithm != Random {
+		plan["judged"] = s.path("judged.npy")
+		if err := s.rows("judged.npy", s.judgedSamples()); err != nil {
+			return nil, err
+		}
+	}
 	if s.ask.Algorithm != DARTS {
 		plan["draws"] = s.path("draws.npy")
 		err = s.draws(epoch)
 	}
 	return plan, err
+}
+
+// judgedSamples are the validation samples by which cells are judged, the same
+// throughout a search.
+func (s *searching) judgedSamples() []int32 {
+	var rows []int32
+	all := nn.Stream(s.ask.Seed, "judged samples", 0).Perm(s.ask.Valid.Len())
+	for _, i := range all[:min(s.ask.Options.ValidationSamples, len(all))] {
+		rows = append(rows, int32(i))
+	}
+	return rows
 }
 
 func (s *searching) rows(name string, rows []int32) error {
@@ -398,8 +359,8 @@ func (s *searching) draws(epoch int) error {
 	})
 }
 
-// candidatePlan draws the cells to judge, and the samples to judge them by.
-func (s *searching) candidatePlan(int) (map[string]any, error) {
+// candidatePlan draws the cells to judge.
+func (s *searching) candidatePlan() (map[string]any, error) {
 	draw := nn.Stream(s.ask.Seed, "candidates", 0)
 	s.cells = make([]nas.Cell, s.ask.Options.Candidates)
 	var ops []int32
@@ -409,17 +370,13 @@ func (s *searching) candidatePlan(int) (map[string]any, error) {
 			ops = append(ops, int32(s.cells[i][e]))
 		}
 	}
-	var rows []int32
-	for _, i := range draw.Perm(s.ask.Valid.Len())[:min(s.ask.Options.CandidateSamples, s.ask.Valid.Len())] {
-		rows = append(rows, int32(i))
-	}
-	if err := s.rows("valid.npy", rows); err != nil {
+	if err := s.rows("judged.npy", s.judgedSamples()); err != nil {
 		return nil, err
 	}
 	err := s.write("draws.npy", func(to io.Writer) error {
 		return npy.Write(to, npy.Header{Type: npy.Int32, Shape: []int{len(s.cells), nas.NumEdges}}, ops)
 	})
-	return map[string]any{"valid": s.path("valid.npy"), "draws": s.path("draws.npy")}, err
+	return map[string]any{"judged": s.path("judged.npy"), "draws": s.path("draws.npy")}, err
 }
 
 func (s *searching) finish() (*SupernetResult, error) {
@@ -428,23 +385,20 @@ func (s *searching) finish() (*SupernetResult, error) {
 		return nil, err
 	}
 	logits, ok := w[logitsTensor]
-	if !ok || len(logits.Data) != nas.NumEdges*nas.NumOps || len(s.out.Epochs) != s.ask.Options.Epochs {
-		return nil, &Error{Kind: Malformed, Message: fmt.Sprintf("the script gave %d logits and %d epochs of %d", len(logits.Data), len(s.out.Epochs), s.ask.Options.Epochs)}
+	if !ok || len(logits.Data) != nas.NumEdges*nas.NumOps {
+		return nil, &Error{Kind: Malformed, Message: fmt.Sprintf("the script gave %d logits of %d", len(logits.Data), nas.NumEdges*nas.NumOps)}
 	}
 	for i, v := range logits.Data {
 		s.out.Logits[i/nas.NumOps][i%nas.NumOps] = v
 	}
-	for e, row := range s.out.Logits {
-		for op, v := range row {
-			if v > row[s.out.Cell[e]] {
-				s.out.Cell[e] = nas.Op(op)
-			}
-		}
-	}
+	s.out.Epochs, s.out.Resumed = s.done, s.resumed
 	if s.ask.Algorithm == Random {
-		if err := s.judge(w[candidatesTensor]); err != nil {
-			return nil, err
-		}
+		err = s.judge(w[candidatesTensor])
+	} else {
+		err = s.derive()
+	}
+	if err != nil {
+		return nil, err
 	}
 	delete(w, logitsTensor)
 	delete(w, candidatesTensor)
@@ -452,14 +406,29 @@ func (s *searching) finish() (*SupernetResult, error) {
 	return &s.out, w.Check(s.net.Network)
 }
 
+// derive takes the cell of the logits.
+func (s *searching) derive() error {
+	last := s.done[len(s.done)-1]
+	if last.CellLoss == nil || last.CellMetric == nil {
+		return s.diverged()
+	}
+	s.out.Cell, s.out.Loss, s.out.Metric = s.out.Logits.Cell(), *last.CellLoss, *last.CellMetric
+	return nil
+}
+
+// diverged says that the cells' losses are no numbers.
+func (s *searching) diverged() error {
+	return &nn.DivergedError{Epoch: s.epochs - 1, Step: s.steps - 1, Loss: math.NaN()}
+}
+
 // judge takes the candidate with the least metric, then loss, then the first.
-func (s *searching) judge(found nn.Tensor) error {
-	if len(found.Data) != 2*len(s.cells) {
-		return &Error{Kind: Malformed, Message: fmt.Sprintf("the script judged %d candidates of %d", len(found.Data)/2, len(s.cells))}
+func (s *searching) judge(values nn.Tensor) error {
+	if len(values.Data) != 2*len(s.cells) {
+		return &Error{Kind: Malformed, Message: fmt.Sprintf("the script judged %d candidates of %d", len(values.Data)/2, len(s.cells))}
 	}
 	best := -1
 	for i, cell := range s.cells {
-		c := Candidate{Cell: cell, Loss: found.Data[2*i], Metric: found.Data[2*i+1]}
+		c := Candidate{Cell: cell, Loss: values.Data[2*i], Metric: values.Data[2*i+1]}
 		s.out.Candidates = append(s.out.Candidates, c)
 		if math.IsNaN(c.Metric) || math.IsNaN(c.Loss) {
 			continue
@@ -469,8 +438,9 @@ func (s *searching) judge(found nn.Tensor) error {
 		}
 	}
 	if best < 0 {
-		return &nn.DivergedError{Epoch: s.ask.Options.Epochs - 1, Step: s.steps - 1, Loss: math.NaN()}
+		return s.diverged()
 	}
-	s.out.Cell = s.cells[best]
+	found := s.out.Candidates[best]
+	s.out.Cell, s.out.Loss, s.out.Metric = found.Cell, found.Loss, found.Metric
 	return nil
 }

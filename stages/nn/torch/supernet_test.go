@@ -79,10 +79,21 @@ func TestSupernets(t *testing.T) {
 			}
 			if algorithm == Random {
 				checkCandidates(t, r)
-			} else if r.Logits != r.Epochs[2].Logits || r.Epochs[2].ValidLoss == nil {
-				t.Errorf("logits %v after the epochs %v", r.Logits, r.Epochs)
+			} else {
+				checkLogits(t, r)
 			}
 		})
+	}
+}
+
+func checkLogits(t *testing.T, r *SupernetResult) {
+	t.Helper()
+	last := r.Epochs[2]
+	if r.Logits != last.Logits || last.ValidLoss == nil || last.CellMetric == nil {
+		t.Fatalf("logits %v after the epochs %v", r.Logits, r.Epochs)
+	}
+	if r.Cell != r.Logits.Cell() || r.Metric != *last.CellMetric || r.Metric < 0 || r.Metric > 1 {
+		t.Errorf("cell %s with metric %v of the logits %v", r.Cell, r.Metric, r.Logits)
 	}
 }
 
@@ -97,7 +108,7 @@ func checkCandidates(t *testing.T, r *SupernetResult) {
 			least = c
 		}
 	}
-	if least.Cell != r.Cell || least.Metric < 0 || least.Metric > 1 {
+	if least.Cell != r.Cell || least.Metric != r.Metric || least.Metric < 0 || least.Metric > 1 {
 		t.Errorf("cell %s of the candidates %v", r.Cell, r.Candidates)
 	}
 }
@@ -129,16 +140,33 @@ func TestSupernetGoesOnWithEqualBits(t *testing.T) {
 }
 
 // Where each edge has one operation chosen, the supernet is the cell's
-// network: the loss of the only candidate is that of the network by itself.
+// network: the cell's loss with the shared weights is that of the network by
+// itself.
 func TestSupernetHoldsTheCell(t *testing.T) {
 	e := newEngine(t, Options{})
-	job := supernetJob(t, Random)
-	job.Options.Epochs, job.Options.Candidates, job.Options.CandidateSamples = 1, 1, 256
-	job.Options.Precision = nn.Float64
-	r := search(t, e, job, SupernetHooks{})
-	network := job.Network
-	network.Cell = r.Cell
-	n := build(t, network)
+	for _, algorithm := range []Algorithm{DARTS, Random} {
+		job := supernetJob(t, algorithm)
+		job.Options.Epochs, job.Options.Candidates, job.Options.ValidationSamples = 1, 1, 256
+		job.Options.Precision = nn.Float64
+		r := search(t, e, job, SupernetHooks{})
+		network := job.Network
+		network.Cell = r.Cell
+		n := build(t, network)
+		g, err := e.Gradients(context.Background(), &nn.GradientJob{
+			Network: n, Weights: cellWeights(t, n, r), Data: job.Valid, Loss: nn.CrossEntropy, Precision: nn.Float64,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if relative(g.Loss, r.Loss) > 1e-10 {
+			t.Errorf("%s: the cell's loss is %v, the network's %v", algorithm, r.Loss, g.Loss)
+		}
+	}
+}
+
+// cellWeights are the shared weights that the cell's network has.
+func cellWeights(t *testing.T, n *nn.Network, r *SupernetResult) nn.Weights {
+	t.Helper()
 	weights := nn.Weights{}
 	for _, list := range [][]nn.Parameter{n.Parameters, n.Buffers} {
 		for _, p := range list {
@@ -152,13 +180,7 @@ func TestSupernetHoldsTheCell(t *testing.T) {
 			weights[p.Name] = shared
 		}
 	}
-	g, err := e.Gradients(context.Background(), &nn.GradientJob{Network: n, Weights: weights, Data: job.Valid, Loss: nn.CrossEntropy, Precision: nn.Float64})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if relative(g.Loss, r.Candidates[0].Loss) > 1e-10 {
-		t.Errorf("the candidate's loss is %v, the network's %v", r.Candidates[0].Loss, g.Loss)
-	}
+	return weights
 }
 
 // sharedName is the supernet's name of a cell network's parameter.
@@ -180,6 +202,7 @@ func TestSupernetOptions(t *testing.T) {
 		"the rate must be over 0":    func(j *SupernetJob) { j.Options.Architecture.LearningRate = 0 },
 		"the temperatures are 0":     func(j *SupernetJob) { j.Algorithm, j.Options.FirstTemperature = GDAS, 0 },
 		"0 candidates":               func(j *SupernetJob) { j.Algorithm, j.Options.Candidates = Random, 0 },
+		"by 0 validation samples":    func(j *SupernetJob) { j.Options.ValidationSamples = 0 },
 		"epochs is 0":                func(j *SupernetJob) { j.Options.Epochs = 0 },
 		"cell network of form":       func(j *SupernetJob) { j.Network.Form = "line" },
 		"validation data inputs: a ": func(j *SupernetJob) { j.Valid.Inputs.Shape = []int{256, 1, 6, 24} },

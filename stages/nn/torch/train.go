@@ -2,24 +2,14 @@ package torch
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/nbpipe/nbpipe/stages/nn"
 )
 
 // training is a job of mode train with what its messages need.
 type training struct {
-	*job
-	ask   *nn.Job
-	hooks nn.Hooks
-	steps int // an epoch
-	told  int // steps that the hook has been told of
-	out   nn.Result
+	*course[nn.EpochMetrics]
+	ask *nn.Job
 }
 
 // Train trains in a process of its own. The checkpoint is written by the
@@ -29,52 +19,34 @@ func (e *Engine) Train(ctx context.Context, ask *nn.Job, hooks nn.Hooks) (*nn.Re
 	if err := ask.Validate(); err != nil {
 		return nil, err
 	}
-	j, err := e.newJob(ctx, "train")
+	c, err := newCourse(ctx, e, "train", ask, func(m nn.EpochMetrics) int { return m.Epoch })
 	if err != nil {
 		return nil, err
 	}
-	defer j.remove()
-	t := &training{job: j, ask: ask, hooks: hooks}
-	t.steps = (ask.Train.Seen(ask.Recipe.Augmentation) + ask.Recipe.BatchSize - 1) / ask.Recipe.BatchSize
-	done, err := t.prepare(ctx)
+	defer c.remove()
+	t := &training{course: c, ask: ask}
+	c.step, c.epoch, c.plan = hooks.Step, hooks.Epoch, t.epochPlan
+	weights, err := t.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if done != nil {
-		return done, nil
+	if weights == nil {
+		if err := c.run(ctx); err != nil {
+			return nil, err
+		}
+		if weights, err = c.result(); err != nil {
+			return nil, err
+		}
 	}
-	err = j.run(ctx, t.handle)
-	if ask.Checkpoint != "" {
-		os.Remove(partial(j.spec.Checkpoint)) // there only where the script was ended while it wrote
-	}
-	if err != nil {
+	if err := weights.Check(ask.Network); err != nil {
 		return nil, err
 	}
-	return t.finish()
+	return &nn.Result{Epochs: c.done, Weights: weights, Resumed: c.resumed}, nil
 }
 
-// partial is where the script writes a checkpoint before it gets its name.
-func partial(checkpoint string) string { return checkpoint + ".partial" }
-
-// preparedCheckpoint returns the path for the script, and takes away what a
-// script that was killed left beside it.
-func preparedCheckpoint(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return "", fmt.Errorf("checkpoint %s: there is no folder for it", path)
-	}
-	if err := os.Remove(partial(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("checkpoint: %w", err)
-	}
-	return path, nil
-}
-
-// prepare writes the files, and returns the result where a checkpoint has all
+// prepare writes the files, and returns the weights where a checkpoint has all
 // epochs done.
-func (t *training) prepare(ctx context.Context) (*nn.Result, error) {
+func (t *training) prepare(ctx context.Context) (nn.Weights, error) {
 	if t.ask.Checkpoint != "" {
 		done, err := t.resume(ctx)
 		if done != nil || err != nil {
@@ -103,106 +75,32 @@ func (t *training) prepare(ctx context.Context) (*nn.Result, error) {
 }
 
 // resume looks for a checkpoint of this job.
-func (t *training) resume(ctx context.Context) (*nn.Result, error) {
-	path, err := preparedCheckpoint(t.ask.Checkpoint)
-	if err != nil {
+func (t *training) resume(ctx context.Context) (nn.Weights, error) {
+	if err := t.keep(ctx, t.ask, t.ask.Checkpoint, ""); err != nil {
 		return nil, err
 	}
-	version, err := t.engine.Version(ctx)
-	if err != nil {
-		return nil, err
-	}
-	t.spec.Checkpoint = path
-	if t.spec.Job, err = t.ask.Digest(version); err != nil {
-		return nil, err
-	}
-	c, err := nn.LoadCheckpoint(path, t.spec.Job, t.ask.Network)
+	c, err := nn.LoadCheckpoint(t.spec.Checkpoint, t.spec.Job, t.ask.Network)
 	if c == nil || err != nil {
 		return nil, err
 	}
-	if len(c.Epochs) > t.ask.Recipe.Epochs {
-		return nil, fmt.Errorf("checkpoint %s has %d epochs of %d; remove it to start from the beginning", path, len(c.Epochs), t.ask.Recipe.Epochs)
+	if err := t.goOn(c.Epochs); err != nil || len(c.Epochs) < t.epochs {
+		return nil, err
 	}
-	t.spec.Resume = true
-	t.out.Resumed = len(c.Epochs)
-	t.told = t.out.Resumed * t.steps
-	for _, figures := range c.Epochs {
-		t.epoch(figures)
-	}
-	if len(c.Epochs) == t.ask.Recipe.Epochs {
-		t.out.Weights = c.Weights
-		return &t.out, nil
-	}
-	return nil, nil
+	return c.Weights, nil
 }
 
-func (t *training) epoch(figures nn.EpochMetrics) {
-	t.out.Epochs = append(t.out.Epochs, figures)
-	if t.hooks.Epoch != nil {
-		t.hooks.Epoch(figures)
-	}
-}
-
-func (t *training) handle(m *message, c *child) error {
-	switch m.Type {
-	case "step":
-		if m.Done < t.told || m.Done > m.Total || m.Total != t.steps*t.ask.Recipe.Epochs {
-			return unexpected(m)
-		}
-		for t.told < m.Done {
-			t.told++
-			if t.hooks.Step != nil {
-				t.hooks.Step(t.told, m.Total)
-			}
-		}
-		return nil
-	case "want":
-		return t.epochPlan(m.Epoch, c)
-	case "epoch":
-		if m.Figures.Epoch != len(t.out.Epochs) {
-			return unexpected(m)
-		}
-		t.epoch(m.Figures)
-		return nil
-	}
-	return unexpected(m)
-}
-
-// epochPlan sends the batches of an epoch, and takes those of the one before
-// away.
-func (t *training) epochPlan(epoch int, c *child) error {
-	if epoch != len(t.out.Epochs) || epoch >= t.ask.Recipe.Epochs {
-		return &Error{Kind: Malformed, Message: fmt.Sprintf("the script asked for epoch %d after %d epochs", epoch, len(t.out.Epochs))}
-	}
+// epochPlan gives the batches of an epoch, in the place of those of the one before.
+func (t *training) epochPlan(epoch int) (map[string]any, error) {
 	const batches, dropout = "batches.npy", "dropout.npy"
 	plan := map[string]any{"batches": t.path(batches), "learning_rate": t.ask.Recipe.LearningRate(epoch)}
 	if err := t.schedule(batches, nn.Batches(t.ask.Seed, epoch, t.ask.Train, &t.ask.Recipe, t.ask.Network.Input)); err != nil {
-		return err
+		return nil, err
 	}
 	if len(t.spec.Network.Dropouts) > 0 {
 		plan["dropout"] = t.path(dropout)
 		if err := t.dropoutKeys(dropout, t.ask.Seed, epoch*t.steps, t.steps); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	line, err := json.Marshal(plan)
-	if err != nil {
-		return err
-	}
-	c.answer(line)
-	return nil
-}
-
-func (t *training) finish() (*nn.Result, error) {
-	if len(t.out.Epochs) != t.ask.Recipe.Epochs {
-		return nil, &Error{Kind: Malformed, Message: fmt.Sprintf("the script told of %d epochs of %d", len(t.out.Epochs), t.ask.Recipe.Epochs)}
-	}
-	var err error
-	if t.out.Weights, err = t.result(); err != nil {
-		return nil, err
-	}
-	if err := t.out.Weights.Check(t.ask.Network); err != nil {
-		return nil, err
-	}
-	return &t.out, nil
+	return plan, nil
 }

@@ -11,6 +11,7 @@ and shift, as in DARTS. The order of a step is that of AutoDL-Projects: weights
 on a batch of the training data, then the logits on one of the validation data.
 """
 
+import collections
 import json
 import math
 
@@ -34,29 +35,41 @@ class Supernet(Network):
                 self.parameters[node["weight"]].requires_grad_(False)
                 self.parameters[node["bias"]].requires_grad_(False)
 
+    @staticmethod
+    def needs(node, chosen):
+        """The names of the values that a node takes."""
+        if node["op"] == "zero":
+            return []
+        if node["op"] == "mixture" and chosen is not None:
+            return [node["inputs"][chosen[node["edge"]]]]
+        return node["inputs"]
+
     def reached(self, chosen):
         """The nodes that the output depends on, given the operation of each edge."""
         needed, nodes = {self.output}, []
         for node in reversed(self.nodes):
             if node["name"] in needed:
                 nodes.append(node)
-                if node["op"] == "mixture":
-                    needed.add(node["inputs"][chosen[node["edge"]]])
-                elif node["op"] != "zero":
-                    needed.update(node["inputs"])
+                needed.update(self.needs(node, chosen))
         return nodes[::-1]
 
     def mixed(self, x, weights, chosen):
         """Runs the supernet. Weights are (edges, operations), or None; chosen
         is the operation of each edge, or None for all of them."""
+        nodes = self.nodes if chosen is None else self.reached(chosen)
+        left = collections.Counter(name for node in nodes for name in self.needs(node, chosen))
         values = {"input": x}
-        for node in self.nodes if chosen is None else self.reached(chosen):
+        for node in nodes:
             if node["op"] == "mixture":
                 y = self.mixture(node, values, weights, chosen)
             else:
                 inputs = [x] if node["op"] == "zero" else [values[name] for name in node["inputs"]]
                 y = self.run(node, inputs, True, None)
             values[node["name"]] = y
+            for name in self.needs(node, chosen):
+                left[name] -= 1
+                if left[name] == 0:  # the batch that judges cells is large
+                    del values[name]
         return values[self.output]
 
     @staticmethod
@@ -100,10 +113,9 @@ class Search:
         hard = (torch.arange(soft.shape[1], device=self.device) == index[:, None]).to(soft.dtype)
         return hard - soft.detach() + soft, index.tolist()
 
-    def run(self, batch, draw, temperature):
-        """Loss and sums of a batch."""
+    def run(self, batch, weights, chosen):
+        """Loss and sums of a batch; weights and chosen are as in mixed."""
         x, answer = batch
-        weights, chosen = self.mix(draw, temperature)
         with self.precision.autocast():
             out = self.network.mixed(x, weights, chosen)
         out = self.decoder(out.to(self.precision.dtype))
@@ -111,7 +123,7 @@ class Search:
         return loss, sums(self.job["loss"], self.job["metric"], loss, out.detach(), answer)
 
     def step_weights(self, batch, draw, temperature):
-        loss, values = self.run(batch, draw, temperature)
+        loss, values = self.run(batch, *self.mix(draw, temperature))
         self.sgd.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), self.job["clip"])
@@ -119,7 +131,7 @@ class Search:
         return values
 
     def step_logits(self, batch, draw, temperature):
-        loss, values = self.run(batch, draw, temperature)
+        loss, values = self.run(batch, *self.mix(draw, temperature))
         self.adam.zero_grad(set_to_none=True)
         (self.logits.grad,) = torch.autograd.grad(loss, [self.logits])
         self.adam.step()
@@ -165,11 +177,12 @@ def search(spec, device, tell, ask):
         figures = search_epoch(state, train, valid, epoch, ask(type="want", epoch=epoch), tell)
         epochs.append(figures)
         state.save(epochs)
-        tell(type="search_epoch", search=figures)
+        tell(type="epoch", figures=figures)
     result = state.network.state()
     result[LOGITS] = as_array(state.logits)
     if spec["supernet"]["algorithm"] == "random":
-        result["search/candidates"] = candidates(state, valid, ask(type="want", epoch=len(epochs)))
+        plan = ask(type="want", epoch=len(epochs))
+        result["search/candidates"] = as_array(judged(state, valid, plan["judged"], np.load(plan["draws"])))
     write_tensors(spec["result"], result)
 
 
@@ -197,15 +210,20 @@ def search_epoch(state, train, valid, epoch, plan, tell):
     figures["logits"] = as_array(state.logits).tolist()
     if not all(math.isfinite(v) for row in figures["logits"] for v in row):
         raise Diverged(epoch, steps - 1, float("nan"))
+    if job["algorithm"] != "random":
+        cell = as_array(state.logits).argmax(1)
+        loss, metric = judged(state, valid, plan["judged"], [cell])[0].tolist()
+        if math.isfinite(loss) and math.isfinite(metric):
+            figures["cell_loss"], figures["cell_metric"] = loss, metric
     return figures
 
 
-def candidates(state, valid, plan):
-    """Loss and metric of each of the drawn cells with the shared weights."""
-    rows, found = np.load(plan["valid"]), []
+def judged(state, valid, rows, cells):
+    """Loss and metric of each cell with the shared weights: (cells, 2)."""
+    rows, found = np.load(rows), []
     batch = valid.batch(rows)
     with torch.no_grad():
-        for cell in np.load(plan["draws"]):
-            _, values = state.run(batch, cell, 1.0)
+        for cell in cells:
+            _, values = state.run(batch, None, [int(op) for op in cell])
             found.append(values / len(rows))
-    return as_array(torch.stack(found))
+    return torch.stack(found)
