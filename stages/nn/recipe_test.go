@@ -324,3 +324,160 @@ func TestCheckpointFile(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// An epoch sees one sample of each record, each of them once in a while.
+func TestOneARecord(t *testing.T) {
+	d := &Dataset{Inputs: Array{Shape: []int{9, 1, 4, 4}}, Records: []int32{7, 2, 7, 2, 5, 7, 2, 5, 7}}
+	r := &Recipe{BatchSize: 2, Augmentation: Augmentation{OneARecord: true}}
+	if n := d.Seen(r.Augmentation); n != 3 {
+		t.Fatalf("an epoch sees %d samples of 3 records", n)
+	}
+	seen := map[int32]bool{}
+	for epoch := range 40 {
+		records := map[int32]bool{}
+		batches := Batches(1, epoch, d, r, Shape{1, 4, 4})
+		if len(batches) != 2 || len(batches[1].Indices) != 1 || batches[0].Changes != nil {
+			t.Fatalf("batches %+v", batches)
+		}
+		for _, b := range batches {
+			for _, i := range b.Indices {
+				records[d.Records[i]], seen[i] = true, true
+			}
+		}
+		if len(records) != 3 {
+			t.Fatalf("epoch %d sees the records %v", epoch, records)
+		}
+	}
+	if len(seen) != 9 {
+		t.Errorf("40 epochs have seen %d of 9 samples", len(seen))
+	}
+}
+
+// Probabilities and ranges of what is drawn for sound.
+func TestSoundIsDrawn(t *testing.T) {
+	const n = 2000
+	image := Shape{1, 100, 50}
+	d := &Dataset{Inputs: Array{Shape: []int{n, 1, 100, 50}}, Noise: Array{Shape: []int{3, 1, 100, 50}}}
+	r := &Recipe{BatchSize: n, Augmentation: Augmentation{Levels: [2]float64{-0.9, 3}, Noise: 0.75, NoiseShare: 0.5, SpecAugment: 0.5}}
+	var noises, masked, twice int
+	var level, share float64
+	rows := map[int32]int{}
+	for _, c := range Batches(3, 0, d, r, image)[0].Changes {
+		s := c.Sound
+		if s.Level < -0.9 || s.Level > 3 || s.Share < 0 || s.Share > 0.5 {
+			t.Fatalf("%+v", s)
+		}
+		level += float64(s.Level) / n
+		if s.Noise > 0 {
+			noises, share = noises+1, share+float64(s.Share)
+			rows[s.Noise]++
+		}
+		if s.Masks != [2]Mask{} {
+			masked++
+		}
+		if s.Masks[1] != (Mask{}) {
+			twice++
+		}
+		for _, m := range s.Masks {
+			if m.Height > 15 || m.Width > 10 || m.Y < 0 || m.Y+m.Height > 100 || m.X < 0 || m.X+m.Width > 50 {
+				t.Fatalf("mask %+v", m)
+			}
+		}
+	}
+	near := func(what string, got, want, tolerance float64) {
+		if math.Abs(got-want) > tolerance {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	near("level", level, 1.05, 0.1)
+	near("noise", float64(noises)/n, 0.75, 0.04)
+	near("share", share/float64(noises), 0.25, 0.02)
+	near("masked", float64(masked)/n, 0.5, 0.05)
+	near("two masks", float64(twice)/float64(masked), 0.5, 0.07)
+	if len(rows) != 3 || rows[0] > 0 || rows[4] > 0 {
+		t.Errorf("rows of noise %v", rows)
+	}
+}
+
+// Constants come after the border's zeros and before cutout's; what sound does by a
+// plain computation.
+func TestGatherChangesValues(t *testing.T) {
+	s := Shape{1, 2, 3}
+	d := &Dataset{
+		Inputs:   Array{Shape: []int{1, 1, 2, 3}, Data: []float32{1, 2, 3, 4, 5, 6}},
+		Standard: &Standardisation{Mean: []float64{1}, Std: []float64{2}},
+		Levels:   []float32{10}, Noise: Array{Shape: []int{2, 1, 2, 3}, Data: []float32{0, 0, 0, 0, 0, 0, 20, 40, 60, 80, 100, 120}},
+	}
+	for _, test := range []struct {
+		name   string
+		change Change
+		how    Augmentation
+		want   []float64
+	}{
+		{"constants", Change{CutY: -9, CutX: -9}, Augmentation{Flip: true}, []float64{0, .5, 1, 1.5, 2, 2.5}},
+		{"border and cutout", Change{DX: 1, CutY: 0, CutX: 0}, Augmentation{Crop: 1, Cutout: 1}, []float64{0, 1, -.5, 2, 2.5, -.5}},
+		{"level", Change{Sound: Sound{Level: 0.5}}, Augmentation{Levels: [2]float64{0, 1}}, []float64{2.5, 3, 3.5, 4, 4.5, 5}},
+		{"mask", Change{Sound: Sound{Masks: [2]Mask{{Y: 1, Height: 1}, {X: 2, Width: 1}}}}, Augmentation{SpecAugment: 1}, []float64{0, .5, 0, 0, 0, 0}},
+		{"noise", Change{Sound: Sound{Noise: 2, Share: 0.25, NoiseMasks: [2]Mask{{X: 0, Width: 1}}}}, Augmentation{Noise: 1, NoiseShare: 1},
+			[]float64{(.75 + 5 - 1) / 2, (1.5 + 10 - 1) / 2, (2.25 + 15 - 1) / 2, (3 + 5 - 1) / 2.0, (3.75 + 25 - 1) / 2, (4.5 + 30 - 1) / 2}},
+	} {
+		to := make([]float64, 6)
+		Gather(to, d, Batch{Indices: []int32{0}, Changes: []Change{test.change}}, test.how, s)
+		if !slices.Equal(to, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, to, test.want)
+		}
+	}
+}
+
+// A window of a map by the definition, pixel by pixel; windows side by side give the
+// map back.
+func TestWindowsOfPairs(t *testing.T) {
+	lengths := []int{5, 3}
+	number := func(shape ...int) Array {
+		a := Array{Shape: shape}
+		for i := range shape[0] * shape[1] {
+			a.Data = append(a.Data, float32(i+1))
+		}
+		return a
+	}
+	p := &Pairs{Lengths: lengths, Sequence: number(8, 2), Maps: number(34, 1), Targets: number(34, 1), Padding: 2, Outside: 16, Side: 4}
+	d := &Dataset{Pairs: p}
+	if p.Room(0) != 5 || p.Room(1) != 3 || p.Input() != (Shape{5, 4, 4}) {
+		t.Fatalf("room %d and %d, input %s", p.Room(0), p.Room(1), p.Input())
+	}
+	p.Windows = append(p.Cover(0), p.Cover(1)...)
+	if len(p.Windows) != 9+4 {
+		t.Fatalf("windows %v", p.Windows)
+	}
+	batch := Ordered(len(p.Windows), len(p.Windows))[0]
+	seen := make([]float32, len(p.Windows)*80)
+	Gather(seen, d, batch, Augmentation{}, p.Input())
+	targets, _ := d.Answers(batch)
+	squares := map[int][]float32{0: make([]float32, 25), 1: make([]float32, 9)}
+	for w, at := range p.Windows {
+		length, rows, pixels := lengths[at.Record], at.Record*5, at.Record*25
+		for y := range 4 {
+			for x := range 4 {
+				i, j := at.Y+y-2, at.X+x-2
+				want := []float32{0, 0, 0, 0, 0, 16}
+				if i >= 0 && i < length && j >= 0 && j < length {
+					row := func(r int) []float32 { return p.Sequence.Sample(rows + r) }
+					v := p.Maps.Data[pixels+i*length+j]
+					want = []float32{row(j)[0], row(i)[0], row(j)[1], row(i)[1], v, v}
+				}
+				for c := range 5 {
+					if got := seen[w*80+c*16+y*4+x]; got != want[c] {
+						t.Fatalf("window %+v, channel %d at %d, %d: %v, want %v", at, c, y, x, got, want[c])
+					}
+				}
+				if got := targets[w][y*4+x]; got != want[5] {
+					t.Fatalf("window %+v, target at %d, %d: %v, want %v", at, y, x, got, want[5])
+				}
+			}
+		}
+		p.Place(squares[at.Record], length, at, targets[w])
+	}
+	if !slices.Equal(squares[0], p.Targets.Data[:25]) || !slices.Equal(squares[1], p.Targets.Data[25:]) {
+		t.Errorf("windows put together give %v", squares)
+	}
+}

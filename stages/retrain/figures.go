@@ -90,6 +90,11 @@ func (r *retraining) writeFields(out *stages.Output) error {
 	}
 	for s := range n {
 		input, target, output := plane(test.Inputs, s, width*height), plane(test.Targets, s, width*height), plane(r.done[0].Outputs, s, width*height)
+		if r.recipe.Loss == nn.BCE { // outputs are logits, and targets probabilities
+			for i, v := range output {
+				output[i] = 1 / (1 + math.Exp(-v))
+			}
+		}
 		difference := make([]float64, len(target))
 		for i := range target {
 			difference[i] = math.Abs(output[i] - target[i])

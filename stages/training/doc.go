@@ -10,7 +10,14 @@
 // can a `command "run"` that writes them with NumPy, and path() to a folder of one's
 // own. Shapes, splits, targets or labels,
 // normalisation, loss and metric are the data's, so that every kind that trains
-// treats them alike.
+// treats them alike. An array may lie in several files, and where the engine reads
+// files itself (torch) large arrays stay there: memory need not hold them.
+//
+// # Metrics
+//
+// Metrics that are means over samples are computed by engines, those of a whole set
+// (nn.Metric.OfSet) from an engine's outputs by stages/metrics: after the last epoch,
+// on the validation and the test split. Epochs report the loss in their place.
 //
 // # Recipes
 //

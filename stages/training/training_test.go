@@ -305,3 +305,34 @@ func FuzzDescription(f *testing.F) {
 		}
 	})
 }
+
+// What a description may say, and what is wrong with those that say something else.
+func TestDescriptionsOfTheTasks(t *testing.T) {
+	const splits = `"splits":{"train":{"first":0,"count":4}}`
+	const pairs = `"pairs":{"lengths":{"file":"l"},"sequence":{"file":"s"},"maps":{"file":"m"},"targets":{"file":"t"},"padding":5,"outside":16,"window":128}`
+	for text, want := range map[string]string{
+		`{"inputs":{"files":["a","b"]},"labels":{"file":"y"},"classes":2,"metric":"f1_error","records":{"file":"r"},` + splits + `}`:                "cross_entropy",
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"metric":"map_error","noise":{"file":"n"},` + splits + `}`:                                   "bce",
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"metric":"auroc_error",` + splits + `}`:                                                      "bce",
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"counts":{"file":"c"},"levels":{"file":"s"},"metric":"false_negative_rate",` + splits + `}`:  "bce",
+		`{` + pairs + `,"metric":"mae8",` + splits + `}`:                                                                                            "mse",
+		`{` + pairs + `,"metric":"mse",` + splits + `}`:                                                                                             "mae8 with mse goes with pairs",
+		`{` + pairs + `,"inputs":{"file":"a"},"metric":"mae8",` + splits + `}`:                                                                      "pairs stand for inputs and targets",
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"metric":"mae8",` + splits + `}`:                                                             "mae8 with mse goes with pairs",
+		`{"inputs":{"file":"a"},"labels":{"file":"y"},"classes":2,"metric":"map_error",` + splits + `}`:                                             `metric "map_error" does not go with loss "cross_entropy"`,
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"counts":{"file":"c"},"metric":"relative_l2",` + splits + `}`:                                "go with bce and mse alone",
+		`{"inputs":{"files":[]},"targets":{"file":"y"},"metric":"mse",` + splits + `}`:                                                              "an array of 0 files",
+		`{"inputs":{"file":"a","files":["b"]},"targets":{"file":"y"},"metric":"mse",` + splits + `}`:                                                "an array of 2 files",
+		`{"inputs":{"files":["a","/b"]},"targets":{"file":"y"},"metric":"mse",` + splits + `}`:                                                      `"/b" is no name of a file in this folder`,
+		`{"inputs":{"files":["a","b"],"axes":["time","sample"]},"targets":{"file":"y"},"metric":"mse",` + splits + `}`:                              "the first must be sample",
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"metric":"mse","normalisation":{"inputs":"constant","mean":[1,2],"std":[1]},` + splits + `}`: "as many of each",
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"metric":"mse","normalisation":{"inputs":"constant","mean":[1],"std":[0]},` + splits + `}`:   "std must be over 0",
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"metric":"mse","normalisation":{"mean":[1],"std":[1]},` + splits + `}`:                       `go with inputs = "constant"`,
+		`{"inputs":{"file":"a"},"targets":{"file":"y"},"metric":"mse","normalisation":{"targets":"constant"},` + splits + `}`:                       `unknown normalisation "constant" of targets`,
+	} {
+		d, err := ParseDescription([]byte(text))
+		if err == nil && string(d.Loss) != want || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v; want %q", text, d, err, want)
+		}
+	}
+}
