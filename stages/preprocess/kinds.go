@@ -4,11 +4,16 @@ import (
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/preprocess/arrays"
 	"github.com/nbpipe/nbpipe/stages/preprocess/benchmarktable"
+	"github.com/nbpipe/nbpipe/stages/preprocess/cifar100"
 	"github.com/nbpipe/nbpipe/stages/preprocess/cosmic"
+	"github.com/nbpipe/nbpipe/stages/preprocess/darcyflow"
 	"github.com/nbpipe/nbpipe/stages/preprocess/deepsea"
 	"github.com/nbpipe/nbpipe/stages/preprocess/ecg"
 	"github.com/nbpipe/nbpipe/stages/preprocess/fsd50k"
+	"github.com/nbpipe/nbpipe/stages/preprocess/ninapro"
+	"github.com/nbpipe/nbpipe/stages/preprocess/psicov"
 	"github.com/nbpipe/nbpipe/stages/preprocess/satellite"
+	"github.com/nbpipe/nbpipe/stages/preprocess/spherical"
 	"github.com/nbpipe/nbpipe/stages/preprocess/zerocostproxies"
 )
 
@@ -17,5 +22,6 @@ func Kinds() []*stages.Kind {
 	return []*stages.Kind{
 		arrays.Kind, benchmarktable.Kind, zerocostproxies.Kind,
 		cosmic.Kind, deepsea.Kind, ecg.Kind, fsd50k.Kind, satellite.Kind,
+		cifar100.Kind, darcyflow.Kind, ninapro.Kind, psicov.Kind, spherical.Kind,
 	}
 }
