@@ -240,7 +240,7 @@ func TestHostile(t *testing.T) {
 		"integer":          {"I12x\n.", "is no integer"},
 		"float":            {"Fx\n.", "is no number"},
 		"long integer":     {"\x8b\x01\x04\x00\x00" + strings.Repeat("1", 1025) + ".", "1025 bytes"},
-		"long line":        {"L" + strings.Repeat("1", 2000) + "\n.", "is no integer"},
+		"long line":        {"L" + strings.Repeat("1", 2000) + "\n.", "2000 digits"},
 		"string":           {"Sx\n.", "without quotes"},
 		"escape":           {"S'\\9'\n.", "an escape"},
 		"cut escape":       {"V\\u12\n.", "ends within an escape"},
