@@ -15,16 +15,33 @@ const (
 	deflated = 8
 )
 
+// Member is a member that is being read.
+type Member struct {
+	entry
+	r    io.Reader
+	read int64
+	sum  uint32
+}
+
 // Open reads a member. Its size and checksum are checked at its end: an error comes
 // in the place of io.EOF.
-func (x *Index) Open(i int) (io.ReadCloser, error) {
-	e := x.entries[i]
+func (x *Index) Open(i int) (*Member, error) {
+	e, err := x.entry(i)
+	if err != nil {
+		return nil, err
+	}
 	r, err := x.open(e)
 	if err != nil {
-		return nil, fmt.Errorf("member %q: %w", clipped(x.Name(i)), err)
+		return nil, fmt.Errorf("member %q: %w", clipped(e.name), err)
 	}
-	return &member{r: r, entry: e, name: x.name(i)}, nil
+	return &Member{r: r, entry: e}, nil
 }
+
+// Name is the member's name, as the archive has it.
+func (m *Member) Name() string { return m.name }
+
+// Size is the number of bytes that the member has when unpacked, as the archive says.
+func (m *Member) Size() int64 { return m.size }
 
 func (x *Index) open(e entry) (io.Reader, error) {
 	var head [memberSize]byte
@@ -47,15 +64,8 @@ func (x *Index) open(e entry) (io.Reader, error) {
 	return nil, fmt.Errorf("it is packed by method %d; stored and deflated members can be read", e.method)
 }
 
-type member struct {
-	entry
-	name []byte
-	r    io.Reader
-	read int64
-	sum  uint32
-}
-
-func (m *member) Read(p []byte) (int, error) {
+// Read implements io.Reader.
+func (m *Member) Read(p []byte) (int, error) {
 	if m.read == m.size {
 		p = p[:min(len(p), 1)] // to see whether more follows
 	} else if left := m.size - m.read; int64(len(p)) > left {
@@ -79,16 +89,8 @@ func (m *member) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-func (m *member) damaged(how string) error {
-	return fmt.Errorf("member %q: %s: %w", clipped(string(m.name)), how, errDamaged)
-}
-
-// Close implements io.Closer.
-func (m *member) Close() error {
-	if c, ok := m.r.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
+func (m *Member) damaged(how string) error {
+	return fmt.Errorf("member %q: %s: %w", clipped(m.name), how, errDamaged)
 }
 
 // clipped keeps a stranger's name out of the way of a message.

@@ -2,8 +2,9 @@
 # 32 pixels; in training cropped from a border of 4, flipped, and with a hole of 16 x 16.
 
 dataset "fetch" "cifar100" {
-  description = "CIFAR-100 in its Python version (Krizhevsky, 2009). 169 MB."
+  description = "CIFAR-100 in its Python version (Krizhevsky, 2009). 161 MB; read where it lies, not unpacked."
   url         = "${var.cifar_host}/cifar-100-python.tar.gz"
+  licence     = "CC BY-SA, as the benchmark's authors have it"
 }
 
 preprocess "cifar100" "cifar100" {

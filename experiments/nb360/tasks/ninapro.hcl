@@ -3,8 +3,9 @@
 
 dataset "fetch" "ninapro" {
   for_each    = toset(["ninapro_train", "label_train", "ninapro_val", "label_val", "ninapro_test", "label_test"])
-  description = "Recordings of NinaPro DB5 (Pizzolato et al., 2017) and their gestures."
+  description = "Recordings of NinaPro DB5 (Pizzolato et al., 2017) and their gestures. 30 MB, all six."
   url         = "${var.host}/ninapro/${each.key}.npy"
+  licence     = "CC BY-ND, as the benchmark's authors have it"
 }
 
 preprocess "ninapro" "ninapro" {

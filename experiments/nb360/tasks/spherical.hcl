@@ -2,8 +2,9 @@
 # 10,000 images of 60 x 60 pixels in 100 classes, neither normalised nor augmented.
 
 dataset "fetch" "spherical" {
-  description = "The images, made with the code of Spherical CNNs (Cohen et al., 2018): a gzipped pickle."
+  description = "The images, made with the code of Spherical CNNs (Cohen et al., 2018): a gzipped pickle of 272 MB."
   url         = "${var.host}/spherical/s2_cifar100.gz"
+  licence     = "CC BY-SA, as the benchmark's authors have it"
 }
 
 preprocess "spherical" "spherical" {

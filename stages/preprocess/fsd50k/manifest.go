@@ -15,7 +15,8 @@ import (
 const (
 	mostLabelMap = 1 << 20 // bytes of lbl_map.json
 	mostLabels   = 1 << 12
-	mostChunks   = 1 << 26 // of a clip's csv file
+	mostChunks   = 1 << 26 // of a csv file
+	mostRow      = 1 << 20 // bytes of a row
 )
 
 // labelMap reads lbl_map.json: a label's name to its number, from 0 without gaps.
@@ -51,7 +52,8 @@ type clip struct {
 // clip). Clips come in the file's order, a clip's chunks in that of their names; of
 // more clips than limit the first are kept (0: all).
 func manifest(r io.Reader, archive *zipindex.Index, labels map[string]int, limit int) ([]clip, error) {
-	rows := csv.NewReader(r)
+	guard := &bounded{r: r, left: mostRow}
+	rows := csv.NewReader(guard)
 	rows.ReuseRecord = true
 	columns, err := header(rows)
 	if err != nil {
@@ -60,6 +62,7 @@ func manifest(r io.Reader, archive *zipindex.Index, labels map[string]int, limit
 	var clips []clip
 	place := map[string]int{}
 	for n := 0; ; n++ {
+		guard.left = mostRow
 		row, err := rows.Read()
 		if err == io.EOF {
 			break
@@ -98,9 +101,41 @@ func manifest(r io.Reader, archive *zipindex.Index, labels map[string]int, limit
 		return nil, errors.New("it has no clips")
 	}
 	for _, c := range clips {
-		slices.SortFunc(c.chunks, func(a, b int32) int { return strings.Compare(archive.Name(int(a)), archive.Name(int(b))) })
+		if err := byName(archive, c.chunks); err != nil {
+			return nil, err
+		}
 	}
 	return clips, nil
+}
+
+// byName sorts members by their names.
+func byName(archive *zipindex.Index, members []int32) error {
+	names := make(map[int32]string, len(members))
+	for _, m := range members {
+		name, err := archive.Name(int(m))
+		if err != nil {
+			return err
+		}
+		names[m] = name
+	}
+	slices.SortFunc(members, func(a, b int32) int { return strings.Compare(names[a], names[b]) })
+	return nil
+}
+
+// bounded ends a row that does not end.
+type bounded struct {
+	r    io.Reader
+	left int
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("a row has more than %d bytes", mostRow)
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // header finds the columns by name.

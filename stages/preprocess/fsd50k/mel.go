@@ -30,6 +30,7 @@ type spectrogram struct {
 	samples  []float64 // of a frame
 	spectrum []complex128
 	power    []float64
+	db       []float64 // of a clip
 }
 
 // filter is the weights of a mel band from FFT bin first on.
@@ -95,7 +96,8 @@ func (s *spectrogram) logMel(clip []float32) ([]float32, error) {
 		return nil, fmt.Errorf("it has no samples")
 	}
 	n := 1 + len(clip)/hop
-	db := make([]float64, bands*n)
+	s.db = slices.Grow(s.db[:0], bands*n)[:bands*n]
+	db := s.db
 	strongest := math.Inf(-1)
 	for t := range n {
 		s.frame(clip, t*hop-fftSize/2)

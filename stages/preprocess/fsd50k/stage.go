@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -52,8 +51,12 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 // spectrograms a core.
 func (*Stage) Resources() stages.Resources { return stages.Resources{CPUs: 4, Memory: 384 << 20} }
 
-// mostSamples is how long a clip may be: ten minutes. Chunks have a second.
-const mostSamples = 600 * rate
+// A clip may have ten minutes, where chunks have a second. Its file may have as many
+// samples of 8 bytes, and a little more.
+const (
+	mostSamples = 600 * rate
+	mostFile    = 8*mostSamples + 1<<20
+)
 
 // block is how many chunks a core works on before they are written.
 const block = 16
@@ -126,7 +129,6 @@ func member(archive *zipindex.Index, name string, read func(io.Reader) error) er
 	if err != nil {
 		return err
 	}
-	defer r.Close()
 	if err := read(r); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -193,14 +195,20 @@ func (w *writer) chunks(ctx context.Context, folder *datafolder.Folder, splits [
 func (w *writer) noise(ctx context.Context, folder *datafolder.Folder, name string) error {
 	var members []int32
 	for i := range w.archive.Len() {
-		if p := w.archive.Name(i); path.Base(path.Dir(p)) == name && strings.HasSuffix(p, ".wav") {
+		p, err := w.archive.Name(i)
+		if err != nil {
+			return err
+		}
+		if path.Base(path.Dir(p)) == name && strings.HasSuffix(p, ".wav") {
 			members = append(members, int32(i))
 		}
 	}
 	if len(members) == 0 {
 		return fmt.Errorf("the archive has no folder %q with .wav files; \"\" leaves noise out", name)
 	}
-	slices.SortFunc(members, func(a, b int32) int { return strings.Compare(w.archive.Name(int(a)), w.archive.Name(int(b))) })
+	if err := byName(w.archive, members); err != nil {
+		return err
+	}
 	rows := datafolder.NewRows[float32](folder.Dir, "noise", npy.Float32, datafolder.Unknown, bands, frames)
 	defer rows.Abandon()
 	err := w.each(ctx, members, 1, func(_ int, mel []float32) error {
@@ -257,12 +265,14 @@ func (w *writer) each(ctx context.Context, members []int32, block int, take func
 
 // mel reads a member and gives its spectrogram.
 func (w *writer) mel(s *spectrogram, i int) ([]float32, error) {
-	name := w.archive.Name(i)
 	r, err := w.archive.Open(i)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	name := r.Name()
+	if r.Size() > mostFile {
+		return nil, fmt.Errorf("%s: it has %d bytes, more than ten minutes take", name, r.Size())
+	}
 	sound, err := wav.NewReader(name, r)
 	if err != nil {
 		return nil, err

@@ -107,6 +107,7 @@ func TestRefused(t *testing.T) {
 		"empty csv":         {"val.csv", " ", "val.csv: "},
 		"other columns":     {"tr.csv", "file,labels,ext\n", `no column "files"`},
 		"no rows":           {"tr.csv", table(""), "it has no clips"},
+		"an endless row":    {"tr.csv", table(`x/1.wav,"` + strings.Repeat("a\n", 1<<20)), "a row has more than 1048576 bytes"},
 		"unknown label":     {"eval.csv", table("x/1.wav,c,1\n"), `clip "1": label "c" is none of lbl_map.json`},
 		"no such chunk":     {"tr.csv", table("x/2.wav,a,1\n"), `no file "x/2.wav"`},
 		"labels with a gap": {"lbl_map.json", `{"a": 0, "b": 2}`, "numbered from 0"},
@@ -127,6 +128,12 @@ func TestRefused(t *testing.T) {
 		if _, err := run(t, zipped(t, files), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+	large := zipped(t, good)
+	size := bytes.LastIndex(large, []byte("x/1.wav")) - 46 + 24 // in the directory
+	copy(large[size:], "\xf0\xff\xff\xff")
+	if _, err := run(t, large, nil); err == nil || !strings.Contains(err.Error(), "x/1.wav: it has 4294967280 bytes, more than ten minutes take") {
+		t.Errorf("an enormous file: %v", err)
 	}
 	if _, err := run(t, []byte("text"), nil); err == nil || !strings.HasPrefix(err.Error(), "archive: ") {
 		t.Errorf("no archive: %v", err)
