@@ -12,6 +12,13 @@ import (
 	"github.com/nbpipe/nbpipe/stages/training"
 )
 
+// TestFiles looks at what testdata/fixture.py writes.
+func TestFiles(t *testing.T) {
+	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+	t.Run("AgainstNumPy", func(t *testing.T) { againstNumPy(t, files) })
+	t.Run("Refused", func(t *testing.T) { refused(t, files) })
+}
+
 func run(t *testing.T, train, test []byte, more map[string]cty.Value) (*stagetest.Result, error) {
 	t.Helper()
 	store := stagetest.Store{}
@@ -25,8 +32,7 @@ func run(t *testing.T, train, test []byte, more map[string]cty.Value) (*stagetes
 }
 
 // Images, masks, what counts and the sky are NumPy's.
-func TestAgainstNumPy(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+func againstNumPy(t *testing.T, files map[string][]byte) {
 	for prefix, c := range map[string]struct {
 		more     map[string]cty.Value
 		splits   [3]int
@@ -72,8 +78,7 @@ func TestAgainstNumPy(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+func refused(t *testing.T, files map[string][]byte) {
 	for name, want := range map[string]string{
 		"shape": "it has shape [3 200 256]", "mask": "plane 1, a mask, has the value 3", "nan": "its image has values that are not finite",
 		"exposure": "it is of exposure 7, and its sky.npy has 3", "name": "does not begin with the number of an exposure",

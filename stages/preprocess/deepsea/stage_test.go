@@ -12,6 +12,13 @@ import (
 	"github.com/nbpipe/nbpipe/stages/training"
 )
 
+// TestFiles looks at what testdata/fixture.py writes.
+func TestFiles(t *testing.T) {
+	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+	t.Run("AgainstNumPy", func(t *testing.T) { againstNumPy(t, files) })
+	t.Run("Refused", func(t *testing.T) { refused(t, files) })
+}
+
 func run(t *testing.T, archive []byte, limit int64) (*stagetest.Result, error) {
 	t.Helper()
 	store := stagetest.Store{}
@@ -21,8 +28,7 @@ func run(t *testing.T, archive []byte, limit int64) (*stagetest.Result, error) {
 }
 
 // Sequences and features are NumPy's, whatever the types and the order of the arrays.
-func TestAgainstNumPy(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+func againstNumPy(t *testing.T, files map[string][]byte) {
 	for archive, typ := range map[string]string{"uint8.npz": "uint8", "float64.npz": "float32", "fortran.npz": "float32"} {
 		r, err := run(t, files[archive], 0)
 		if err != nil {
@@ -49,8 +55,7 @@ func TestAgainstNumPy(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+func refused(t *testing.T, files map[string][]byte) {
 	for name, want := range map[string]string{
 		"missing": `it holds no array "y_val"`, "targets": "y_test: target 2; targets are 0 or 1",
 		"shape": "x_val has shape [3 50 3]", "bases": "x_val has 40 bases", "samples": "x_test has shape [5 50 4] and y_test [9 36]",

@@ -12,6 +12,14 @@ import (
 	"github.com/nbpipe/nbpipe/stages/training"
 )
 
+// TestFiles looks at what testdata/fixture.py writes.
+func TestFiles(t *testing.T) {
+	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy", "sklearn")
+	t.Run("AgainstScikitLearn", func(t *testing.T) { againstScikitLearn(t, files) })
+	t.Run("SplitOfTheRealNumber", func(t *testing.T) { splitOfTheRealNumber(t, files) })
+	t.Run("Refused", func(t *testing.T) { refused(t, files) })
+}
+
 func run(t *testing.T, file []byte, limit int64) (*stagetest.Result, error) {
 	t.Helper()
 	store := stagetest.Store{}
@@ -22,8 +30,7 @@ func run(t *testing.T, file []byte, limit int64) (*stagetest.Result, error) {
 
 // Windows, classes, recordings and the split are NumPy's and scikit-learn's, in
 // whatever form the recordings come.
-func TestAgainstScikitLearn(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy", "sklearn")
+func againstScikitLearn(t *testing.T, files map[string][]byte) {
 	_, counts := stagetest.Array(t, files["counts.npy"])
 	for _, file := range []string{"array.pkl", "list.pkl", "bytes.pkl"} {
 		r, err := run(t, files[file], 0)
@@ -56,8 +63,7 @@ func TestAgainstScikitLearn(t *testing.T) {
 }
 
 // The split of the challenge's 8,528 recordings: the first of each part.
-func TestSplitOfTheRealNumber(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy", "sklearn")
+func splitOfTheRealNumber(t *testing.T, files map[string][]byte) {
 	train, validation, test := split(8528)
 	if len(train) != 6822 || len(validation) != 853 || len(test) != 853 {
 		t.Errorf("%d, %d and %d recordings", len(train), len(validation), len(test))
@@ -75,8 +81,7 @@ func TestSplitOfTheRealNumber(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy", "sklearn")
+func refused(t *testing.T, files map[string][]byte) {
 	for name, want := range map[string]string{
 		"list": "it holds a list, and a dict with data and label is needed", "short": "it has 43 recordings and 5 labels", "none": `its dict has no "label"`,
 		"label": `recording 0 has label "X"`, "flat": "recording 0 is an array, and a series is needed", "number": "recording 0 is an int",

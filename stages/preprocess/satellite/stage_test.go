@@ -11,6 +11,13 @@ import (
 	"github.com/nbpipe/nbpipe/stages/training"
 )
 
+// TestFiles looks at what testdata/fixture.py writes.
+func TestFiles(t *testing.T) {
+	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+	t.Run("AgainstNumPy", func(t *testing.T) { againstNumPy(t, files) })
+	t.Run("Refused", func(t *testing.T) { refused(t, files) })
+}
+
 func run(t *testing.T, train, test []byte, limit int64) (*stagetest.Result, error) {
 	t.Helper()
 	store := stagetest.Store{}
@@ -21,8 +28,7 @@ func run(t *testing.T, train, test []byte, limit int64) (*stagetest.Result, erro
 }
 
 // Series and labels are NumPy's, whatever the types and the order of the file's arrays.
-func TestAgainstNumPy(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+func againstNumPy(t *testing.T, files map[string][]byte) {
 	for _, train := range []string{"train.npy", "train-2.npy"} {
 		r, err := run(t, files[train], files["test.npy"], 0)
 		if err != nil {
@@ -57,8 +63,7 @@ func TestAgainstNumPy(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
-	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy")
+func refused(t *testing.T, files map[string][]byte) {
 	for train, want := range map[string]string{
 		"bad-list.npy":  "train: train.npy: its elements are of type int64, and objects are expected",
 		"bad-text.npy":  "data is a str, and an array is needed",
