@@ -21,12 +21,24 @@ var taskFiles = map[string]string{
 	"satellite_train.npy":      "satellite/train.npy",
 	"satellite_test.npy":       "satellite/test.npy",
 	"deepsea_filtered.npz":     "deepsea/uint8.npz",
+	"cifar-100-python.tar.gz":  "cifar100/python2.tar.gz",
+	"s2_cifar100.gz":           "spherical/bytes-4.gz",
+	"ninapro_train.npy":        "ninapro/ninapro_train.npy",
+	"label_train.npy":          "ninapro/label_train.npy",
+	"ninapro_val.npy":          "ninapro/ninapro_val.npy",
+	"label_val.npy":            "ninapro/label_val.npy",
+	"ninapro_test.npy":         "ninapro/ninapro_test.npy",
+	"label_test.npy":           "ninapro/label_test.npy",
+	"protein.zip":              "psicov/protein.zip",
+
+	"piececonst_r421_N1024_smooth1.mat": "darcyflow/train-73.mat",
+	"piececonst_r421_N1024_smooth2.mat": "darcyflow/test-5z.mat",
 }
 
 // TestTasks runs experiments/nb360/tasks on small files of the real formats, from the
 // fetch to the metric: see testdata/tasks. With NBPIPE_CI engine torch runs, too.
 func TestTasks(t *testing.T) {
-	modules := []string{"numpy", "scipy", "sklearn"}
+	modules := []string{"numpy", "scipy", "sklearn", "h5py"}
 	heavy := os.Getenv("NBPIPE_CI") != ""
 	if heavy {
 		modules = append(modules, "torch")

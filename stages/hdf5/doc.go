@@ -12,6 +12,7 @@
 // heaps), axes without a limit (extensible arrays), other filters, compound types and
 // texts. Checksums of metadata are not verified. It writes nothing.
 //
-// It is written here, and no library: github.com/scigolib/hdf5 finds no dataset in
-// files of superblock 0 or behind a user block, which are what MATLAB writes.
+// It is written here, and no library: what there is for Go (github.com/scigolib/hdf5
+// v0.13.14) returns nothing of files of superblock 0, and refuses a user block; MATLAB
+// writes both.
 package hdf5

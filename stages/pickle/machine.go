@@ -172,7 +172,10 @@ func (m *machine) decimal() (any, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, nil
 	}
-	if n, ok := new(big.Int).SetString(text, 10); ok && len(text) <= mostInteger {
+	if len(text) > mostInteger { // reading it takes the square of its length
+		return nil, fmt.Errorf("an integer of %d digits", len(text))
+	}
+	if n, ok := new(big.Int).SetString(text, 10); ok {
 		return n, nil
 	}
 	return nil, fmt.Errorf("%s is no integer", clip(text))

@@ -12,6 +12,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/preprocess/fsd50k"
 	"github.com/nbpipe/nbpipe/stages/preprocess/latencytable"
 	"github.com/nbpipe/nbpipe/stages/preprocess/ninapro"
+	"github.com/nbpipe/nbpipe/stages/preprocess/psicov"
 	"github.com/nbpipe/nbpipe/stages/preprocess/satellite"
 	"github.com/nbpipe/nbpipe/stages/preprocess/spherical"
 	"github.com/nbpipe/nbpipe/stages/preprocess/zerocostproxies"
@@ -30,6 +31,7 @@ func Kinds() []*stages.Kind {
 		fsd50k.Kind,
 		latencytable.Kind,
 		ninapro.Kind,
+		psicov.Kind,
 		satellite.Kind,
 		spherical.Kind,
 		zerocostproxies.Kind,

@@ -1,11 +1,13 @@
 package training
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/nn/torch"
+	"github.com/nbpipe/nbpipe/stages/npy"
 )
 
 func TestDefaultsAreThePapers(t *testing.T) {
@@ -297,6 +300,8 @@ func TestForget(t *testing.T) {
 
 func FuzzDescription(f *testing.F) {
 	f.Add([]byte(`{"task":"x","inputs":{"file":"x.npy"},"targets":{"file":"y.npy"},"splits":{"train":{"first":0,"count":1}},"metric":"mse"}`))
+	f.Add([]byte(`{"pairs":{"lengths":{"file":"l"},"sequence":{"file":"s"},"maps":{"files":["m","n"]},"targets":{"file":"t"},"window":128},"splits":{"train":{"count":1}},"metric":"mae8"}`))
+	f.Add([]byte(`{"inputs":{"files":["a","b"]},"targets":{"file":"y"},"counts":{"file":"c"},"normalisation":{"inputs":"constant","mean":[1],"std":[2]},"splits":{"train":{"count":1}},"metric":"map_error"}`))
 	f.Add([]byte(`{"labels":{"file":"a"},"classes":3,"metric":"error"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := ParseDescription(text)
@@ -334,5 +339,114 @@ func TestDescriptionsOfTheTasks(t *testing.T) {
 		if err == nil && string(d.Loss) != want || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v; want %q", text, d, err, want)
 		}
+	}
+}
+
+// Arrays that stay in files are those that are read: of two files, with the axes of
+// series, splits taken apart.
+func TestArraysInFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, kind npy.Type, shape ...int) {
+		h := npy.Header{Type: kind, Shape: shape}
+		values := make([]float64, h.Count())
+		for i := range values {
+			values[i] = float64((i*i + len(name)) % 7)
+		}
+		var b bytes.Buffer
+		if err := npy.Write(&b, h, values); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("x0.npy", npy.Uint8, 3, 6, 2)
+	write("x01.npy", npy.Uint8, 7, 6, 2)
+	write("y.npy", npy.Int32, 10, 3)
+	text := `{"inputs":{"files":["x0.npy","x01.npy"],"axes":["sample","time","channel"],"shape":[10,6,2]},"targets":{"file":"y.npy"},"metric":"auroc_error",
+		"normalisation":{"inputs":"constant","mean":[1,2],"std":[2,3]},
+		"splits":{"train":{"first":0,"count":4},"validation":{"first":8,"count":2},"test":{"first":4,"count":4}}}`
+	if err := os.WriteFile(filepath.Join(dir, DescriptionFile), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sets := map[bool]*Prepared{}
+	for _, inFiles := range []bool{false, true} {
+		d, err := (&reader{dir: dir, digest: "d", inFiles: inFiles}).read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sets[inFiles], err = d.Prepare([]string{Train, Validation}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ours, theirs := sets[true], sets[false]
+	if ours.Input != (nn.Shape{Channels: 2, Height: 1, Width: 6}) || ours.Outputs != 3 {
+		t.Errorf("%+v", ours)
+	}
+	for _, pair := range [][2]*nn.Dataset{{ours.Train, theirs.Train}, {ours.Test, theirs.Test}} {
+		if pair[0].Inputs.Data != nil || pair[0].Targets.Data != nil || pair[0].Inputs.Files == nil {
+			t.Error("elements are in memory")
+		}
+		loaded, err := pair[0].Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arrays := range [][2]nn.Array{{loaded.Inputs, pair[1].Inputs}, {loaded.Targets, pair[1].Targets}} {
+			if !slices.Equal(arrays[0].Shape, arrays[1].Shape) || !slices.Equal(arrays[0].Data, arrays[1].Data) {
+				t.Errorf("in files %+v, in memory %+v", arrays[0], arrays[1])
+			}
+		}
+	}
+	if err := os.Truncate(filepath.Join(dir, "x01.npy"), 150); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ours.Train.Load(); err == nil {
+		t.Error("a file that was cut short meanwhile is read")
+	}
+}
+
+// Metrics of a whole set, by hand.
+func TestScores(t *testing.T) {
+	outputs := func(shape []int, data ...float32) nn.Array { return nn.Array{Shape: shape, Data: data} }
+	mask := &nn.Dataset{Targets: outputs([]int{1, 1, 2, 2}, 1, 1, 0, 1), Counts: outputs([]int{1, 1, 2, 2}, 1, 1, 1, 0)}
+	square := func(l int, f func(i, j int) float32) nn.Array {
+		a := nn.Array{Shape: []int{l * l, 1}}
+		for i := range l * l {
+			a.Data = append(a.Data, f(i/l, i%l))
+		}
+		return a
+	}
+	// 26 residues: of the pairs 24 or 25 apart (0, 24), (0, 25), (1, 25) two are near.
+	pairs := &nn.Pairs{Lengths: []int{26}, Padding: 2, Side: 16, Targets: square(26, func(i, j int) float32 {
+		if i == 0 && j == 24 {
+			return 9
+		}
+		return 5
+	})}
+	pairs.Windows = pairs.Cover(0)
+	predicted := nn.Array{Shape: []int{4, 1, 16, 16}}
+	for range 4 * 256 {
+		predicted.Data = append(predicted.Data, 6)
+	}
+	for _, c := range []struct {
+		metric  nn.Metric
+		data    *nn.Dataset
+		outputs nn.Array
+		want    float64
+	}{
+		{nn.FalseNegativeRate, mask, outputs([]int{1, 1, 2, 2}, 3, -1, -2, -5), 0.5},
+		{nn.PixelAUROCError, mask, outputs([]int{1, 1, 2, 2}, 3, -1, 2, -5), 0.75},
+		{nn.AUROCError, &nn.Dataset{Targets: outputs([]int{3, 1}, 0, 1, 0)}, outputs([]int{3, 1}, 1, 2, 3), 0.5},
+		{nn.MAPError, &nn.Dataset{Inputs: nn.Array{Shape: []int{3}}, Targets: outputs([]int{3, 1}, 1, 0, 0), Records: []int32{4, 9, 9}}, outputs([]int{3, 1}, 1, 5, -5), 0},
+		{nn.F1Error, &nn.Dataset{Labels: []int32{0, 0, 0, 1}, Records: []int32{3, 3, 3, 1}}, outputs([]int{4, 2}, 2, 1, 2, 1, 0, 1, 0, 1), 0},
+		{nn.MAE8, &nn.Dataset{Pairs: pairs}, predicted, 1},
+	} {
+		got, err := score(c.metric, c.data, c.outputs)
+		if err != nil || math.Abs(got-c.want) > 1e-7 {
+			t.Errorf("%s: %v, %v; want %v", c.metric, got, err, c.want)
+		}
+	}
+	if _, err := score(nn.ZeroOneError, mask, nn.Array{}); err == nil {
+		t.Error("error is a metric of a whole set")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -56,6 +57,46 @@ func TestAgainstSciPy(t *testing.T) {
 			if !slices.Equal(got[i*size:(i+1)*size], all[k*size:(k+1)*size]) {
 				t.Errorf("limit 2: sample %d is not sample %d of all", i, k)
 			}
+		}
+	}
+}
+
+// Networks see the training samples as the repository prepares them: normalised for
+// each node, the two coordinates as channels.
+func TestSeen(t *testing.T) {
+	files := stagetest.Fixture(t, "testdata/fixture.py", "numpy", "scipy", "h5py")
+	store := stagetest.Store{}
+	r, err := stagetest.Run(t, Kind, store, attributes(store, files["train-73.mat"], files["test-73.mat"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := map[string][]byte{}
+	for name, data := range r.Files {
+		folder[strings.TrimPrefix(name, "data/")] = data
+	}
+	data, err := training.Read(t.Context(), &stages.Input{Scratch: t.TempDir(), Store: store}, store.Folder(t, "data", folder), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := data.Prepare([]string{training.Train})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, want := stagetest.Array(t, files["seen.npy"])
+	if got := p.Train.Inputs; !slices.Equal(got.Shape, shape) {
+		t.Fatalf("inputs of shape %v, want %v", got.Shape, shape)
+	}
+	side := shape[2] * shape[3]
+	for i, v := range p.Train.Inputs.Data {
+		k := i
+		switch i / side % 3 { // training has the row's coordinate first, the repository the column's
+		case 1:
+			k += side
+		case 2:
+			k -= side
+		}
+		if math.Abs(float64(v)-want[k]) > 2e-5 {
+			t.Fatalf("element %d is %v, want %v", i, v, want[k])
 		}
 	}
 }
