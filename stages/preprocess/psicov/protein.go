@@ -34,7 +34,6 @@ func readFeatures(archive *zipindex.Index, n name) (*features, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	root, err := pickle.Decode(r, pickle.Options{})
 	if err != nil {
 		return nil, err
@@ -174,7 +173,6 @@ func readDistances(archive *zipindex.Index, n name, length int) ([]float32, erro
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	three, err := pickle.DecodeNpy(path, r, pickle.Options{})
 	if err != nil {
 		return nil, err

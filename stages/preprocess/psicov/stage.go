@@ -120,7 +120,6 @@ func list(archive *zipindex.Index, folder string) ([]name, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	var out []name
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -137,7 +136,7 @@ func list(archive *zipindex.Index, folder string) ([]name, error) {
 }
 
 // open opens a member that is found by the end of its path.
-func open(archive *zipindex.Index, path string) (io.ReadCloser, error) {
+func open(archive *zipindex.Index, path string) (io.Reader, error) {
 	i, err := archive.Find(path)
 	if err != nil {
 		return nil, err
