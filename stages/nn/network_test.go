@@ -2,6 +2,7 @@ package nn
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"testing"
 
@@ -250,4 +251,34 @@ func FuzzDecodeNetwork(f *testing.F) {
 			t.Errorf("it does not read what it wrote: %v", err)
 		}
 	})
+}
+
+// The paper's default networks have as many parameters as its Table 7 prints, in
+// millions. PSICOV's has .006 fewer than the 2.76 there.
+func TestDefaultNetworksAreAsLargeAsPrinted(t *testing.T) {
+	wide := func(form Form, input Shape, outputs int) *Network {
+		return mustBuild(t, WideResNet{Form: form, Input: input, Depth: 16, Width: 4, Outputs: outputs, Init: InitKaiming})
+	}
+	series := func(input Shape, outputs int) *Network {
+		return mustBuild(t, ResNet1D{Input: input, Middle: 64, Outputs: outputs, Init: InitKaiming})
+	}
+	for task, c := range map[string]struct {
+		network *Network
+		want    float64
+	}{
+		"CIFAR-100":  {wide(Point, Shape{3, 32, 32}, 100), 2.77},
+		"Spherical":  {wide(Point, Shape{3, 60, 60}, 100), 2.77},
+		"NinaPro":    {wide(Point, Shape{1, 16, 52}, 18), 2.75},
+		"FSD50K":     {wide(Point, Shape{1, 96, 101}, 200), 2.80},
+		"Darcy Flow": {wide(Dense, Shape{3, 85, 85}, 1), 2.75},
+		"Cosmic":     {wide(Dense, Shape{1, 128, 128}, 1), 2.75},
+		"PSICOV":     {wide(Dense, Shape{57, 128, 128}, 1), 2.754},
+		"ECG":        {series(Shape{1, 1, 1000}, 4), 0.50},
+		"Satellite":  {series(Shape{1, 1, 46}, 24), 0.51},
+		"DeepSEA":    {series(Shape{4, 1, 1000}, 36), 0.51},
+	} {
+		if got := float64(c.network.ParameterCount()) / 1e6; math.Abs(got-c.want) > 0.005 {
+			t.Errorf("%s: %v million parameters, printed are %v", task, got, c.want)
+		}
+	}
 }

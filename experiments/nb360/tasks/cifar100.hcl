@@ -28,8 +28,8 @@ retrain "wide_resnet" "cifar100" {
 
 hypothesis "estimates" "cifar100" {
   for_each    = local.full
-  description = "The paper's default network on CIFAR-100, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.cifar100.test }
+  description = "The paper's default network on CIFAR-100, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.cifar100.test, parameters = { value = retrain.cifar100.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -37,5 +37,13 @@ hypothesis "estimates" "cifar100" {
     value     = 100 * self.values["default"].value
     equals    = 23.35
     tolerance = 0.16
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "CIFAR-100, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 2.77
+    tolerance = 0.005
   }
 }

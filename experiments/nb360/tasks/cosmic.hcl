@@ -45,8 +45,8 @@ retrain "wide_resnet" "cosmic" {
 
 hypothesis "estimates" "cosmic" {
   for_each    = var.cosmic_metric == "false_negative_rate" ? local.full : toset([])
-  description = "The paper's default network on Cosmic, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.cosmic.test }
+  description = "The paper's default network on Cosmic, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.cosmic.test, parameters = { value = retrain.cosmic.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -54,5 +54,13 @@ hypothesis "estimates" "cosmic" {
     value     = 100 * self.values["default"].value
     equals    = 51.76
     tolerance = 6.3
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "Cosmic, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 2.75
+    tolerance = 0.005
   }
 }

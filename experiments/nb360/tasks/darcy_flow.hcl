@@ -45,8 +45,8 @@ retrain "wide_resnet" "darcy_flow" {
 
 hypothesis "estimates" "darcy_flow" {
   for_each    = var.darcy_splits.train == 900 && var.darcy_splits.validation == 100 && var.darcy_splits.test == 100 ? local.full : toset([])
-  description = "The paper's default network on Darcy Flow, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.darcy_flow.test }
+  description = "The paper's default network on Darcy Flow, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.darcy_flow.test, parameters = { value = retrain.darcy_flow.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -54,5 +54,13 @@ hypothesis "estimates" "darcy_flow" {
     value     = self.values["default"].value
     equals    = 0.073
     tolerance = 0.0035
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "Darcy Flow, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 2.75
+    tolerance = 0.005
   }
 }

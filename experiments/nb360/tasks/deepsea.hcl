@@ -26,8 +26,8 @@ retrain "resnet1d" "deepsea" {
 
 hypothesis "estimates" "deepsea" {
   for_each    = local.full
-  description = "The paper's default network on DeepSEA, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.deepsea.test }
+  description = "The paper's default network on DeepSEA, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.deepsea.test, parameters = { value = retrain.deepsea.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -35,5 +35,13 @@ hypothesis "estimates" "deepsea" {
     value     = self.values["default"].value
     equals    = 0.40
     tolerance = 0.008
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "DeepSEA, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 0.51
+    tolerance = 0.005
   }
 }

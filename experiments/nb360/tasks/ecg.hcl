@@ -29,8 +29,8 @@ retrain "resnet1d" "ecg" {
 
 hypothesis "estimates" "ecg" {
   for_each    = local.full
-  description = "The paper's default network on ECG, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.ecg.test }
+  description = "The paper's default network on ECG, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.ecg.test, parameters = { value = retrain.ecg.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -38,5 +38,13 @@ hypothesis "estimates" "ecg" {
     value     = self.values["default"].value
     equals    = 0.43
     tolerance = 0.035
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "ECG, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 0.50
+    tolerance = 0.005
   }
 }

@@ -29,8 +29,8 @@ retrain "wide_resnet" "fsd50k" {
 
 hypothesis "estimates" "fsd50k" {
   for_each    = local.full
-  description = "The paper's default network on FSD50K, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.fsd50k.test }
+  description = "The paper's default network on FSD50K, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.fsd50k.test, parameters = { value = retrain.fsd50k.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -38,5 +38,13 @@ hypothesis "estimates" "fsd50k" {
     value     = self.values["default"].value
     equals    = 0.92
     tolerance = 0.01
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "FSD50K, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 2.80
+    tolerance = 0.005
   }
 }

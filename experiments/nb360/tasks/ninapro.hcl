@@ -38,8 +38,8 @@ retrain "wide_resnet" "ninapro" {
 
 hypothesis "estimates" "ninapro" {
   for_each    = local.full
-  description = "The paper's default network on NinaPro, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.ninapro.test }
+  description = "The paper's default network on NinaPro, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.ninapro.test, parameters = { value = retrain.ninapro.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -47,5 +47,13 @@ hypothesis "estimates" "ninapro" {
     value     = 100 * self.values["default"].value
     equals    = 6.78
     tolerance = 0.79
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "NinaPro, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 2.75
+    tolerance = 0.005
   }
 }

@@ -37,8 +37,8 @@ retrain "wide_resnet" "psicov" {
 
 hypothesis "estimates" "psicov" {
   for_each    = var.psicov_validation == 100 ? local.full : toset([])
-  description = "The paper's default network on PSICOV, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.psicov.test }
+  description = "The paper's default network on PSICOV, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.psicov.test, parameters = { value = retrain.psicov.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -46,5 +46,13 @@ hypothesis "estimates" "psicov" {
     value     = self.values["default"].value
     equals    = 3.84
     tolerance = 0.16
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "PSICOV, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 2.76
+    tolerance = 0.005
   }
 }

@@ -33,8 +33,8 @@ retrain "resnet1d" "satellite" {
 
 hypothesis "estimates" "satellite" {
   for_each    = local.full
-  description = "The paper's default network on Satellite, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.satellite.test }
+  description = "The paper's default network on Satellite, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.satellite.test, parameters = { value = retrain.satellite.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -42,5 +42,13 @@ hypothesis "estimates" "satellite" {
     value     = 100 * self.values["default"].value
     equals    = 15.49
     tolerance = 0.1
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "Satellite, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 0.51
+    tolerance = 0.005
   }
 }

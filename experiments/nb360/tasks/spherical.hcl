@@ -28,8 +28,8 @@ retrain "wide_resnet" "spherical" {
 
 hypothesis "estimates" "spherical" {
   for_each    = local.full
-  description = "The paper's default network on Spherical, as it prints it (Table 2) and as it comes out here."
-  values      = { default = retrain.spherical.test }
+  description = "The paper's default network on Spherical, as it prints it (Tables 2 and 7) and as it comes out here."
+  values      = { default = retrain.spherical.test, parameters = { value = retrain.spherical.parameters / 1000000 } }
 
   expect "as_printed" {
     kind      = "print"
@@ -37,5 +37,13 @@ hypothesis "estimates" "spherical" {
     value     = 100 * self.values["default"].value
     equals    = 85.77
     tolerance = 2.14
+  }
+
+  expect "size" {
+    kind      = "print"
+    claim     = "Spherical, the default network's parameters in millions (Table 7), to the printed digits"
+    value     = self.values["parameters"].value
+    equals    = 2.77
+    tolerance = 0.005
   }
 }
