@@ -4,6 +4,7 @@
 //	ranktransfer         do architectures keep their ranks between tasks?
 //	algorithmcomparison  does a search find better cells than random sampling?
 //	estimates            numbers of other nodes, to be judged
+//	landscape            are architectures that look alike equally good?
 //	meandifference       do two groups of values differ, such as errors of trainings?
 //	operationimportance  which operations matter on which task?
 //	paired               is the first of each pair lower than the second?
