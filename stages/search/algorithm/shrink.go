@@ -30,7 +30,7 @@ func (a LISSNAS) Search(ctx context.Context, r *Run) error {
 	r.Space = everything().rest
 	space, average := r.Space, 0.0
 	for round := range a.Rounds + 1 {
-		picked := pick(&r.Random, space, a.Sample)
+		picked := Pick(&r.Random, space, a.Sample)
 		if err := remember(ctx, r, known, picked); err != nil {
 			return err
 		}
@@ -51,11 +51,11 @@ func (a LISSNAS) Search(ctx context.Context, r *Run) error {
 		}
 		space = Pockets(seeds, a.Radius)
 	}
-	return remember(ctx, r, known, pick(&r.Random, r.Space, len(r.Space)))
+	return remember(ctx, r, known, Pick(&r.Random, r.Space, len(r.Space)))
 }
 
-// pick draws n members of a space without replacement.
-func pick(random *Source, space []int, n int) []int {
+// Pick draws n members of a list without replacement, or all if they are not more.
+func Pick(random *Source, space []int, n int) []int {
 	s := sample{slices.Clone(space)}
 	var out []int
 	for len(out) < n {
