@@ -8,6 +8,7 @@
 //	meandifference       do two groups of values differ, such as errors of trainings?
 //	operationimportance  which operations matter on which task?
 //	paired               is the first of each pair lower than the second?
+//	spaceshrinking       what is a shrunk space worth beside another one of its size?
 //
 // They share packages: stats (rank statistics, tests and intervals on slices),
 // tasks (values of the same architectures on several tasks), estimate (output

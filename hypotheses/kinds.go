@@ -8,10 +8,11 @@ import (
 	"github.com/nbpipe/nbpipe/hypotheses/operationimportance"
 	"github.com/nbpipe/nbpipe/hypotheses/paired"
 	"github.com/nbpipe/nbpipe/hypotheses/ranktransfer"
+	"github.com/nbpipe/nbpipe/hypotheses/spaceshrinking"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
 // Kinds are the kinds of this keyword.
 func Kinds() []*stages.Kind {
-	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, landscape.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind}
+	return []*stages.Kind{algorithmcomparison.Kind, estimates.Kind, landscape.Kind, meandifference.Kind, operationimportance.Kind, paired.Kind, ranktransfer.Kind, spaceshrinking.Kind}
 }

@@ -35,34 +35,16 @@ var Kind = stages.Define[Stage](stages.Kind{
 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
-	return map[string]cty.Type{"values": estimate.ByName(namesOf(attrs), estimateType)}
+	return map[string]cty.Type{"values": estimate.ByName(estimate.Keys(attrs["values"]), estimateType)}
 }
 
 var estimateType = cty.Object(map[string]cty.Type{
 	"value": cty.Number, "ci_low": cty.Number, "ci_high": cty.Number, "sd": cty.Number, "n": cty.Number,
 })
 
-// namesOf are the sorted keys of values, whose members need not be known.
-func namesOf(attrs stages.Attrs) []string {
-	v, ok := attrs["values"]
-	if !ok {
-		return nil
-	}
-	if v, _ = v.Unmark(); !v.IsKnown() || v.IsNull() {
-		return nil
-	}
-	names := []string{}
-	for it := v.ElementIterator(); it.Next(); {
-		k, _ := it.Element()
-		names = append(names, k.AsString())
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	if names := namesOf(attrs); names != nil && len(names) == 0 {
+	if names := estimate.Keys(attrs["values"]); names != nil && len(names) == 0 {
 		return []stages.Problem{{Attribute: "values", Summary: "No values", Detail: "Name the numbers that are to be judged: { gain = search.edges.gain.score }."}}
 	}
 	return nil

@@ -49,7 +49,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	}
 	var lags, rounded []string
 	if attrs.Known("lags") {
-		lags = numbered(1, int(min(max(number(attrs["lags"]), 1), maxLags)))
+		lags = numbered(1, int(min(max(estimate.Number(attrs["lags"]), 1), maxLags)))
 	}
 	if v, ok := attrs["rounding"]; ok && v.IsKnown() {
 		rounded = append([]string{}, attrs.Strings("rounding")...)
@@ -96,10 +96,4 @@ func numbered(first, last int) []string {
 		out = append(out, strconv.Itoa(i))
 	}
 	return out
-}
-
-func number(v cty.Value) float64 {
-	v, _ = v.Unmark()
-	f, _ := v.AsBigFloat().Float64()
-	return f
 }

@@ -29,41 +29,29 @@ type Pruning struct {
 // Search implements Algorithm and sets r.Space.
 func (a Pruning) Search(ctx context.Context, r *Run) error {
 	known := map[int]float64{}
-	r.Space = everything().rest
 	left := allOperations()
-	for len(left.removals(a.PerEdge, a.Size)) > 0 {
-		if err := a.topUp(ctx, r, known); err != nil {
+	defer func() { r.Space = left.members() }()
+	var sample []valued // what is known of the space
+	for {
+		removals := left.removals(a.PerEdge, a.Size)
+		if len(removals) == 0 {
+			break
+		}
+		drawn := left.draw(&r.Random, known, min(a.Sample, left.size())-len(sample))
+		if err := remember(ctx, r, known, drawn); err != nil {
 			return err
 		}
-		worst, ok := left.worst(left.removals(a.PerEdge, a.Size), inside(known, r.Space))
+		for _, n := range drawn {
+			sample = append(sample, valued{nas.At(n), known[n]})
+		}
+		worst, ok := left.worst(removals, sample)
 		if !ok {
 			break
 		}
 		left = left.without(worst)
-		r.Space = slices.DeleteFunc(slices.Clone(r.Space), func(n int) bool { return !left.holds(nas.At(n)) })
+		sample = slices.DeleteFunc(sample, func(v valued) bool { return !left.holds(v.cell) })
 	}
-	return remember(ctx, r, known, Pick(&r.Random, r.Space, len(r.Space)))
-}
-
-// topUp evaluates drawn architectures of the space until Sample of it are known.
-func (a Pruning) topUp(ctx context.Context, r *Run, known map[int]float64) error {
-	unknown := slices.DeleteFunc(slices.Clone(r.Space), func(n int) bool { _, ok := known[n]; return ok })
-	need := a.Sample - (len(r.Space) - len(unknown))
-	if need <= 0 {
-		return nil
-	}
-	return remember(ctx, r, known, Pick(&r.Random, unknown, need))
-}
-
-// inside lists the known architectures of a space with their values, ascending, so
-// that sums do not depend on the order of a map.
-func inside(known map[int]float64, space []int) (out []valued) {
-	for _, n := range space {
-		if v, ok := known[n]; ok {
-			out = append(out, valued{nas.At(n), v})
-		}
-	}
-	return out
+	return remember(ctx, r, known, Pick(&r.Random, left.members(), left.size()))
 }
 
 type valued struct {
@@ -140,6 +128,56 @@ func (o operations) holds(c nas.Cell) bool {
 		}
 	}
 	return true
+}
+
+// members are the cells that are left, by ascending number.
+func (o operations) members() []int {
+	cells := []nas.Cell{{}}
+	for e := range o {
+		var longer []nas.Cell
+		for _, c := range cells {
+			for _, op := range nas.Ops() {
+				if o[e][op] {
+					c[e] = op
+					longer = append(longer, c)
+				}
+			}
+		}
+		cells = longer
+	}
+	out := make([]int, len(cells))
+	for i, c := range cells {
+		out[i] = nas.Index(c)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// draw draws n cells that are not known, uniformly, an operation an edge; there must
+// be as many. What is known already, or was just drawn, is drawn again.
+func (o operations) draw(random *Source, known map[int]float64, n int) []int {
+	var left [nas.NumEdges][]nas.Op
+	for e := range o {
+		for _, op := range nas.Ops() {
+			if o[e][op] {
+				left[e] = append(left[e], op)
+			}
+		}
+	}
+	fresh := map[int]bool{}
+	var out []int
+	for len(out) < n {
+		var c nas.Cell
+		for e := range c {
+			c[e] = left[e][random.Below(len(left[e]))]
+		}
+		i := nas.Index(c)
+		if _, ok := known[i]; !ok && !fresh[i] {
+			fresh[i] = true
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // worst is the removal whose operation has the lowest average; not ok where none has

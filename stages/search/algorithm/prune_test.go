@@ -31,17 +31,20 @@ func TestPruningRemovesTheWorst(t *testing.T) {
 	// Edge by edge, the lowest average is that of the lowest (gain - mean gain of the
 	// edge) (1 + e/8): -2.8 (1 + e/8) for none, and, once that is gone, -2.5 (1 + e/8)
 	// for pooling.
-	left, all := allOperations(), remembered(values)
-	space := everything().rest
+	left := allOperations()
+	sample := make([]valued, nas.Size)
+	for i, v := range values {
+		sample[i] = valued{nas.At(i), v}
+	}
 	for i, want := range []removal{{5, nas.None}, {4, nas.None}, {5, nas.AvgPool3x3}, {3, nas.None}, {4, nas.AvgPool3x3}, {2, nas.None}} {
-		m, ok := left.worst(left.removals(true, 1), inside(all, space))
+		m, ok := left.worst(left.removals(true, 1), sample)
 		if !ok || m != want {
 			t.Fatalf("step %d removes %v, want %v", i, m, want)
 		}
 		left = left.without(m)
-		space = slices.DeleteFunc(space, func(n int) bool { return !left.holds(nas.At(n)) })
-		if len(space) != left.size() {
-			t.Fatalf("%d architectures in a space of %d", len(space), left.size())
+		sample = slices.DeleteFunc(sample, func(v valued) bool { return !left.holds(v.cell) })
+		if n := len(left.members()); n != left.size() || n != len(sample) {
+			t.Fatalf("%d members, %d architectures in a space of %d", n, len(sample), left.size())
 		}
 	}
 }
@@ -78,12 +81,4 @@ func TestPruningWithoutSample(t *testing.T) {
 	if _, ok := o.worst(o.removals(true, 1), nil); ok {
 		t.Error("something is removed without a sample")
 	}
-}
-
-func remembered(values []float64) map[int]float64 {
-	out := map[int]float64{}
-	for i, v := range values {
-		out[i] = v
-	}
-	return out
 }

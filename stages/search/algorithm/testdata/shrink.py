@@ -67,10 +67,13 @@ def pruning(k, per_edge, sample, size):
                     options.append((list(edges), op, after))
         if not options:
             break
-        inside = [c for c in k.space if c in k.known]
-        if len(inside) < sample:
-            k.see(draw(k.run.stream, [c for c in k.space if c not in k.known], sample - len(inside)))
-            inside = [c for c in k.space if c in k.known]
+        inside, fresh = [c for c in k.space if c in k.known], []
+        while len(inside) + len(fresh) < min(sample, len(k.space)):
+            c = tuple(sorted(x)[k.run.stream.below(len(x))] for x in left)
+            if c not in k.known and c not in fresh:
+                fresh.append(c)
+        k.see(fresh)
+        inside += fresh
         averages = []
         for edges, op, after in options:
             values = [k.known[c] for c in inside for e in edges if c[e] == op]
