@@ -12,9 +12,9 @@ import (
 
 // Sizes of the figure, in its own units.
 const (
-	nameWidth  = 176.0 // of the methods' names
+	nameWidth  = 184.0 // of the methods' names
 	plotWidth  = 196.0
-	gap        = 24.0
+	gap        = 36.0
 	rowHeight  = 26.0
 	panelSpace = 76.0 // above and below a panel
 )

@@ -21,7 +21,7 @@ import (
 
 // Run implements stages.Stage.
 func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) error {
-	c := &comparison{Stage: s, names: slices.Sorted(maps.Keys(s.Tasks)), of: map[string]*outcome{}}
+	c := &comparison{Stage: s, names: slices.Sorted(maps.Keys(s.Tasks)), of: map[string]*outcome{}, everything: everything()}
 	for i, name := range c.names {
 		in.Progress.Report(int64(i), int64(len(c.names)), "tasks")
 		if err := c.measure(ctx, in, name); err != nil {
@@ -47,6 +47,8 @@ type comparison struct {
 	methods []string // the reference, the others by name, random
 	runs    int
 	of      map[string]*outcome
+
+	everything []int // all architectures
 }
 
 // outcome is what the methods came to on a task.
@@ -203,7 +205,7 @@ func (c *comparison) measureRun(judge *subspace.Judge, o *outcome, name string, 
 		random := algorithm.NewSource(c.Seed, "space_shrinking "+name+" "+method, run)
 		var s space
 		var err error
-		whole := everything()
+		whole := c.everything
 		if method != drawn {
 			whole = left[method][run]
 		}

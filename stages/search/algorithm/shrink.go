@@ -27,7 +27,7 @@ type LISSNAS struct {
 // Search implements Algorithm and sets r.Space.
 func (a LISSNAS) Search(ctx context.Context, r *Run) error {
 	known := map[int]float64{}
-	r.Space = everything().rest
+	r.Space = wholeSpace()
 	space, average := r.Space, 0.0
 	for round := range a.Rounds + 1 {
 		picked := Pick(&r.Random, space, a.Sample)
@@ -55,15 +55,15 @@ func (a LISSNAS) Search(ctx context.Context, r *Run) error {
 }
 
 // Pick draws n members of a list without replacement, or all if they are not more.
-func Pick(random *Source, space []int, n int) []int {
-	s := sample{slices.Clone(space)}
-	var out []int
+func Pick(random *Source, list []int, n int) []int {
+	s := newSample(len(list))
+	out := make([]int, 0, min(max(0, n), len(list)))
 	for len(out) < n {
 		one, ok := s.draw(random)
 		if !ok {
 			break
 		}
-		out = append(out, one)
+		out = append(out, list[one])
 	}
 	return out
 }
