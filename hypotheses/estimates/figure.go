@@ -44,7 +44,7 @@ func (s *Stage) draw(names []string) []byte {
 			c.Disc(p.AtX(*e.Value), y, 5, figure.Categories[1])
 		}
 	}
-	c.Small(p.X+p.W/2, p.Y+p.H+42, figure.Middle, s.Unit)
+	c.Small((nameWidth+plotWidth+40)/2, p.Y+p.H+42, figure.Middle, s.Unit)
 	return c.Bytes()
 }
 

@@ -25,7 +25,7 @@ func (c *comparison) draw() []byte {
 	step := float64(len(c.methods))*rowHeight + panelSpace
 	canvas := figure.New(16+nameWidth+2*plotWidth+gap+28, 44+float64(len(c.names))*step, "Shrunk spaces at equal size", c.words())
 	left, right := 16+nameWidth, 16+nameWidth+plotWidth+gap
-	canvas.Small(left+plotWidth/2, 24, figure.Middle, "mean gain")
+	canvas.Small(left+plotWidth/2, 24, figure.Middle, "mean gain, table's unit")
 	canvas.Small(right+plotWidth/2, 24, figure.Middle, fmt.Sprintf("share kept of the top %g %%", 100*c.Top))
 	for i, name := range c.names {
 		y := 44 + float64(i)*step + 36

@@ -86,8 +86,8 @@ func (c *comparison) measure(ctx context.Context, in *stages.Input, name string)
 	}
 	c.of[name] = o
 	left := map[string][][]int{}
-	for method, t := range task.Spaces {
-		if left[method], err = read(ctx, in, t); err != nil {
+	for _, method := range c.methods[:len(c.methods)-1] { // all but random
+		if left[method], err = read(ctx, in, task.Spaces[method]); err != nil {
 			return fmt.Errorf("spaces of %s: %w", method, err)
 		}
 		if c.runs == 0 {
