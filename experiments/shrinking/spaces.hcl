@@ -5,60 +5,63 @@
 
 search "lissnas" "pockets" {
   description = "Pockets: the neighbours of the best of a sample, round by round."
-  for_each    = local.tasks
+  for_each    = local.cases
   table       = each.value.table
   task        = each.value.task
   report      = each.value.report
   epochs      = each.value.epochs
   direction   = each.value.direction
-  budget      = var.budget
+  sample      = var.sample
+  seeds       = var.pockets
+  budget      = each.value.budget
   runs        = var.runs
   seed        = var.seed
 }
 
-# The smallest space that pruning may leave is as large as the largest union of ten
-# pockets, so that pruned spaces are cut to the size of the pockets and not these to theirs.
+# The smallest space that pruning may leave is as large as pockets that do not overlap,
+# so that pruned spaces are cut to the size of the pockets and not these to theirs.
 
 search "operation_pruning" "operations" {
   description = "The operation with the lowest average is removed from all edges: 4,096 architectures are left, then 729."
-  for_each    = local.tasks
+  for_each    = local.cases
   table       = each.value.table
   task        = each.value.task
   report      = each.value.report
   epochs      = each.value.epochs
   direction   = each.value.direction
-  sample      = 50
-  size        = 250
-  budget      = var.budget
+  sample      = var.sample
+  size        = 25 * var.pockets
+  budget      = each.value.budget
   runs        = var.runs
   seed        = var.seed
 }
 
 search "operation_pruning" "edge_operations" {
   description = "The operation with the lowest average at its edge is removed there. More steps, so that each can afford a smaller sample."
-  for_each    = local.tasks
+  for_each    = local.cases
   table       = each.value.table
   task        = each.value.task
   report      = each.value.report
   epochs      = each.value.epochs
   direction   = each.value.direction
   per_edge    = true
-  sample      = 25
-  size        = 250
-  budget      = var.budget
+  sample      = ceil(var.sample / 2)
+  size        = 25 * var.pockets
+  budget      = each.value.budget
   runs        = var.runs
   seed        = var.seed
 }
 
 hypothesis "space_shrinking" "spaces" {
-  description = "What LISSNAS leaves of the space, beside as many architectures of pruned spaces and drawn at random. Vision tasks: shrunk by validation accuracy after 12 epochs, judged by test accuracy after 200. NinaPro and Darcy Flow have one value an architecture: oracles."
+  for_each    = { for budget in var.budgets : budget => budget }
+  description = "${each.key} evaluations a run. What LISSNAS leaves of the space, beside as many architectures of pruned spaces and drawn at random. Vision tasks: shrunk by validation accuracy after 12 epochs, judged by test accuracy after 200. NinaPro and Darcy Flow have one value an architecture: oracles."
   tasks = {
     for name, t in local.tasks : name => {
       table = t.table, task = t.task, report = t.report, direction = t.direction
       spaces = {
-        pockets         = search.pockets[name].spaces
-        operations      = search.operations[name].spaces
-        edge_operations = search.edge_operations[name].spaces
+        pockets         = search.pockets["${name}_${each.key}"].spaces
+        operations      = search.operations["${name}_${each.key}"].spaces
+        edge_operations = search.edge_operations["${name}_${each.key}"].spaces
       }
     }
   }

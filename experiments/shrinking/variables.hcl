@@ -1,6 +1,6 @@
 variable "runs" {
   type        = number
-  default     = 500
+  default     = 200
   description = "Independent runs of every method."
 
   validation {
@@ -9,10 +9,22 @@ variable "runs" {
   }
 }
 
-variable "budget" {
+variable "budgets" {
+  type        = list(number)
+  default     = [170, 500]
+  description = "Evaluations a run may spend: those of experiments/search, and enough for all rounds of LISSNAS with what they sample."
+}
+
+variable "sample" {
   type        = number
-  default     = 170
-  description = "Evaluations a run may spend."
+  default     = 50
+  description = "Architectures that LISSNAS draws in a round, and pruning looks at in a step. The paper's number is not known to us; this one is ours."
+}
+
+variable "pockets" {
+  type        = number
+  default     = 10
+  description = "Best of the sample, around which LISSNAS's next space lies. Ours, as sample."
 }
 
 variable "seed" {
@@ -40,6 +52,11 @@ locals {
     darcy   = { table = preprocess.darcy.table, task = "darcy", report = "darcy", epochs = 200, direction = "minimise" }
   }
   tasks = merge(local.vision, local.oracle)
+
+  # Every task with every budget, named by both.
+  cases = merge([
+    for budget in var.budgets : { for name, t in local.tasks : "${name}_${budget}" => merge(t, { budget = budget }) }
+  ]...)
 
   # Those whose networks' multiply-accumulates the benchmark's skeleton gives. Darcy
   # Flow's keeps the full resolution in all stages.
