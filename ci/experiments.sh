@@ -21,5 +21,12 @@ cd "$home"
 "$nbpipe" run experiments/search --mirror "$mirror" --offline
 "$nbpipe" run experiments/search --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" verify experiments/search 'search.evolution["cifar100"]' hypothesis.vision
+
+for space in landscape shrinking; do
+  "$nbpipe" run "experiments/$space" --mirror "$mirror" --offline
+  "$nbpipe" run "experiments/$space" --mirror "$mirror" --offline | grep 'nothing to do'
+done
+"$nbpipe" verify experiments/landscape hypothesis.locality
+"$nbpipe" verify experiments/shrinking 'search.pockets["cifar100_170"]' 'hypothesis.spaces["170"]'
 "$nbpipe" cache verify
 "$nbpipe" cache doctor

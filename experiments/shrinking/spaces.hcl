@@ -78,126 +78,126 @@ hypothesis "space_shrinking" "spaces" {
 
   expect "vision_pockets_are_good" {
     kind  = "own"
-    claim = "Pockets have a better average than the whole space, on each vision task: lowest end of the intervals of the gain"
+    claim = "${each.key} evaluations: Pockets have a better average than the whole space, on each vision task: lowest end of the intervals of the gain"
     value = min([for task in local.vision_tasks : self.mean_gain[task]["pockets"].ci_low]...)
     min   = 0
   }
 
   expect "ninapro_pockets_are_good" {
     kind  = "own"
-    claim = "Pockets have a better average than the whole space, on NinaPro (oracle): lower end of the interval of the gain"
+    claim = "${each.key} evaluations: Pockets have a better average than the whole space, on NinaPro (oracle): lower end of the interval of the gain"
     value = self.mean_gain["ninapro"]["pockets"].ci_low
     min   = 0
   }
 
   expect "darcy_pockets_are_good" {
     kind  = "own"
-    claim = "Pockets have a better average than the whole space, on Darcy Flow (oracle): lower end of the interval of the gain"
+    claim = "${each.key} evaluations: Pockets have a better average than the whole space, on Darcy Flow (oracle): lower end of the interval of the gain"
     value = self.mean_gain["darcy"]["pockets"].ci_low
     min   = 0
   }
 
   expect "vision_pockets_keep_the_top" {
     kind  = "own"
-    claim = "Pockets hold a larger share of the true best 1 % than random draws of their number, on each vision task: lowest end of the intervals of the difference"
+    claim = "${each.key} evaluations: Pockets hold a larger share of the true best 1 % than random draws of their number, on each vision task: lowest end of the intervals of the difference"
     value = min([for task in local.vision_tasks : self.advantage[task]["random"].recall.ci_low]...)
     min   = 0
   }
 
   expect "ninapro_pockets_keep_the_top" {
     kind  = "own"
-    claim = "Pockets hold a larger share of the true best 1 % than random draws of their number, on NinaPro (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets hold a larger share of the true best 1 % than random draws of their number, on NinaPro (oracle): lower end of the interval of the difference"
     value = self.advantage["ninapro"]["random"].recall.ci_low
     min   = 0
   }
 
   expect "darcy_pockets_keep_the_top" {
     kind  = "own"
-    claim = "Pockets hold a larger share of the true best 1 % than random draws of their number, on Darcy Flow (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets hold a larger share of the true best 1 % than random draws of their number, on Darcy Flow (oracle): lower end of the interval of the difference"
     value = self.advantage["darcy"]["random"].recall.ci_low
     min   = 0
   }
 
   expect "vision_gain_beats_operations" {
     kind  = "own"
-    claim = "Pockets have a better average than what is left when operations are pruned, on each vision task: lowest end of the intervals of the difference"
+    claim = "${each.key} evaluations: Pockets have a better average than what is left when operations are pruned, on each vision task: lowest end of the intervals of the difference"
     value = min([for task in local.vision_tasks : self.advantage[task]["operations"].mean_gain.ci_low]...)
     min   = 0
   }
 
   expect "ninapro_gain_beats_operations" {
     kind  = "own"
-    claim = "Pockets have a better average than what is left when operations are pruned, on NinaPro (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets have a better average than what is left when operations are pruned, on NinaPro (oracle): lower end of the interval of the difference"
     value = self.advantage["ninapro"]["operations"].mean_gain.ci_low
     min   = 0
   }
 
   expect "darcy_gain_beats_operations" {
     kind  = "own"
-    claim = "Pockets have a better average than what is left when operations are pruned, on Darcy Flow (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets have a better average than what is left when operations are pruned, on Darcy Flow (oracle): lower end of the interval of the difference"
     value = self.advantage["darcy"]["operations"].mean_gain.ci_low
     min   = 0
   }
 
   expect "vision_recall_beats_operations" {
     kind  = "own"
-    claim = "Pockets keep more of the true best 1 % than what is left when operations are pruned, on each vision task: lowest end of the intervals of the difference"
+    claim = "${each.key} evaluations: Pockets keep more of the true best 1 % than what is left when operations are pruned, on each vision task: lowest end of the intervals of the difference"
     value = min([for task in local.vision_tasks : self.advantage[task]["operations"].recall.ci_low]...)
     min   = 0
   }
 
   expect "ninapro_recall_beats_operations" {
     kind  = "own"
-    claim = "Pockets keep more of the true best 1 % than what is left when operations are pruned, on NinaPro (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets keep more of the true best 1 % than what is left when operations are pruned, on NinaPro (oracle): lower end of the interval of the difference"
     value = self.advantage["ninapro"]["operations"].recall.ci_low
     min   = 0
   }
 
   expect "darcy_recall_beats_operations" {
     kind  = "own"
-    claim = "Pockets keep more of the true best 1 % than what is left when operations are pruned, on Darcy Flow (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets keep more of the true best 1 % than what is left when operations are pruned, on Darcy Flow (oracle): lower end of the interval of the difference"
     value = self.advantage["darcy"]["operations"].recall.ci_low
     min   = 0
   }
 
   expect "vision_gain_beats_edges" {
     kind  = "own"
-    claim = "Pockets have a better average than what is left when operations are pruned edge by edge, on each vision task: lowest end of the intervals of the difference"
+    claim = "${each.key} evaluations: Pockets have a better average than what is left when operations are pruned edge by edge, on each vision task: lowest end of the intervals of the difference"
     value = min([for task in local.vision_tasks : self.advantage[task]["edge_operations"].mean_gain.ci_low]...)
     min   = 0
   }
 
   expect "ninapro_gain_beats_edges" {
     kind  = "own"
-    claim = "Pockets have a better average than what is left when operations are pruned edge by edge, on NinaPro (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets have a better average than what is left when operations are pruned edge by edge, on NinaPro (oracle): lower end of the interval of the difference"
     value = self.advantage["ninapro"]["edge_operations"].mean_gain.ci_low
     min   = 0
   }
 
   expect "darcy_gain_beats_edges" {
     kind  = "own"
-    claim = "Pockets have a better average than what is left when operations are pruned edge by edge, on Darcy Flow (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets have a better average than what is left when operations are pruned edge by edge, on Darcy Flow (oracle): lower end of the interval of the difference"
     value = self.advantage["darcy"]["edge_operations"].mean_gain.ci_low
     min   = 0
   }
 
   expect "vision_recall_beats_edges" {
     kind  = "own"
-    claim = "Pockets keep more of the true best 1 % than what is left when operations are pruned edge by edge, on each vision task: lowest end of the intervals of the difference"
+    claim = "${each.key} evaluations: Pockets keep more of the true best 1 % than what is left when operations are pruned edge by edge, on each vision task: lowest end of the intervals of the difference"
     value = min([for task in local.vision_tasks : self.advantage[task]["edge_operations"].recall.ci_low]...)
     min   = 0
   }
 
   expect "ninapro_recall_beats_edges" {
     kind  = "own"
-    claim = "Pockets keep more of the true best 1 % than what is left when operations are pruned edge by edge, on NinaPro (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets keep more of the true best 1 % than what is left when operations are pruned edge by edge, on NinaPro (oracle): lower end of the interval of the difference"
     value = self.advantage["ninapro"]["edge_operations"].recall.ci_low
     min   = 0
   }
 
   expect "darcy_recall_beats_edges" {
     kind  = "own"
-    claim = "Pockets keep more of the true best 1 % than what is left when operations are pruned edge by edge, on Darcy Flow (oracle): lower end of the interval of the difference"
+    claim = "${each.key} evaluations: Pockets keep more of the true best 1 % than what is left when operations are pruned edge by edge, on Darcy Flow (oracle): lower end of the interval of the difference"
     value = self.advantage["darcy"]["edge_operations"].recall.ci_low
     min   = 0
   }
@@ -206,14 +206,14 @@ hypothesis "space_shrinking" "spaces" {
 
   expect "several_pockets" {
     kind  = "own"
-    claim = "LISSNAS keeps more than one pocket a run on each task: lowest end of the intervals of their mean number"
+    claim = "${each.key} evaluations: LISSNAS keeps more than one pocket a run on each task: lowest end of the intervals of their mean number"
     value = min([for task, m in self.pockets : m["pockets"].ci_low]...)
     min   = 1
   }
 
   expect "pockets_are_more_diverse" {
     kind  = "own"
-    claim = "Two members of the pockets differ on more edges than two of what edge-by-edge pruning leaves, on each task: lowest end of the intervals of the difference"
+    claim = "${each.key} evaluations: Two members of the pockets differ on more edges than two of what edge-by-edge pruning leaves, on each task: lowest end of the intervals of the difference"
     value = min([for task, a in self.advantage : a["edge_operations"].diversity.ci_low]...)
     min   = 0
   }
@@ -222,14 +222,14 @@ hypothesis "space_shrinking" "spaces" {
 
   expect "few_epochs_rank_pockets" {
     kind  = "own"
-    claim = "After 12 epochs, architectures rank inside the pockets as well as among all, on each vision task: lowest of tau-b inside less tau-b of all"
+    claim = "${each.key} evaluations: After 12 epochs, architectures rank inside the pockets as well as among all, on each vision task: lowest of tau-b inside less tau-b of all"
     value = min([for task in local.vision_tasks : self.tau[task]["pockets"].value - self.tau_all[task].value]...)
     min   = 0
   }
 
   expect "few_epochs_rank_pockets_better_than_operations" {
     kind  = "own"
-    claim = "After 12 epochs, architectures rank better inside the pockets than where operations were pruned, on each vision task: lowest end of the intervals of the difference of tau-b"
+    claim = "${each.key} evaluations: After 12 epochs, architectures rank better inside the pockets than where operations were pruned, on each vision task: lowest end of the intervals of the difference of tau-b"
     value = min([for task in local.vision_tasks : self.advantage[task]["operations"].tau.ci_low]...)
     min   = 0
   }

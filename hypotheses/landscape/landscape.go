@@ -82,8 +82,8 @@ func (a *atlas) describe(task string) (*landscape, error) {
 	values := higher(lower)
 	v := &intervals{class: a.graph.class}
 	l := &landscape{
-		walk:  v.each(a.graph.autocorrelations(values, a.Lags)),
-		ranks: v.each(a.graph.autocorrelations(stats.Ranks(values), a.Lags)),
+		walk:  v.correlations(a.graph.autocorrelations(values, a.Lags)...),
+		ranks: v.correlations(a.graph.autocorrelations(stats.Ranks(values), a.Lags)...),
 	}
 	l.length = correlationLength(l.walk[0])
 	l.compare(v, a.graph.newShells(values))
@@ -95,7 +95,7 @@ func (a *atlas) describe(task string) (*landscape, error) {
 		h := a.heights(higher(rounded), l.noise.Value)
 		l.rounded = &h
 	}
-	l.toBest = v.of(pearson(values, distancesTo(l.raw.falling[0])))
+	l.toBest = v.correlations(pearson(values, distancesTo(l.raw.falling[0])))[0]
 	return l, v.err
 }
 

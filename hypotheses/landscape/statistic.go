@@ -96,10 +96,12 @@ func (v *intervals) of(s statistic) stats.Interval {
 	return i
 }
 
-func (v *intervals) each(list []statistic) []stats.Interval {
+// correlations have intervals within -1 and 1.
+func (v *intervals) correlations(list ...statistic) []stats.Interval {
 	out := make([]stats.Interval, len(list))
 	for i, s := range list {
 		out[i] = v.of(s)
+		out[i].Low, out[i].High = max(out[i].Low, -1), min(out[i].High, 1)
 	}
 	return out
 }
