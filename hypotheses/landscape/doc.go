@@ -26,7 +26,10 @@
 //     chance, n/25: how many a shuffled table without ties would have.
 //   - basins: from every cell to the best neighbour while that is better (best
 //     improvement). Equal neighbours are a matter of `ties`: the lowest or the highest
-//     number. A basin is what ends in the same weak optimum.
+//     number. A basin is what ends in the same weak optimum. Given are their count,
+//     the mean of steps and, as shares of all starts, the largest basin and the starts
+//     that end at the best value and among the best 1 % (top; top_other by the other
+//     rule of ties).
 //   - fitness_distance: Pearson's correlation of value and edit distance to the best
 //     cell (Jones and Forrest, ICGA 1995). Values are turned so that higher is better:
 //     below 0 the best cell attracts.

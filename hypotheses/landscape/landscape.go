@@ -75,6 +75,7 @@ type heights struct {
 	optima  optima
 	basins  basins
 	summary summary
+	other   summary // by the other rule of ties
 }
 
 func (a *atlas) describe(task string) (*landscape, error) {
@@ -118,8 +119,10 @@ func (l *landscape) compare(v *intervals, s shells) {
 
 func (a *atlas) heights(values []float64, noise float64) heights {
 	h := heights{values: values, falling: tasks.Order(higher(values)), optima: a.graph.countOptima(values, noise)}
-	h.basins = a.graph.ascend(values, a.Ties == "highest")
+	highest := a.Ties == "highest"
+	h.basins = a.graph.ascend(values, highest)
 	h.summary = h.basins.summarise(values, h.falling)
+	h.other = a.graph.ascend(values, !highest).summarise(values, h.falling)
 	return h
 }
 

@@ -67,7 +67,7 @@ func optimaValue(h heights) cty.Value {
 func basinsValue(h heights) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{
 		"count": estimate.Count(h.summary.count), "largest": stages.NumberValue(h.summary.largest),
-		"optimum": stages.NumberValue(h.summary.optimum), "top": stages.NumberValue(h.summary.top), "steps": stages.NumberValue(h.summary.steps),
+		"optimum": stages.NumberValue(h.summary.optimum), "top": stages.NumberValue(h.summary.top), "top_other": stages.NumberValue(h.other.top), "steps": stages.NumberValue(h.summary.steps),
 	})
 }
 

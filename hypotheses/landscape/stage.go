@@ -38,7 +38,7 @@ const maxLags = 100
 var (
 	optimumType = cty.Object(map[string]cty.Type{"index": cty.Number, "architecture": cty.String, "value": cty.Number, "tied": cty.Number})
 	optimaType  = estimate.ByName([]string{"weak", "strict", "above_noise", "chance"}, cty.Number)
-	basinsType  = estimate.ByName([]string{"count", "largest", "optimum", "top", "steps"}, cty.Number)
+	basinsType  = estimate.ByName([]string{"count", "largest", "optimum", "top", "top_other", "steps"}, cty.Number)
 )
 
 // OutputTypes implements stages.Stage.

@@ -170,6 +170,7 @@ def main():
         if task == "ninapro":
             rounded = -np.round(errors[task] * 659) / 659
             t["local_optima_rounded"], t["basins_rounded"] = optima(rounded, near, threshold)
+            t["basins_rounded"]["top_other"] = optima(rounded, near, threshold, highest=True)[1]["top"]
         t["fitness_distance"] = to_best(f, cells, class_of)
         t["optimum"] = {"index": int(np.argmax(f)), "value": float(-f.max())}
         for name, v in t.items():
