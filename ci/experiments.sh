@@ -29,5 +29,11 @@ cd "$home"
 "$nbpipe" run experiments/fidelity --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" verify experiments/fidelity hypothesis.validation
 "$nbpipe" validate experiments/proxies
+for space in landscape shrinking; do
+  "$nbpipe" run "experiments/$space" --mirror "$mirror" --offline
+  "$nbpipe" run "experiments/$space" --mirror "$mirror" --offline | grep 'nothing to do'
+done
+"$nbpipe" verify experiments/landscape hypothesis.locality
+"$nbpipe" verify experiments/shrinking 'search.pockets["cifar100_170"]' 'hypothesis.spaces["170"]'
 "$nbpipe" cache verify
 "$nbpipe" cache doctor

@@ -6,6 +6,7 @@ import (
 	"github.com/nbpipe/nbpipe/hypotheses/edgeorder"
 	"github.com/nbpipe/nbpipe/hypotheses/estimates"
 	"github.com/nbpipe/nbpipe/hypotheses/fidelity"
+	"github.com/nbpipe/nbpipe/hypotheses/landscape"
 	"github.com/nbpipe/nbpipe/hypotheses/latencymonotonicity"
 	"github.com/nbpipe/nbpipe/hypotheses/meandifference"
 	"github.com/nbpipe/nbpipe/hypotheses/methodranking"
@@ -15,6 +16,7 @@ import (
 	"github.com/nbpipe/nbpipe/hypotheses/proxycorrelation"
 	"github.com/nbpipe/nbpipe/hypotheses/ranktransfer"
 	"github.com/nbpipe/nbpipe/hypotheses/sizecorrelation"
+	"github.com/nbpipe/nbpipe/hypotheses/spaceshrinking"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -26,6 +28,7 @@ func Kinds() []*stages.Kind {
 		edgeorder.Kind,
 		estimates.Kind,
 		fidelity.Kind,
+		landscape.Kind,
 		latencymonotonicity.Kind,
 		meandifference.Kind,
 		methodranking.Kind,
@@ -35,5 +38,6 @@ func Kinds() []*stages.Kind {
 		proxycorrelation.Kind,
 		ranktransfer.Kind,
 		sizecorrelation.Kind,
+		spaceshrinking.Kind,
 	}
 }

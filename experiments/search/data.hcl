@@ -24,8 +24,3 @@ dataset "fetch" "hardware" {
   size        = 3119939
   licence     = "none stated in the repository"
 }
-
-dataset "nas_bench_201" "space" {
-  description = "Multiply-accumulates of all cells, for the score of AutoShrink, in the networks of CIFAR-100."
-  classes     = 100
-}

@@ -147,16 +147,3 @@ search "regularized_evolution" "evolution_long" {
   runs      = var.runs
   seed      = var.seed
 }
-
-# Removing edges, from each of the 4,096 cells without none.
-
-search "autoshrink" "edges" {
-  description = "AutoShrink's score on CIFAR-100: accuracy after 12 epochs as a fraction, less 0.1 (log10 MACs - 6)."
-  table       = preprocess.vision.table
-  task        = "cifar100_12"
-  report      = "cifar100_200"
-  epochs      = 12
-  macs        = "flops"
-  runs        = 4096
-  seed        = var.seed
-}

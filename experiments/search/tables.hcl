@@ -19,7 +19,7 @@ preprocess "benchmark_table" "vision" {
     cifar100_12   = "cifar100-val"
     imagenet16_12 = "imagenet-val"
   }
-  join = [{ table = preprocess.epochs200.table }, { table = dataset.space.table, columns = { flops = "flops" } }]
+  join = [{ table = preprocess.epochs200.table }]
 }
 
 # NinaPro and Darcy Flow have one value an architecture, after 200 epochs on the

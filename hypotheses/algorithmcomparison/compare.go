@@ -202,7 +202,7 @@ func (c *comparison) point(run int) []float64 {
 
 // gains compares every algorithm with the reference, task by task.
 func (c *comparison) gains(ctx context.Context, in *stages.Input) (cty.Value, error) {
-	others := without(c.algorithms, c.Reference)
+	others := estimate.Without(c.algorithms, c.Reference)
 	var failed error
 	done := int64(0)
 	v := estimate.Object(c.tasks, func(task string) cty.Value {

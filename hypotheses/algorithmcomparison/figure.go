@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nbpipe/nbpipe/hypotheses/estimate"
 	"github.com/nbpipe/nbpipe/hypotheses/figure"
 )
 
@@ -113,7 +114,7 @@ func (c *comparison) overTasks() string {
 
 // order lists the reference first, then the others by name.
 func (c *comparison) order() []string {
-	return append([]string{c.Reference}, without(c.algorithms, c.Reference)...)
+	return append([]string{c.Reference}, estimate.Without(c.algorithms, c.Reference)...)
 }
 
 // style gives each algorithm its colour; dashes tell those apart that share one.

@@ -2,7 +2,6 @@ package algorithmcomparison
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -68,7 +67,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	tasks, algorithms := namesOf(attrs)
 	var others []string
 	if algorithms != nil && attrs.Known("reference") {
-		others = without(algorithms, text(attrs["reference"]))
+		others = estimate.Without(algorithms, estimate.Text(attrs["reference"]))
 	}
 	each := func(names []string, t cty.Type) cty.Type { return estimate.ByName(tasks, estimate.ByName(names, t)) }
 	return map[string]cty.Type{
@@ -90,11 +89,11 @@ func namesOf(attrs stages.Attrs) (tasks, algorithms []string) {
 	if !ok {
 		return nil, nil
 	}
-	if tasks = keys(v); len(tasks) == 0 {
+	if tasks = estimate.Keys(v); len(tasks) == 0 {
 		return nil, nil
 	}
 	for _, t := range tasks {
-		a := keys(member(v, t))
+		a := estimate.Keys(estimate.Member(v, t))
 		if len(a) == 0 || algorithms != nil && !slices.Equal(a, algorithms) {
 			return tasks, nil
 		}
@@ -111,7 +110,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	}
 	for name, limit := range map[string]float64{"resamples": maxResamples, "splits": maxResamples} {
 		if attrs.Known(name) {
-			if n := number(attrs[name]); !(n >= 1 && n <= limit) || n != math.Trunc(n) {
+			if n := estimate.Number(attrs[name]); !(n >= 1 && n <= limit) || n != math.Trunc(n) {
 				problem(name, "Out of range", "%s is %v; it must be a whole number from 1 to %v.", name, n, limit)
 			}
 		}
@@ -127,7 +126,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	}
 	if algorithms == nil {
 		for _, t := range tasks {
-			if first, these := keys(member(v, tasks[0])), keys(member(v, t)); known(member(v, t)) && known(member(v, tasks[0])) && !slices.Equal(first, these) {
+			if first, these := estimate.Keys(estimate.Member(v, tasks[0])), estimate.Keys(estimate.Member(v, t)); known(estimate.Member(v, t)) && known(estimate.Member(v, tasks[0])) && !slices.Equal(first, these) {
 				problem("searches", "Tasks with different algorithms", "%q has %s, %q has %s. Ranks average over tasks, so every task needs the same algorithms; put the others into a hypothesis of their own.",
 					tasks[0], list(first), t, list(these))
 				return out
@@ -138,8 +137,8 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	if len(algorithms) < 2 {
 		problem("searches", "Nothing to compare", "There is only %s. Name at least one more search.", list(algorithms))
 	}
-	if attrs.Known("reference") && !slices.Contains(algorithms, text(attrs["reference"])) {
-		problem("reference", "Unknown algorithm", "%q is no algorithm of searches. They are %s.", text(attrs["reference"]), list(algorithms))
+	if attrs.Known("reference") && !slices.Contains(algorithms, estimate.Text(attrs["reference"])) {
+		problem("reference", "Unknown algorithm", "%q is no algorithm of searches. They are %s.", estimate.Text(attrs["reference"]), list(algorithms))
 	}
 	if attrs.Known("labels") {
 		for _, name := range attrs.Strings("labels") {
@@ -161,40 +160,3 @@ func list(names []string) string {
 }
 
 func known(v cty.Value) bool { return v.IsKnown() && !v.IsNull() }
-
-// keys are the sorted keys of a map whose values need not be known.
-func keys(v cty.Value) []string {
-	v, _ = v.Unmark()
-	if !known(v) {
-		return nil
-	}
-	out := map[string]bool{}
-	for it := v.ElementIterator(); it.Next(); {
-		k, _ := it.Element()
-		out[k.AsString()] = true
-	}
-	return slices.Sorted(maps.Keys(out))
-}
-
-func member(v cty.Value, key string) cty.Value {
-	v, _ = v.Unmark()
-	if v.Type().IsObjectType() {
-		return v.GetAttr(key)
-	}
-	return v.Index(cty.StringVal(key))
-}
-
-func text(v cty.Value) string {
-	v, _ = v.Unmark()
-	return v.AsString()
-}
-
-func number(v cty.Value) float64 {
-	v, _ = v.Unmark()
-	f, _ := v.AsBigFloat().Float64()
-	return f
-}
-
-func without(names []string, one string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == one })
-}

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -16,6 +19,8 @@ import (
 // Stage is a block `hypothesis "estimates"`.
 type Stage struct {
 	Values map[string]Estimate `attr:"values,key" doc:"Name to number, with its interval where there is one: { gain = search.edges.gain.score }."`
+	Unit   string              `attr:"unit,key,optional" doc:"What the values are, such as points of accuracy: then they are drawn, too, in output figure. All must have this one."`
+	Labels map[string]string   `attr:"labels,key,optional" doc:"Name to what the figure calls it."`
 }
 
 // Estimate is a number with an interval, such as any output that has one.
@@ -38,41 +43,41 @@ var Kind = stages.Define[Stage](stages.Kind{
 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
-	return map[string]cty.Type{"values": estimate.ByName(namesOf(attrs), estimateType)}
+	types := map[string]cty.Type{"values": estimate.ByName(estimate.Keys(attrs["values"]), estimateType)}
+	if attrs.Known("unit") && estimate.Text(attrs["unit"]) != "" {
+		types["figure"] = stages.FileType
+	}
+	return types
 }
 
 var estimateType = cty.Object(map[string]cty.Type{
 	"value": cty.Number, "ci_low": cty.Number, "ci_high": cty.Number, "sd": cty.Number, "n": cty.Number,
 })
 
-// namesOf are the sorted keys of values, whose members need not be known.
-func namesOf(attrs stages.Attrs) []string {
-	v, ok := attrs["values"]
-	if !ok {
-		return nil
-	}
-	if v, _ = v.Unmark(); !v.IsKnown() || v.IsNull() {
-		return nil
-	}
-	names := []string{}
-	for it := v.ElementIterator(); it.Next(); {
-		k, _ := it.Element()
-		names = append(names, k.AsString())
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	if names := namesOf(attrs); names != nil && len(names) == 0 {
+	if names := estimate.Keys(attrs["values"]); names != nil && len(names) == 0 {
 		return []stages.Problem{{Attribute: "values", Summary: "No values", Detail: "Name the numbers that are to be judged: { gain = search.edges.gain.score }."}}
 	}
-	return nil
+	return checkLabels(attrs)
+}
+
+func checkLabels(attrs stages.Attrs) []stages.Problem {
+	names := estimate.Keys(attrs["values"])
+	if names == nil || !attrs.Known("labels") {
+		return nil
+	}
+	var out []stages.Problem
+	for _, name := range attrs.Strings("labels") {
+		if !slices.Contains(names, name) {
+			out = append(out, stages.Problem{Attribute: "labels", Summary: "Unknown name", Detail: fmt.Sprintf("%q is none of values. They are %s.", name, strings.Join(names, ", "))})
+		}
+	}
+	return out
 }
 
 // Run implements stages.Stage.
-func (s *Stage) Run(_ context.Context, _ *stages.Input, out *stages.Output) error {
+func (s *Stage) Run(_ context.Context, in *stages.Input, out *stages.Output) error {
 	names := slices.Sorted(maps.Keys(s.Values))
 	if len(names) == 0 {
 		return fmt.Errorf("values: there are none")
@@ -81,6 +86,14 @@ func (s *Stage) Run(_ context.Context, _ *stages.Input, out *stages.Output) erro
 		e := s.Values[name]
 		return cty.ObjectVal(map[string]cty.Value{"value": number(e.Value), "ci_low": number(e.Low), "ci_high": number(e.High), "sd": number(e.SD), "n": number(e.N)})
 	}))
+	if s.Unit == "" {
+		return nil
+	}
+	path := filepath.Join(in.Scratch, "figure.svg")
+	if err := os.WriteFile(path, s.draw(names), 0o644); err != nil {
+		return fmt.Errorf("writing the figure: %w", err)
+	}
+	out.SetFile("figure", path, "estimates.svg")
 	return nil
 }
 

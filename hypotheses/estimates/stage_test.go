@@ -1,6 +1,7 @@
 package estimates
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -40,6 +41,35 @@ func TestTypesAreKnownBeforeTheRun(t *testing.T) {
 
 func TestNothingIsAProblem(t *testing.T) {
 	if p := stagetest.Problems(t, Kind, map[string]cty.Value{"values": cty.EmptyObjectVal}); len(p) != 1 {
+		t.Errorf("problems %v", p)
+	}
+}
+
+// TestFigure: with a unit values are drawn, and one that does not exist is not.
+func TestFigure(t *testing.T) {
+	n := cty.NumberFloatVal
+	attrs := map[string]cty.Value{
+		"values": cty.ObjectVal(map[string]cty.Value{
+			"gain": cty.ObjectVal(map[string]cty.Value{"value": n(-0.5), "ci_low": n(-1), "ci_high": n(0.25)}),
+			"none": cty.ObjectVal(map[string]cty.Value{"value": cty.NullVal(cty.Number)}),
+		}),
+		"unit": cty.StringVal("points <of accuracy>"), "labels": cty.ObjectVal(map[string]cty.Value{"gain": cty.StringVal("the gain")}),
+	}
+	r, err := stagetest.Run(t, Kind, stagetest.Store{}, attrs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	figure := string(r.Files["figure"])
+	for _, want := range []string{"points &lt;of accuracy&gt;", ">the gain<", ">none<"} {
+		if !strings.Contains(figure, want) {
+			t.Errorf("the figure lacks %q", want)
+		}
+	}
+	if strings.Contains(figure, "NaN") || strings.Count(figure, "<circle") != 1 {
+		t.Errorf("the figure has %d discs, or NaN", strings.Count(figure, "<circle"))
+	}
+	attrs["labels"] = cty.ObjectVal(map[string]cty.Value{"x": cty.StringVal("X")})
+	if p := stagetest.Problems(t, Kind, attrs); len(p) != 1 || p[0].Attribute != "labels" {
 		t.Errorf("problems %v", p)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -88,7 +87,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	}
 	if names != nil {
 		types["distance"] = estimate.Each(names, func(task string) cty.Type {
-			return estimate.ByName(without(names, task), estimate.IntervalType)
+			return estimate.ByName(estimate.Without(names, task), estimate.IntervalType)
 		})
 	}
 	return types
@@ -105,12 +104,12 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		out = append(out, tasks.CheckKeys(attrs, attribute, names)...)
 	}
 	if attrs.Known("fraction") {
-		if f := number(attrs["fraction"]); !(f > 0 && f <= 1) {
+		if f := estimate.Number(attrs["fraction"]); !(f > 0 && f <= 1) {
 			problem("fraction", "Not a fraction", "%v is outside 0 to 1. The best five per cent are 0.05.", f)
 		}
 	}
 	if attrs.Known("resamples") {
-		if n := number(attrs["resamples"]); n < 1 || n > maxResamples {
+		if n := estimate.Number(attrs["resamples"]); n < 1 || n > maxResamples {
 			problem("resamples", "Resamples out of range", "%v resamples; from 1 to %d can be drawn.", n, maxResamples)
 		}
 	}
@@ -208,7 +207,7 @@ func (a *analysis) distances(ctx context.Context, progress stages.Progress) (cty
 		}
 	}
 	return estimate.Object(a.Tasks, func(x string) cty.Value {
-		return estimate.Object(without(a.Tasks, x), func(y string) cty.Value { return found[[2]string{x, y}] })
+		return estimate.Object(estimate.Without(a.Tasks, x), func(y string) cty.Value { return found[[2]string{x, y}] })
 	}), nil
 }
 
@@ -294,14 +293,4 @@ func (a *analysis) read(out *stages.Output) {
 	}
 	out.Set("universally_useful", universally(len(a.Tasks)))
 	out.Set("universally_redundant", universally(0))
-}
-
-func number(v cty.Value) float64 {
-	v, _ = v.Unmark()
-	f, _ := v.AsBigFloat().Float64()
-	return f
-}
-
-func without(names []string, one string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == one })
 }

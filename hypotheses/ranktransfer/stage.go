@@ -77,11 +77,11 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	}
 	if all != nil {
 		pairs := estimate.Each(all, func(task string) cty.Type {
-			return estimate.ByName(without(all, task), estimate.CorrelationType)
+			return estimate.ByName(estimate.Without(all, task), estimate.CorrelationType)
 		})
 		types["pairwise"], types["pairwise_kendall"] = pairs, pairs
 		types["best"] = estimate.Each(all, func(task string) cty.Type {
-			return bestType(without(all, task))
+			return bestType(estimate.Without(all, task))
 		})
 	}
 	return types
@@ -105,7 +105,7 @@ func tasksOf(attrs stages.Attrs) (to, all []string) {
 	if !attrs.Known("from") {
 		return to, nil
 	}
-	from := text(attrs["from"])
+	from := estimate.Text(attrs["from"])
 	if slices.Contains(to, from) {
 		return to, nil
 	}
@@ -116,10 +116,10 @@ func tasksOf(attrs stages.Attrs) (to, all []string) {
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	out := tasks.CheckTables(attrs)
 	out = append(out, tasks.CheckNames(attrs, "to", "that the ranking is compared with")...)
-	if attrs.Known("from", "to") && slices.Contains(attrs.Strings("to"), text(attrs["from"])) {
+	if attrs.Known("from", "to") && slices.Contains(attrs.Strings("to"), estimate.Text(attrs["from"])) {
 		out = append(out, stages.Problem{
 			Attribute: "to", Summary: "Task compared with itself",
-			Detail: fmt.Sprintf("%q is from, and stands in to as well. A ranking agrees with itself: leave it out of to.", text(attrs["from"])),
+			Detail: fmt.Sprintf("%q is from, and stands in to as well. A ranking agrees with itself: leave it out of to.", estimate.Text(attrs["from"])),
 		})
 	}
 	_, all := tasksOf(attrs)
@@ -147,7 +147,7 @@ func checkNumbers(attrs stages.Attrs) []stages.Problem {
 		}
 	}
 	if attrs.Known("resamples") {
-		if n := number(attrs["resamples"]); n < 1 || n > maxResamples {
+		if n := estimate.Number(attrs["resamples"]); n < 1 || n > maxResamples {
 			out = append(out, stages.Problem{
 				Attribute: "resamples", Summary: "Resamples out of range",
 				Detail: fmt.Sprintf("%v resamples; from 1 to %d can be drawn, and fewer than 1000 make intervals coarse.", n, maxResamples),
@@ -173,28 +173,7 @@ func fractions(attrs stages.Attrs) []float64 {
 	var out []float64
 	for it := v.ElementIterator(); it.Next(); {
 		_, e := it.Element()
-		out = append(out, number(e))
-	}
-	return out
-}
-
-func text(v cty.Value) string {
-	v, _ = v.Unmark()
-	return v.AsString()
-}
-
-func number(v cty.Value) float64 {
-	v, _ = v.Unmark()
-	f, _ := v.AsBigFloat().Float64()
-	return f
-}
-
-func without(names []string, one string) []string {
-	out := make([]string, 0, len(names))
-	for _, n := range names {
-		if n != one {
-			out = append(out, n)
-		}
+		out = append(out, estimate.Number(e))
 	}
 	return out
 }

@@ -186,7 +186,7 @@ func (t *transfer) everyPair(out *stages.Output) error {
 	}
 	table := func(value func(pair) cty.Value) cty.Value {
 		return estimate.Object(names, func(a string) cty.Value {
-			return estimate.Object(without(names, a), func(b string) cty.Value { return value(t.pairs[[2]string{a, b}]) })
+			return estimate.Object(estimate.Without(names, a), func(b string) cty.Value { return value(t.pairs[[2]string{a, b}]) })
 		})
 	}
 	out.Set("pairwise", table(func(p pair) cty.Value { return estimate.Correlation(p.rho, p.rhoInterval) }))
@@ -286,7 +286,7 @@ func (t *transfer) best(task string) cty.Value {
 		"architecture": cty.StringVal(nas.At(index).String()),
 		"value":        stages.NumberValue(t.set.Values[task][at]),
 		"tied":         estimate.Count(tied - 1),
-		"rank": estimate.Object(without(t.set.Names, task), func(other string) cty.Value {
+		"rank": estimate.Object(estimate.Without(t.set.Names, task), func(other string) cty.Value {
 			return estimate.Count(rankOf(t.values[other], at))
 		}),
 	})

@@ -7,14 +7,15 @@ import (
 
 // InfluenceInterval is the normal 95 % interval of a statistic for another draw of
 // classes, from the influence of each point: the derivative of the statistic by the
-// point's weight where all weights are 1. Influences are summed by class, and the
-// variance is C/(C-1) times the sum of their squares over the C classes (the
-// nonparametric delta method: Davison and Hinkley, Bootstrap Methods, 1997,
-// section 2.7). class[i] is any label of the class of point i.
+// weight of the point's class. Influences are summed by class, and the variance is
+// C/(C-1) times the sum of squares of these about their mean, over the C classes (the
+// nonparametric delta method: Davison and Hinkley, Bootstrap Methods, 1997, section
+// 2.7). class[i] is any label of the class of point i.
 //
-// It is for statistics of pairs of points, such as those along the edges of a graph.
-// A bootstrap would draw a class twice and so count the pairs within a class, which
-// are the most alike, too often: its resamples lie to one side of the value.
+// It is for statistics of pairs of points, such as those along the edges of a graph,
+// whose resamples are costly. There, a pair of two classes has the product of their
+// weights, and a pair within a class its class's weight once: a class that is drawn
+// twice is two classes, between which there are no pairs.
 //
 // A NaN, no point or a single class leave the value without an interval.
 func InfluenceInterval(value float64, influence []float64, class []int) (Interval, error) {
@@ -28,6 +29,10 @@ func InfluenceInterval(value float64, influence []float64, class []int) (Interva
 	sums := make([]float64, count)
 	for i, v := range influence {
 		sums[ids[i]] += v
+	}
+	center := mean(sums)
+	for c := range sums {
+		sums[c] -= center
 	}
 	se := clusteredError(sums)
 	half := NormalQuantile(upperLevel) * se

@@ -24,8 +24,18 @@ func (c Cell) Neighbours() [NumNeighbours]Cell {
 // NeighbourIndices returns the numbers of At(i)'s Neighbours, in their order.
 func NeighbourIndices(i int) [NumNeighbours]int {
 	var out [NumNeighbours]int
-	for n, c := range At(i).Neighbours() {
-		out[n] = Index(c)
+	o := official()
+	c := o.cells[i]
+	own, place, n := lexical(c), Size/NumOps, 0
+	for _, op := range c {
+		first := own - int(op)*place // with the first operation here
+		for other := range NumOps {
+			if other != int(op) {
+				out[n] = int(o.index[first+other*place])
+				n++
+			}
+		}
+		place /= NumOps
 	}
 	return out
 }

@@ -8,6 +8,7 @@
 //	bananas                a predictor's favourites among mutants
 //	hyperband, asha, bohb  few epochs for many architectures, many for few
 //	lissnas                shrinks the space to pockets around good architectures
+//	operation_pruning      shrinks the space by removing operations
 //	autoshrink             removes edges
 //	darts, gdas, rsps      train one network whose weights all architectures share
 //

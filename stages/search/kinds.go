@@ -7,6 +7,6 @@ import "github.com/nbpipe/nbpipe/stages"
 // no experiment should not pay.
 func Kinds() []*stages.Kind {
 	return []*stages.Kind{
-		asha(), autoshrink(), bananas(), bohb(), darts(), evolution(), gdas(), hyperband(), lissnas(), localSearch(), random(), reinforce(), rsps(),
+		asha(), autoshrink(), bananas(), bohb(), darts(), evolution(), gdas(), hyperband(), lissnas(), localSearch(), pruning(), random(), reinforce(), rsps(),
 	}
 }

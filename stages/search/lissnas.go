@@ -1,15 +1,12 @@
 package search
 
 import (
-	"cmp"
 	"context"
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/nbpipe/nbpipe/hypotheses/stats"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/search/algorithm"
@@ -27,7 +24,7 @@ type LISSNAS struct {
 
 var lissnas = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[LISSNAS](stages.Kind{
-		Block: "search", Type: "lissnas", Version: 1, Reproducible: true,
+		Block: "search", Type: "lissnas", Version: 2, Reproducible: true,
 		Doc: "Locality-based shrinking of the space (LISSNAS, Gopal et al., IJCAI 2023): pockets around good architectures, until a sample's average stops rising; " +
 			"the rest of the budget samples them. Says how small, how good and how diverse the pockets are.",
 		Outputs: withDocs(map[string]string{
@@ -38,17 +35,8 @@ var lissnas = sync.OnceValue(func() *stages.Kind {
 	})
 })
 
-// spaceOutputs describe the space that a run was left with, as means over runs.
-var spaceOutputs = []string{"size_ratio", "mean_gain", "recall", "diversity", "pockets", "tau"}
-
 // OutputTypes implements stages.Stage.
-func (*LISSNAS) OutputTypes(stages.Attrs) map[string]cty.Type {
-	own := map[string]cty.Type{}
-	for _, name := range spaceOutputs {
-		own[name] = summaryType
-	}
-	return withTypes(own)
-}
+func (*LISSNAS) OutputTypes(stages.Attrs) map[string]cty.Type { return withTypes(spaceTypes()) }
 
 // Check implements stages.Checker.
 func (*LISSNAS) Check(attrs stages.Attrs) []stages.Problem {
@@ -81,148 +69,8 @@ func (s *LISSNAS) Run(ctx context.Context, in *stages.Input, out *stages.Output)
 	if err != nil {
 		return err
 	}
-	if err := s.describe(ctx, out, d, runs); err != nil {
+	if err := s.publishSpaces(ctx, in, out, d, runs); err != nil {
 		return err
 	}
 	return s.publish(in, out, d, runs)
-}
-
-// describe sets the outputs about the spaces.
-func (s *LISSNAS) describe(ctx context.Context, out *stages.Output, d *data, runs []*algorithm.Run) error {
-	top := d.top()
-	values := map[string][]float64{}
-	for _, r := range runs {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		tau := math.NaN()
-		if d.reported {
-			c, err := stats.KendallTauB(at(d.searched[0], r.Space), at(d.report, r.Space))
-			if err != nil {
-				return err
-			}
-			tau = c.Value
-		}
-		for i, v := range []float64{
-			float64(len(r.Space)) / nas.Size, d.gain(r.Space), recall(r.Space, top), diversity(r.Space), float64(components(r.Space)), tau,
-		} {
-			values[spaceOutputs[i]] = append(values[spaceOutputs[i]], v)
-		}
-	}
-	for _, name := range spaceOutputs {
-		v, err := s.summary(values[name])
-		if err != nil {
-			return err
-		}
-		out.Set(name, v)
-	}
-	return nil
-}
-
-// top marks the best 1 % by the reported column, ties by number.
-func (d *data) top() []bool {
-	order := make([]int, nas.Size)
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		if d.minimise {
-			return cmp.Compare(d.report[a], d.report[b])
-		}
-		return cmp.Compare(d.report[b], d.report[a])
-	})
-	top := make([]bool, nas.Size)
-	for _, a := range order[:int(math.Round(0.01*nas.Size))] {
-		top[a] = true
-	}
-	return top
-}
-
-// gain is by how much the space's average reported value is better than that of
-// all architectures.
-func (d *data) gain(space []int) float64 {
-	sum, all := 0.0, 0.0
-	for _, a := range space {
-		sum += d.report[a]
-	}
-	for _, v := range d.report {
-		all += v
-	}
-	return d.regret(all/nas.Size, sum/float64(len(space)))
-}
-
-// recall is the share of the marked architectures that the space holds.
-func recall(space []int, top []bool) float64 {
-	held, all := 0, 0
-	for _, a := range space {
-		if top[a] {
-			held++
-		}
-	}
-	for _, t := range top {
-		if t {
-			all++
-		}
-	}
-	return float64(held) / float64(all)
-}
-
-// diversity is the mean number of edges on which two members differ, 0 to 6.
-// All 15,625 have 4.8.
-func diversity(space []int) float64 {
-	var counts [nas.NumEdges][nas.NumOps]float64
-	for _, a := range space {
-		for e, op := range nas.At(a) {
-			counts[e][op]++
-		}
-	}
-	n := float64(len(space))
-	if n < 2 {
-		return math.NaN()
-	}
-	total := 0.0
-	for _, edge := range counts {
-		same := 0.0
-		for _, c := range edge {
-			same += c * (c - 1)
-		}
-		total += 1 - same/(n*(n-1))
-	}
-	return total
-}
-
-// components counts the pockets: parts of the space that no single edit joins.
-func components(space []int) int {
-	unseen := make([]bool, nas.Size)
-	for _, a := range space {
-		unseen[a] = true
-	}
-	count := 0
-	var stack []int
-	for _, a := range space {
-		if !unseen[a] {
-			continue
-		}
-		count++
-		unseen[a] = false
-		for stack = append(stack, a); len(stack) > 0; {
-			last := stack[len(stack)-1]
-			stack = stack[:len(stack)-1]
-			for _, n := range nas.NeighbourIndices(last) {
-				if unseen[n] {
-					unseen[n] = false
-					stack = append(stack, n)
-				}
-			}
-		}
-	}
-	return count
-}
-
-func at(values []float64, positions []int) []float64 {
-	out := make([]float64, len(positions))
-	for i, p := range positions {
-		out[i] = values[p]
-	}
-	return out
 }

@@ -299,45 +299,18 @@ func TestPocketsAreDescribed(t *testing.T) {
 			t.Errorf("%s is %v, expected in %v", name, v, limits)
 		}
 	}
+	spaces := r.Table(t, "spaces")
+	runs := must(spaces.Int64s("run"))
+	ratio, _ := r.Number(t, "size_ratio", "value")
+	if runs[0] != 0 || runs[len(runs)-1] != 11 || math.Abs(float64(spaces.Rows)/12/nas.Size-ratio) > 1e-12 {
+		t.Errorf("spaces of runs %d to %d have %d rows, size_ratio is %v", runs[0], runs[len(runs)-1], spaces.Rows, ratio)
+	}
 	r, err = stagetest.Run(t, lissnas(), store, block(lissnas(), tb, map[string]cty.Value{"report": cty.NullVal(cty.String)}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := r.Number(t, "tau", "value"); ok {
 		t.Error("tau of a column with itself")
-	}
-}
-
-// TestDescriptionsOfSpaces checks against pairs and against the whole space.
-func TestDescriptionsOfSpaces(t *testing.T) {
-	space := []int{0, 17, 4000, 9930, 15624}
-	sum, pairs := 0, 0
-	for i, a := range space {
-		for _, b := range space[:i] {
-			sum += nas.Distance(nas.At(a), nas.At(b))
-			pairs++
-		}
-	}
-	if got, want := diversity(space), float64(sum)/float64(pairs); math.Abs(got-want) > 1e-12 {
-		t.Errorf("diversity %v, want %v", got, want)
-	}
-	whole := make([]int, nas.Size)
-	for i := range whole {
-		whole[i] = i
-	}
-	if got := diversity(whole); math.Abs(got-4.8) > 1e-3 {
-		t.Errorf("diversity of all is %v", got)
-	}
-	if components(whole) != 1 || components(space) > 5 || components([]int{3, nas.NeighbourIndices(3)[5]}) != 1 {
-		t.Error("pockets are counted wrongly")
-	}
-	d := &data{report: columns()["test200"]}
-	best, _ := d.optimum()
-	if recall(whole, d.top()) != 1 || recall([]int{best}, d.top()) != 1.0/156 {
-		t.Error("recall of the top 1 % is wrong")
-	}
-	if g := d.gain(whole); math.Abs(g) > 1e-9 {
-		t.Errorf("all gain %v over themselves", g)
 	}
 }
 
@@ -403,6 +376,8 @@ func TestCheck(t *testing.T) {
 		"bandwidth":          {bohb(), map[string]cty.Value{"min_bandwidth": n(0.9)}, "min_bandwidth"},
 		"seeds":              {lissnas(), map[string]cty.Value{"sample": n(5)}, "seeds"},
 		"sample":             {lissnas(), map[string]cty.Value{"sample": n(61)}, "sample"},
+		"pruned to nothing":  {pruning(), map[string]cty.Value{"size": n(0)}, "size"},
+		"pruning's sample":   {pruning(), map[string]cty.Value{"sample": n(1e5)}, "sample"},
 		"starts":             {autoshrink(), map[string]cty.Value{"runs": n(4000), "first_run": n(97)}, "runs"},
 		"acquisition":        {bananas(), map[string]cty.Value{"acquisition": s("ei")}, "acquisition"},
 		"momentum":           {reinforce(), map[string]cty.Value{"momentum": n(1)}, "momentum"},

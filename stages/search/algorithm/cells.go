@@ -30,27 +30,43 @@ func mutate(random *Source, c nas.Cell) nas.Cell {
 // seen remembers a set of architectures.
 type seen [nas.Size]bool
 
-// sample draws architectures without replacement: the rest is shuffled step by
-// step (Fisher and Yates).
-type sample struct{ rest []int }
-
-// everything is a sample of the whole space.
-func everything() *sample {
-	rest := make([]int, nas.Size)
-	for i := range rest {
-		rest[i] = i
-	}
-	return &sample{rest}
+// sample draws the numbers below left without replacement: they are shuffled step by
+// step (Fisher and Yates), and what was moved is kept aside, so that the first draws of
+// a large space cost little.
+type sample struct {
+	left  int
+	moved map[int]int
 }
 
+// everything is a sample of the whole space.
+func everything() *sample { return newSample(nas.Size) }
+
+func newSample(n int) *sample { return &sample{n, map[int]int{}} }
+
 // draw takes one; ok is false where none is left.
-func (s *sample) draw(random *Source) (architecture int, ok bool) {
-	if len(s.rest) == 0 {
+func (s *sample) draw(random *Source) (one int, ok bool) {
+	if s.left == 0 {
 		return 0, false
 	}
-	i := random.Below(len(s.rest))
-	architecture = s.rest[i]
-	s.rest[i] = s.rest[len(s.rest)-1]
-	s.rest = s.rest[:len(s.rest)-1]
-	return architecture, true
+	i := random.Below(s.left)
+	one = s.at(i)
+	s.left--
+	s.moved[i] = s.at(s.left)
+	return one, true
+}
+
+func (s *sample) at(i int) int {
+	if v, ok := s.moved[i]; ok {
+		return v
+	}
+	return i
+}
+
+// wholeSpace lists all architectures.
+func wholeSpace() []int {
+	out := make([]int, nas.Size)
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }

@@ -29,6 +29,8 @@ func all(t *testing.T) map[string]Plan {
 		"bananas its":             {Algorithm: Bananas{Initial: 10, Batch: 10, Candidates: 50, Parents: 10}, Objective: single},
 		"bananas ucb":             {Algorithm: Bananas{Initial: 3, Batch: 7, Candidates: 50, Parents: 5, UCB: 0.5}, Objective: single},
 		"lissnas":                 {Algorithm: LISSNAS{Sample: 20, Seeds: 4, Radius: 1, Rounds: 5}, Objective: single},
+		"pruning":                 {Algorithm: Pruning{Sample: 20, Size: 250}, Objective: single},
+		"pruning edges":           {Algorithm: Pruning{PerEdge: true, Sample: 20, Size: 250}, Objective: single},
 		"autoshrink":              {Algorithm: AutoShrink{}, Objective: single},
 		"autoshrink drawn":        {Algorithm: AutoShrink{Drawn: true}, Objective: single},
 	}

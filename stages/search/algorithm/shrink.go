@@ -27,10 +27,10 @@ type LISSNAS struct {
 // Search implements Algorithm and sets r.Space.
 func (a LISSNAS) Search(ctx context.Context, r *Run) error {
 	known := map[int]float64{}
-	r.Space = everything().rest
+	r.Space = wholeSpace()
 	space, average := r.Space, 0.0
 	for round := range a.Rounds + 1 {
-		picked := pick(&r.Random, space, a.Sample)
+		picked := Pick(&r.Random, space, a.Sample)
 		if err := remember(ctx, r, known, picked); err != nil {
 			return err
 		}
@@ -51,19 +51,19 @@ func (a LISSNAS) Search(ctx context.Context, r *Run) error {
 		}
 		space = Pockets(seeds, a.Radius)
 	}
-	return remember(ctx, r, known, pick(&r.Random, r.Space, len(r.Space)))
+	return remember(ctx, r, known, Pick(&r.Random, r.Space, len(r.Space)))
 }
 
-// pick draws n members of a space without replacement.
-func pick(random *Source, space []int, n int) []int {
-	s := sample{slices.Clone(space)}
-	var out []int
+// Pick draws n members of a list without replacement, or all if they are not more.
+func Pick(random *Source, list []int, n int) []int {
+	s := newSample(len(list))
+	out := make([]int, 0, min(max(0, n), len(list)))
 	for len(out) < n {
 		one, ok := s.draw(random)
 		if !ok {
 			break
 		}
-		out = append(out, one)
+		out = append(out, list[one])
 	}
 	return out
 }

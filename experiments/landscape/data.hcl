@@ -1,0 +1,18 @@
+# The published measurements. Both files are pinned: a mirror folder that holds
+# the same bytes under any name serves as well (nbpipe run --mirror FOLDER).
+
+dataset "fetch" "nats" {
+  description = "NATS-Bench, topology search space: accuracies of all 15,625 architectures after 200 epochs on the three vision tasks."
+  url         = "https://raw.githubusercontent.com/v-tao/nats-bench-landscape/b307ae5fe6e8d7043cd4fe7d1c3532288271adb7/nats_bench.csv"
+  sha256      = "cb5d777ec3368be83c8f9b3aa4d520696051cb0eb8d94b8f85b519f9ea4afa3e"
+  size        = 3024008
+  licence     = "none stated in the repository"
+}
+
+dataset "fetch" "hardware" {
+  description = "HW-NAS-Bench-360: accuracy of the same architectures on NinaPro and Darcy Flow, with latencies on two devices."
+  url         = "https://raw.githubusercontent.com/roldebijvank/HW-NAS-Bench-360/a9b243e07fb8f0671ee56587696e7b8ef1ca702d/results/dataset.parquet"
+  sha256      = "d3ce4198e31564486b7194ba28507bea3867cb16a2587d68d82e3b62cfff4cce"
+  size        = 3119939
+  licence     = "none stated in the repository"
+}

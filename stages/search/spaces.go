@@ -1,0 +1,78 @@
+package search
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/nas/table"
+	"github.com/nbpipe/nbpipe/stages/search/algorithm"
+	"github.com/nbpipe/nbpipe/stages/search/subspace"
+)
+
+// spaceTypes are the outputs of searches that shrink the space: what the spaces are
+// like that the runs were left with, as means over runs, and which they are.
+func spaceTypes() map[string]cty.Type {
+	types := map[string]cty.Type{"spaces": stages.TableType}
+	for _, name := range subspace.Names() {
+		types[name] = summaryType
+	}
+	return types
+}
+
+// trueTop is the share of the architectures that recall is about.
+const trueTop = 0.01
+
+// maxSpaceRows bounds what a node writes down of its spaces.
+const maxSpaceRows = 10_000_000
+
+// publishSpaces sets the outputs of spaceTypes.
+func (c *Common) publishSpaces(ctx context.Context, in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run) error {
+	seen := d.searched[0]
+	if !d.reported {
+		seen = nil
+	}
+	judge := subspace.NewJudge(seen, d.report, d.minimise, trueTop)
+	values := make([][]float64, len(subspace.Names()))
+	for _, r := range runs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		description, err := judge.Describe(r.Space)
+		if err != nil {
+			return err
+		}
+		for i, v := range description.Values() {
+			values[i] = append(values[i], v)
+		}
+	}
+	for i, name := range subspace.Names() {
+		v, err := c.summary(values[i])
+		if err != nil {
+			return err
+		}
+		out.Set(name, v)
+	}
+	return writeSpaces(in, out, d, runs)
+}
+
+// writeSpaces has a row an architecture of each run's space.
+func writeSpaces(in *stages.Input, out *stages.Output, d *data, runs []*algorithm.Run) error {
+	n := 0
+	for _, r := range runs {
+		n += len(r.Space)
+	}
+	if n > maxSpaceRows {
+		return fmt.Errorf("runs: the spaces of %d runs hold %d architectures together, more than the %d that a node writes down; make fewer runs, or several nodes with first_run",
+			len(runs), n, maxSpaceRows)
+	}
+	number, architecture := make([]int64, 0, n), make([]int64, 0, n)
+	for _, r := range runs {
+		for _, a := range r.Space {
+			number, architecture = append(number, int64(r.Number)), append(architecture, int64(a))
+		}
+	}
+	return writeTable(in, out, "spaces", d, table.IntColumn("run", number), table.IntColumn(table.Architecture, architecture))
+}
