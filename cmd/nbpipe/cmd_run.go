@@ -125,6 +125,7 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 			options.Force = append(options.Force, n.Index)
 		}
 	}
+	collectAt(running)
 	sum := s.engine.Run(ctx, options)
 	const most = 3 // results that turn out lost when they are delivered
 	for range most {
