@@ -87,9 +87,9 @@ func buildPage(ctx context.Context, s *Stage, e *embedder) (*page, error) {
 			t := kinds[g.Verdicts[j].Kind]
 			t.count(v.Outcome)
 			kinds[g.Verdicts[j].Kind] = t
-			p.note(g.Verdicts[j])
 		}
 	}
+	p.summarise()
 	p.Kinds = kindTallies(kinds)
 	if err := p.addFigures(ctx, s, e, used); err != nil {
 		return nil, err
@@ -101,16 +101,33 @@ func buildPage(ctx context.Context, s *Stage, e *embedder) (*page, error) {
 	return p, nil
 }
 
-// note lists a verdict in the summary if it did not reproduce.
-func (p *page) note(v verdictView) {
-	switch {
-	case v.Class == "ok":
-	case len(p.Failed)+len(p.Open) >= maxListed:
-		p.MoreBad++
-	case v.Class == "no":
-		p.Failed = append(p.Failed, v)
-	default:
-		p.Open = append(p.Open, v)
+// summarise lists in the summary what did not reproduce: the paper's own numbers
+// and words before the experiment's statements, what fails before what stays open.
+func (p *page) summarise() {
+	var missed []verdictView
+	for _, g := range p.Groups {
+		for _, v := range g.Verdicts {
+			if v.Class != "ok" {
+				missed = append(missed, v)
+			}
+		}
+	}
+	weight := func(v verdictView) int {
+		w := slices.IndexFunc(kindMeanings, func(k kindMeaning) bool { return k.kind == v.Kind })
+		if v.Class != "no" {
+			w += len(kindMeanings)
+		}
+		return w
+	}
+	slices.SortStableFunc(missed, func(a, b verdictView) int { return weight(a) - weight(b) })
+	listed := missed[:min(len(missed), maxListed)]
+	p.MoreBad = len(missed) - len(listed)
+	for _, v := range listed {
+		if v.Class == "no" {
+			p.Failed = append(p.Failed, v)
+		} else {
+			p.Open = append(p.Open, v)
+		}
 	}
 }
 
@@ -183,7 +200,9 @@ func captionsOf(figures map[string]stages.File) []string {
 	return out
 }
 
-var kindMeanings = []struct{ kind, words string }{
+type kindMeaning struct{ kind, words string }
+
+var kindMeanings = []kindMeaning{
 	{"print", "a number the paper prints, compared within a tolerance"},
 	{"claim", "the paper’s words; the limits that make them testable are this experiment’s"},
 	{"own reading", "a statement of this experiment, not of the paper"},
