@@ -38,6 +38,15 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "size_correlation", Version: 1, Reproducible: true,
 	Doc: "Are larger models better? Pearson's r of size and score with Fisher's and a bootstrap interval, Spearman's rho, " +
 		"differences between tasks, and the scatter (NAS-Bench-360, appendix D.7 and Figure 5).",
+	Outputs: map[string]string{
+		"r":              "By sample: Pearson's r of size and score, the bare number.",
+		"pearson":        "By sample: the same r with Fisher's interval and p.",
+		"pearson_bca":    "By sample: the same r with a BCa bootstrap interval.",
+		"spearman":       "By sample: Spearman's rho with a BCa bootstrap interval.",
+		"difference":     "By sample and other sample: Pearson's r of the first less that of the other, by Fisher's z.",
+		"distinct_sizes": "By sample: how many different sizes there are.",
+		"figure":         "A scatter of size and score for each sample, as in Figure 5.",
+	},
 })
 
 // least is the number of architectures from which on Fisher's interval exists.

@@ -29,7 +29,8 @@ type Stage struct {
 // Kind is the kind `preprocess "cosmic"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "cosmic", Version: 1, Reproducible: true,
-	Doc: "Images of a space telescope with masks of cosmic rays, of pixels to ignore, and the sky's brightness: a folder that networks are trained on.",
+	Doc:     "Images of a space telescope with masks of cosmic rays, of pixels to ignore, and the sky's brightness: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 const (

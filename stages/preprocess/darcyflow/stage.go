@@ -33,7 +33,8 @@ type Splits struct {
 // Kind is the kind `preprocess "darcy_flow"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "darcy_flow", Version: 1, Reproducible: true,
-	Doc: "Darcy flow from the MATLAB files of its authors, coefficients and solutions on a grid: a folder that networks are trained on.",
+	Doc:     "Darcy flow from the MATLAB files of its authors, coefficients and solutions on a grid: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.

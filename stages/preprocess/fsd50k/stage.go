@@ -34,7 +34,8 @@ type Stage struct {
 // Kind is the kind `preprocess "fsd50k"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "fsd50k", Version: 1, Reproducible: true,
-	Doc: "The sound of FSD50K as log-mel spectrograms of 96 bands and 101 frames, a chunk of a second each, with 200 labels a clip: a folder that networks are trained on.",
+	Doc:     "The sound of FSD50K as log-mel spectrograms of 96 bands and 101 frames, a chunk of a second each, with 200 labels a clip: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.

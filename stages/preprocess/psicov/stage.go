@@ -30,7 +30,8 @@ type Stage struct {
 // Kind is the kind `preprocess "psicov"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "psicov", Version: 1, Reproducible: true,
-	Doc: "Distances between residues of proteins, and features of residues and pairs to predict them from: a folder that networks are trained on.",
+	Doc:     "Distances between residues of proteins, and features of residues and pairs to predict them from: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.

@@ -26,7 +26,8 @@ const classes = 24
 // Kind is the kind `preprocess "satellite"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "satellite", Version: 1, Reproducible: true,
-	Doc: "Series of satellite measurements of 24 kinds of land cover, each standardised by itself: a folder that networks are trained on.",
+	Doc:     "Series of satellite measurements of 24 kinds of land cover, each standardised by itself: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.
