@@ -28,7 +28,7 @@ type Stage struct {
 // Pair is a low and a high fidelity of one task.
 type Pair struct {
 	Low   string `attr:"low" doc:"Column of the cheap evaluation."`
-	High  string `attr:"high" doc:"Column of the expensive one."`
+	High  string `attr:"high" doc:"Column of the expensive evaluation."`
 	Label string `attr:"label,optional" doc:"The pair's name in the figure, such as CIFAR-10."`
 }
 

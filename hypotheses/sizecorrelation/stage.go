@@ -28,7 +28,7 @@ type Stage struct {
 // Sample holds the architectures of one task: of each its size and its score.
 type Sample struct {
 	Sizes  []float64 `attr:"sizes" doc:"A size of each architecture, such as parameters in millions."`
-	Scores []float64 `attr:"scores" doc:"Its score, in the order of sizes; higher is better."`
+	Scores []float64 `attr:"scores" doc:"A score of each architecture, in the order of sizes; higher is better."`
 	Label  string    `attr:"label,optional" doc:"The sample's name in the figure, such as FSD50K."`
 	Score  string    `attr:"score,optional" doc:"What the score is, in the figure, such as test mAP."`
 }

@@ -26,7 +26,7 @@ var lissnas = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[LISSNAS](stages.Kind{
 		Block: "search", Type: "lissnas", Version: 2, Reproducible: true,
 		Doc: "Locality-based shrinking of the space (LISSNAS, Gopal et al., IJCAI 2023): pockets around good architectures, until a sample's average stops rising; " +
-			"the rest of the budget samples them. Says how small, how good and how diverse the pockets are.",
+			"the rest of the budget samples them. Says how small, how good and how diverse the pockets are. On tables only: attribute train is not for it.",
 		Outputs: withDocs(spaceDocs()),
 	})
 })

@@ -38,7 +38,7 @@ func sharingDocs() map[string]string {
 	return withDocs(map[string]string{
 		"best":      "The best cell that a run returned, by the metric with the shared weights: both search and report.",
 		"optimum":   "Null: nobody has trained all cells.",
-		"final":     "That metric on the validation split of the cells that runs returned: mean over runs.",
+		"final":     "Metric with the shared weights, on the validation split, of the cell that a run returned: mean over runs.",
 		"regret":    "Null, as optimum.",
 		"history":   "A row a judged cell: its metric with the shared weights; cost in epochs.",
 		"incumbent": "The metric of the cell that a run would have returned after so many epochs: mean over runs with its interval.",
