@@ -31,8 +31,8 @@ type Search struct {
 
 // Optimum is the best architecture of a table by the reported column.
 type Optimum struct {
-	Architecture string  `attr:"architecture" doc:"Its cell."`
-	Index        int     `attr:"index" doc:"Its number."`
+	Architecture string  `attr:"architecture" doc:"The optimum's cell, as text."`
+	Index        int     `attr:"index" doc:"The optimum's number in NAS-Bench-201."`
 	Report       float64 `attr:"report" doc:"Its value."`
 }
 

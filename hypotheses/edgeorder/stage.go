@@ -29,7 +29,7 @@ var Kind = stages.Define[Stage](stages.Kind{
 		"among the best by accuracy, and how well latencies follow the work on live edges.",
 	Outputs: map[string]string{
 		"edges":      "Share of decoded cells among the best: of the order of edges given, its rank, and the best other order.",
-		"operations": "The same of the order of operations.",
+		"operations": "The same as `edges`, of the order of operations.",
 		"work":       "By device: Spearman's rho of latency and live multiply-accumulates, and the order's rank by it.",
 		"work_first": "On how many devices the order given ranks first.",
 		"chance":     "The share that cells drawn at random would have.",

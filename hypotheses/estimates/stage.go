@@ -26,10 +26,10 @@ type Stage struct {
 // Estimate is a number with an interval, such as any output that has one.
 type Estimate struct {
 	Value *float64 `attr:"value,optional" doc:"The number; null where it does not exist."`
-	Low   *float64 `attr:"ci_low,optional" doc:"Lower end of its 95 % interval."`
-	High  *float64 `attr:"ci_high,optional" doc:"Upper end."`
-	SD    *float64 `attr:"sd,optional" doc:"Standard deviation of what it is the mean of."`
-	N     *float64 `attr:"n,optional" doc:"How many that were."`
+	Low   *float64 `attr:"ci_low,optional" doc:"Lower end of the number's 95 % interval."`
+	High  *float64 `attr:"ci_high,optional" doc:"Upper end of the number's 95 % interval."`
+	SD    *float64 `attr:"sd,optional" doc:"Standard deviation of the values that the number is the mean of."`
+	N     *float64 `attr:"n,optional" doc:"How many values the number is the mean of."`
 }
 
 // Kind is the kind `hypothesis "estimates"`.

@@ -28,7 +28,7 @@ type Stage struct {
 // Pair is a low and a high fidelity of one task.
 type Pair struct {
 	Low   string `attr:"low" doc:"Column of the cheap evaluation."`
-	High  string `attr:"high" doc:"Column of the expensive one."`
+	High  string `attr:"high" doc:"Column of the expensive evaluation."`
 	Label string `attr:"label,optional" doc:"The pair's name in the figure, such as CIFAR-10."`
 }
 
@@ -37,6 +37,19 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "fidelity", Version: 1, Reproducible: true,
 	Doc: "Does a cheap evaluation rank architectures as an expensive one does? Spearman's rho, Kendall's tau-b and the regret of the k best " +
 		"with class-clustered intervals, and a figure of both.",
+	Outputs: map[string]string{
+		"spearman":          "By pair: Spearman's rho of the two fidelities, over all architectures.",
+		"spearman_unique":   "The same, of unique cells.",
+		"kendall":           "By pair: Kendall's tau-b of the two fidelities, over all architectures.",
+		"kendall_unique":    "The same, of unique cells.",
+		"kendall_best_half": "The same, of the better half by low fidelity.",
+		"regret":            "By pair and number k, `regret[\"cifar10\"][\"10\"]`: by how much the best value at high fidelity among the k best by low fidelity is worse than the best of all, in the unit of the columns; `chance` is that of k drawn at random.",
+		"best":              "By pair: the best architecture by low fidelity, its values at both, and its rank at high fidelity, 1 the best.",
+		"architectures":     "How many have all values.",
+		"classes":           "Their isomorphism classes.",
+		"left_out":          "How many lack a value.",
+		"figure":            "Ranks at low and at high fidelity, and regret by k, of each pair.",
+	},
 })
 
 // correlations are the outputs with a correlation for each pair.

@@ -31,6 +31,30 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "Are architectures that look alike equally good? Exact random-walk autocorrelation, mean difference by edit distance, training noise, " +
 		"local optima, basins of best-improvement ascent, fitness-distance correlation (the locality behind LISSNAS, IJCAI 2023).",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"autocorrelation":       "By task and lag, `autocorrelation[\"cifar10\"][\"1\"]`: correlation of a value with that so many steps of a random walk later.",
+		"autocorrelation_ranks": "The same, of the values' ranks.",
+		"correlation_length":    "By task: -1/ln of the autocorrelation at lag 1, in steps.",
+		"difference":            "By task and number of edits, `difference[\"cifar10\"][\"1\"]`: mean absolute difference of two cells so far apart, in the task's unit.",
+		"difference_distinct":   "The same, of cells of different isomorphism classes.",
+		"difference_any":        "By task: mean absolute difference of any two cells.",
+		"locality":              "By task and number of edits: `difference` over `difference_any`; below 1 near cells are alike.",
+		"rise":                  "By task and number of edits, 2 to 6: `difference` less that at one edit fewer.",
+		"noise_difference":      "By task: mean absolute difference of two cells that are one function, trained twice.",
+		"signal":                "By task: share of the values' variance that is not that of such repeats.",
+		"fitness_distance":      "By task: Pearson's r of value and edits to the best cell; below 0 the best attracts.",
+		"optimum":               "By task: the best cell, its value, and how many others equal it (after rounding, where there is any).",
+		"local_optima":          "By task: cells that no neighbour beats (weak), that beat each (strict), that beat each by more than noise (above_noise); what a shuffled table has (chance).",
+		"local_optima_rounded":  "The same, of rounded values, by task of `rounding`.",
+		"basins":                "By task: how many basins (count) and mean steps of an ascent; as shares of all starts, the largest basin, those that end at the best value (optimum) and in the best 1 % (top; top_other by the other rule of ties).",
+		"basins_rounded":        "The same, of rounded values, by task of `rounding`.",
+		"basin_sizes":           "A row a local optimum of a task: architecture, value, and size, the starts that end there; `values` says raw or rounded.",
+		"architectures":         "How many there are: 15,625.",
+		"classes":               "Their isomorphism classes.",
+		"figure":                "Autocorrelation by lag.",
+		"figure_difference":     "Mean difference by number of edits.",
+		"figure_basins":         "Each local optimum of a task: its rank among all cells, and how many starts end there.",
+	},
 })
 
 const maxLags = 100

@@ -33,7 +33,7 @@ var Kind = stages.Define[Stage](stages.Kind{
 		"first_mean":  "Mean of the first group.",
 		"second_mean": "Mean of the second group.",
 		"splits":      "How many splits into two groups were looked at.",
-		"exact":       "Whether those were all.",
+		"exact":       "Whether all splits into two groups were looked at.",
 		"figure":      "All values, by group.",
 	},
 })

@@ -34,6 +34,20 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "Which method is the best over several tasks? Ranks, improvements on a baseline and comparisons of pairs with intervals over redrawn means; " +
 		"Friedman's and Nemenyi's tests with a critical-difference diagram (NAS-Bench-360, section 5.1 and Table 3).",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"rank":                "By method and task: rank, 1 the lowest error, ties sharing the average; null where the method is n/a.",
+		"median_rank":         "By method: median of its ranks; `n` says of how many tasks.",
+		"improvement":         "By method and task: how much lower its error is than the baseline's, in per cent of the baseline's.",
+		"median_improvement":  "By method: median of its improvements; `n` says of how many tasks.",
+		"better":              "By method and other method: on how many tasks the first has the lower error; `n` counts the tasks that both have.",
+		"pair":                "By method and other method: counts of tasks (better, worse, tied, n) and two-sided p of the sign test and of Wilcoxon's on the logarithms of ratios.",
+		"gain":                "By method, other method and task: how much lower the first's error is, in per cent of the other's.",
+		"friedman":            "Friedman's test of the methods that have all tasks, with the critical difference of mean ranks (Nemenyi).",
+		"friedman_rank":       "By method: mean rank among the methods that have all tasks; null for others.",
+		"nemenyi":             "By method and other method: mean rank of the first less the other's, with Nemenyi's p, adjusted for all pairs.",
+		"figure":              "Ranks and improvements of the methods: each task, medians and their intervals.",
+		"critical_difference": "Critical-difference diagram: mean ranks on an axis, methods joined that the test does not tell apart.",
+	},
 })
 
 var (

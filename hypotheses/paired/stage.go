@@ -32,9 +32,9 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Outputs: map[string]string{
 		"difference":  "Mean of first less second, with p.",
 		"lower":       "In how many pairs the first is lower.",
-		"equal":       "In how many they are equal.",
+		"equal":       "In how many pairs the two are equal.",
 		"assignments": "How many assignments of signs were looked at.",
-		"exact":       "Whether those were all.",
+		"exact":       "Whether all assignments of signs were looked at.",
 		"figure":      "All pairs.",
 	},
 })

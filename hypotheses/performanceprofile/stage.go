@@ -39,6 +39,17 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "On which share of tasks is a method within a factor of the best? Performance profiles after Dolan and Moré (2002), shares of the axis on which one lies " +
 		"below another, where they cross, and bands over redrawn means (NAS-Bench-360, section 5.1, Figures 1, 2 and 6).",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"ratio":     "By profile, method and task: the method's error over the lowest in the profile.",
+		"wins":      "By profile and method: share of tasks on which it has the lowest error, rho(1).",
+		"area":      "By profile and method: mean of rho over the axis, from ratio 1 to the largest.",
+		"below":     "By profile, method and other method: share of the axis on which the first's curve lies strictly below the other's.",
+		"below_log": "The same, of a logarithmic axis.",
+		"crossings": "By profile, method and other method: ratios tau at which the first overtakes the other.",
+		"largest":   "By profile: the largest ratio, where the axis ends.",
+		"curves":    "A row a profile, method and step: tau, rho and its pointwise band, rho_low to rho_high.",
+		"figure":    "The profiles' curves with bands, as in Figures 1, 2 and 6.",
+	},
 })
 
 // OutputTypes implements stages.Stage.

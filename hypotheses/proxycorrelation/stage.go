@@ -33,6 +33,18 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "proxy_correlation", Version: 1, Reproducible: true,
 	Doc: "Do zero-cost proxies rank architectures as training does? Spearman's rho, Kendall's tau-b and Pearson's r of every proxy on every task " +
 		"with class-clustered intervals, beside published values (NAS-Bench-360, Table 4; White et al., ICLR Blog Track 2022).",
+	Outputs: map[string]string{
+		"spearman":        "By task and proxy: Spearman's rho, positive where a better score goes with a better value.",
+		"spearman_raw":    "The same, of values that `rounding` leaves as they are.",
+		"spearman_unique": "The same as `spearman`, of unique cells.",
+		"kendall":         "By task and proxy: Kendall's tau-b.",
+		"pearson":         "By task and proxy: Pearson's r; undefined scores are left out.",
+		"undefined":       "By proxy: how many scores are no finite number; they take the worst rank.",
+		"architectures":   "How many have a row in all tables and all values.",
+		"classes":         "Their isomorphism classes.",
+		"left_out":        "How many architectures are left out, for want of a row or of a value.",
+		"figure":          "Spearman's rho of each proxy on each task, with published values beside it.",
+	},
 })
 
 // coefficients are the outputs with a correlation for each task and proxy.

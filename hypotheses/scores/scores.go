@@ -13,7 +13,7 @@ import (
 // members, too.
 type Score struct {
 	Value *float64 `attr:"value,optional" doc:"Mean error over seeds, not negative; null is n/a."`
-	SD    *float64 `attr:"sd,optional" doc:"Its standard deviation over seeds; null where nobody said, which counts as 0."`
+	SD    *float64 `attr:"sd,optional" doc:"Standard deviation of the error over seeds; null where nobody said, which counts as 0."`
 	N     *float64 `attr:"n,optional" doc:"Number of seeds; the block's own number where null."`
 }
 

@@ -28,7 +28,7 @@ type Stage struct {
 // Sample holds the architectures of one task: of each its size and its score.
 type Sample struct {
 	Sizes  []float64 `attr:"sizes" doc:"A size of each architecture, such as parameters in millions."`
-	Scores []float64 `attr:"scores" doc:"Its score, in the order of sizes; higher is better."`
+	Scores []float64 `attr:"scores" doc:"A score of each architecture, in the order of sizes; higher is better."`
 	Label  string    `attr:"label,optional" doc:"The sample's name in the figure, such as FSD50K."`
 	Score  string    `attr:"score,optional" doc:"What the score is, in the figure, such as test mAP."`
 }
@@ -38,6 +38,15 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Block: "hypothesis", Type: "size_correlation", Version: 1, Reproducible: true,
 	Doc: "Are larger models better? Pearson's r of size and score with Fisher's and a bootstrap interval, Spearman's rho, " +
 		"differences between tasks, and the scatter (NAS-Bench-360, appendix D.7 and Figure 5).",
+	Outputs: map[string]string{
+		"r":              "By sample: Pearson's r of size and score, the bare number.",
+		"pearson":        "By sample: the same r with Fisher's interval and p.",
+		"pearson_bca":    "By sample: the same r with a BCa bootstrap interval.",
+		"spearman":       "By sample: Spearman's rho with a BCa bootstrap interval.",
+		"difference":     "By sample and other sample: Pearson's r of the first less that of the other, by Fisher's z.",
+		"distinct_sizes": "By sample: how many different sizes there are.",
+		"figure":         "A scatter of size and score for each sample, as in Figure 5.",
+	},
 })
 
 // least is the number of architectures from which on Fisher's interval exists.

@@ -38,6 +38,19 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc: "What is a shrunk space worth beside one of equal size made in another way? Mean gain, recall of the true top, diversity and tau-b of fidelities inside, " +
 		"of the pockets of LISSNAS (IJCAI 2023), of pruned operations and of random architectures, with intervals over runs.",
 	Reproducible: true,
+	Outputs: map[string]string{
+		"size_ratio": "By task and method: size of the space as the search left it, as a share of all architectures.",
+		"pockets":    "By task and method: parts of that space that no single edit joins.",
+		"equal_size": "By task: architectures to which a run's spaces are cut before they are compared.",
+		"mean_gain":  "By task and method, at equal size: by how much the average is better than that of all, in the unit of report.",
+		"recall":     "By task and method, at equal size: share of the true top that is still there.",
+		"diversity":  "By task and method, at equal size: mean number of edits between two members.",
+		"tau":        "By task and method, at equal size: Kendall's tau-b of `task` and `report`; null where these are one column.",
+		"advantage":  "By task, other method and measure (mean_gain, recall, diversity, tau): the reference's value less the method's, run by run.",
+		"tau_all":    "By task: Kendall's tau-b of `task` and `report` over all architectures; null where these are one column.",
+		"runs":       "Over how many runs the means are.",
+		"figure":     "Mean gain and recall of each method at equal size, by task.",
+	},
 })
 
 // drawn is the method that this kind adds.

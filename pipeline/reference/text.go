@@ -75,6 +75,7 @@ func Markdown(w io.Writer, kinds []*stages.Kind) error {
 	p := &printer{w: w}
 	p.line("# Reference")
 	p.line("\nEvery kind of node and every function, as `nbpipe docs --markdown` writes them. How they\nwork together: [writing experiments](writing-experiments.md).\n")
+	p.line("An output that is said to be \"by task\" or \"by method and task\" is an object with these names as\nkeys: `self.spearman[\"cifar100\"].value` in an `expect` block, `hypothesis.NAME.spearman[\"cifar100\"].value`\nin other nodes. Its type is \"any value\" here because the names are yours. An estimate is an object with\n`value`, its 95 %% interval `ci_low` and `ci_high`, and `n`, the number of units behind it; a test adds\n`p` and mostly `log10_p`. Cells are named by their text, `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, or by their\nnumber, 0 to 15,624.\n")
 	p.contents(kinds)
 	block := ""
 	for _, k := range sorted(kinds) {

@@ -27,10 +27,10 @@ var autoshrink = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[AutoShrink](stages.Kind{
 		Block: "search", Type: "autoshrink", Version: 1, Reproducible: true,
 		Doc: "Edge shrinking (AutoShrink, Zhang et al., AAAI 2020), adapted to NAS-Bench-201: from a cell without none, edges are removed one by one, always the one whose removal " +
-			"gives the highest accuracy - 0.1 (log10 MACs - 6). Compared with as many random draws. Values of search are that score.",
+			"gives the highest accuracy - 0.1 (log10 MACs - 6). Compared with as many random draws. Values of search are that score. On tables only: attribute train is not for it.",
 		Outputs: withDocs(map[string]string{
 			"draws": "The best of as many random draws, by the same score: mean over runs of score and of the reported column.",
-			"gain":  "What edge shrinking has over them, paired by run.", "share_better": "Share of runs in which it is better.",
+			"gain":  "By how much edge shrinking is better than `draws`, paired by run.", "share_better": "Share of runs in which edge shrinking is better than the draws.",
 		}),
 	})
 })

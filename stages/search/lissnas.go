@@ -26,12 +26,8 @@ var lissnas = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[LISSNAS](stages.Kind{
 		Block: "search", Type: "lissnas", Version: 2, Reproducible: true,
 		Doc: "Locality-based shrinking of the space (LISSNAS, Gopal et al., IJCAI 2023): pockets around good architectures, until a sample's average stops rising; " +
-			"the rest of the budget samples them. Says how small, how good and how diverse the pockets are.",
-		Outputs: withDocs(map[string]string{
-			"size_ratio": "Size of the space that is left, as a share of all.", "mean_gain": "Mean of that space less the mean of all, by the reported column, higher being better.",
-			"recall": "Share of the true best 1 % that is left.", "diversity": "Mean edit distance between two architectures of it.",
-			"pockets": "How many parts it has that no single edit connects.", "tau": "Kendall's tau-b, within it, of the searched and the reported column.",
-		}),
+			"the rest of the budget samples them. Says how small, how good and how diverse the pockets are. On tables only: attribute train is not for it.",
+		Outputs: withDocs(spaceDocs()),
 	})
 })
 

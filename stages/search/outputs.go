@@ -47,13 +47,13 @@ func commonTypes() map[string]cty.Type {
 // commonDocs say what they are.
 func commonDocs() map[string]string {
 	return map[string]string{
-		"best":      "The best that a run returned, by what was searched.",
+		"best":      "The best that a run returned, by what was searched: cell, number, values of both columns, run.",
 		"optimum":   "The best of the table; null where networks are trained.",
-		"final":     "What the runs returned, by the reported column: mean over runs.",
-		"regret":    "Distance of that from the optimum: mean over runs.",
-		"history":   "A row an evaluation.",
+		"final":     "Value in the reported column of what a run returned: mean over runs.",
+		"regret":    "By how much the optimum is better than `final`: mean over runs.",
+		"history":   "A row an evaluation: run, step, architecture, search, report, cost so far.",
 		"incumbent": "The curve of incumbents: by cost, mean over runs with its interval.",
-		"results":   "A row a run: what it returned, and what that cost.",
+		"results":   "A row a run: the architecture it returned, search, report, regret, evaluations, cost.",
 	}
 }
 

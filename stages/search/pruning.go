@@ -23,7 +23,8 @@ var pruning = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[Pruning](stages.Kind{
 		Block: "search", Type: "operation_pruning", Version: 1, Reproducible: true,
 		Doc: "Shrinking of the space by removing operations: step by step the one whose architectures have the lowest average in a sample of what is left; " +
-			"the rest of the budget samples what is kept. What LISSNAS is to be compared with.",
+			"the rest of the budget samples what is kept. What LISSNAS is to be compared with. On tables only: attribute train is not for it.",
+		Outputs: withDocs(spaceDocs()),
 	})
 })
 

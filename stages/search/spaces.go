@@ -22,6 +22,19 @@ func spaceTypes() map[string]cty.Type {
 	return types
 }
 
+// spaceDocs say what they are.
+func spaceDocs() map[string]string {
+	return map[string]string{
+		"spaces":     "A row an architecture of the space that a run was left with: run and architecture.",
+		"size_ratio": "Size of the space that is left, as a share of all: mean over runs.",
+		"mean_gain":  "By how much the average of the space that is left is better than that of all, in the unit of the reported column.",
+		"recall":     "Share of the true best 1 % that the space still has.",
+		"diversity":  "Mean edit distance between two architectures of the space that is left.",
+		"pockets":    "How many parts the space that is left has which no single edit connects.",
+		"tau":        "Kendall's tau-b, within the space that is left, of the searched and the reported column; null where these are one.",
+	}
+}
+
 // trueTop is the share of the architectures that recall is about.
 const trueTop = 0.01
 

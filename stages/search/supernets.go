@@ -33,6 +33,29 @@ func logitTypes() map[string]cty.Type {
 	return types
 }
 
+// sharingDocs say what the outputs of every search with shared weights are.
+func sharingDocs() map[string]string {
+	return withDocs(map[string]string{
+		"best":      "The best cell that a run returned, by the metric with the shared weights: both search and report.",
+		"optimum":   "Null: nobody has trained all cells.",
+		"final":     "Metric with the shared weights, on the validation split, of the cell that a run returned: mean over runs.",
+		"regret":    "Null, as optimum.",
+		"history":   "A row a judged cell: its metric with the shared weights; cost in epochs.",
+		"incumbent": "The metric of the cell that a run would have returned after so many epochs: mean over runs with its interval.",
+		"epochs":    "A row a run and epoch: learning rate, losses and metrics of the supernet, and of the logits' cell; entropy of the logits in nats.",
+		"weights":   "Folder with the shared weights of each run, run-N.safetensors.",
+		"curves":    "Losses of the supernet over epochs, and the entropy of its logits where it has any.",
+	})
+}
+
+// logitDocs say what those of searches that train logits are.
+func logitDocs() map[string]string {
+	docs := sharingDocs()
+	docs["logits"] = "A row a run, epoch, edge and operation: its logit, and its probability, the softmax over the edge."
+	docs["operations"] = "Probability of each operation on each edge over epochs, of the run whose cell is best."
+	return docs
+}
+
 // Resources implements stages.Estimator: of as many trainings as there are runs. A
 // supernet all of whose operations run takes little more than a cell's network: 1.6 GB
 // was measured where Memory says 1.5.

@@ -123,6 +123,7 @@ var darts = sync.OnceValue(func() *stages.Kind {
 		Block: "search", Type: "darts", Version: 1, Reproducible: true, Resumes: true,
 		Doc: "DARTS (Liu et al., ICLR 2019), first order, with the options of NATS-Bench: a supernet adds up all operations of an edge, weighted by a softmax of logits. " +
 			"In turn, weights take a step on the training split and logits one on the validation split. The cell has each edge's operation with the largest logit.",
+		Outputs: logitDocs(),
 	})
 })
 
@@ -154,6 +155,7 @@ var gdas = sync.OnceValue(func() *stages.Kind {
 		Block: "search", Type: "gdas", Version: 1, Reproducible: true, Resumes: true,
 		Doc: "GDAS (Dong and Yang, CVPR 2019) with the options of NATS-Bench: each step runs one operation an edge, drawn from the logits' softmax with Gumbel noise; gradients pass through the softmax. " +
 			"In turn, weights take a step on the training split and logits one on the validation split. The cell has each edge's operation with the largest logit.",
+		Outputs: logitDocs(),
 	})
 })
 
@@ -188,6 +190,7 @@ var rsps = sync.OnceValue(func() *stages.Kind {
 		Block: "search", Type: "rsps", Version: 1, Reproducible: true, Resumes: true,
 		Doc: "Random search with parameter sharing (Li and Talwalkar, UAI 2019; RSPS in NATS-Bench): each step trains a uniformly drawn cell's share of the weights on the training split. " +
 			"Then drawn cells are judged with the shared weights on the validation split, and the best is returned. There are no logits.",
+		Outputs: sharingDocs(),
 	})
 })
 

@@ -23,8 +23,8 @@ type Stage struct {
 // Splits are numbers of samples.
 type Splits struct {
 	Train      int `attr:"train" doc:"The first samples."`
-	Validation int `attr:"validation" default:"0" doc:"Those after them."`
-	Test       int `attr:"test" default:"0" doc:"The last ones."`
+	Validation int `attr:"validation" default:"0" doc:"The samples after those of train."`
+	Test       int `attr:"test" default:"0" doc:"The samples after those of validation."`
 }
 
 // Kind is the kind `dataset "darcy_flow"`.
@@ -37,7 +37,7 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Reproducible: true,
 	Outputs: map[string]string{
 		"data":        "Folder with the arrays and dataset.json, which says what they are: for training.",
-		"coefficient": "The coefficients a, float32 of shape (samples, height, width), .npy.",
+		"coefficient": "The coefficients a, of shape (samples, height, width) and type dtype, .npy.",
 		"solution":    "The solutions u, of the same shape.",
 		"description": "What dataset.json says.",
 	},

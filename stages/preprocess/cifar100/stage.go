@@ -29,7 +29,8 @@ type Stage struct {
 // Kind is the kind `preprocess "cifar100"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "cifar100", Version: 1, Reproducible: true,
-	Doc: "The images of CIFAR-100, 32 x 32 pixels in three colours, of 100 classes, from the archive of its Python version: a folder that networks are trained on.",
+	Doc:     "The images of CIFAR-100, 32 x 32 pixels in three colours, of 100 classes, from the archive of its Python version: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 const classes = 100

@@ -20,7 +20,7 @@ import (
 // Stage is a block `preprocess "cosmic"`.
 type Stage struct {
 	Train   stages.File `attr:"train,key" doc:"deepCR.ACS-WFC.train.tar: .npy files of (3, 256, 256), image, mask and pixels to ignore, with a sky.npy a folder. A tenth of them is for validation."`
-	Test    stages.File `attr:"test,key" doc:"deepCR.ACS-WFC.test.tar, the same."`
+	Test    stages.File `attr:"test,key" doc:"deepCR.ACS-WFC.test.tar, laid out as train."`
 	Folders []string    `attr:"folders,key,optional" doc:"Only images in these folders of the archives, by one or several parts of their path, such as a filter, f435w, or a visit, f435w/10595/2. All where it is left out."`
 	Metric  string      `attr:"metric,key" default:"\"false_negative_rate\"" doc:"false_negative_rate, as the preprint has it, or pixel_auroc_error, as the later code does."`
 	Limit   int         `attr:"limit,key" default:"0" doc:"Only so many images of each split, the first ones. 0 for all."`
@@ -29,7 +29,8 @@ type Stage struct {
 // Kind is the kind `preprocess "cosmic"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "cosmic", Version: 1, Reproducible: true,
-	Doc: "Images of a space telescope with masks of cosmic rays, of pixels to ignore, and the sky's brightness: a folder that networks are trained on.",
+	Doc:     "Images of a space telescope with masks of cosmic rays, of pixels to ignore, and the sky's brightness: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 const (

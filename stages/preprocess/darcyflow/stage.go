@@ -17,7 +17,7 @@ import (
 // Stage is a block `preprocess "darcy_flow"`.
 type Stage struct {
 	Train     stages.File `attr:"train,key" doc:"piececonst_r421_N1024_smooth1.mat, of MATLAB's version 5 or 7.3, with coeff and sol: (samples, nodes, nodes)."`
-	Test      stages.File `attr:"test,key" doc:"piececonst_r421_N1024_smooth2.mat, the same."`
+	Test      stages.File `attr:"test,key" doc:"piececonst_r421_N1024_smooth2.mat, laid out as train."`
 	Subsample int         `attr:"subsample,key" default:"5" doc:"Every node of this step is kept, in both directions: 5 makes 85 x 85 of 421 x 421."`
 	Splits    *Splits     `attr:"splits,key,optional" doc:"How many samples are for what, from the first on: { train = 900, validation = 100, test = 100 }."`
 	Limit     int         `attr:"limit,key" default:"0" doc:"Only so many samples of each split, the first ones. 0 for all."`
@@ -26,14 +26,15 @@ type Stage struct {
 // Splits are numbers of samples. Where they are left out they are NAS-Bench-360's.
 type Splits struct {
 	Train      int `attr:"train" default:"900" doc:"The first samples of file train."`
-	Validation int `attr:"validation" default:"100" doc:"Those after them."`
+	Validation int `attr:"validation" default:"100" doc:"The samples of file train that follow splits.train."`
 	Test       int `attr:"test" default:"100" doc:"The first samples of file test."`
 }
 
 // Kind is the kind `preprocess "darcy_flow"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "darcy_flow", Version: 1, Reproducible: true,
-	Doc: "Darcy flow from the MATLAB files of its authors, coefficients and solutions on a grid: a folder that networks are trained on.",
+	Doc:     "Darcy flow from the MATLAB files of its authors, coefficients and solutions on a grid: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.

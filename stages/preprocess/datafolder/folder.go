@@ -31,6 +31,14 @@ func OutputTypes() map[string]cty.Type {
 	}
 }
 
+// OutputDocs say what they are.
+func OutputDocs() map[string]string {
+	return map[string]string{
+		"data":    "Folder with the arrays and dataset.json: for training.",
+		"samples": "By split (train, validation, test): how many samples there are.",
+	}
+}
+
 // Consecutive are splits that lie one after the other.
 func Consecutive(train, validation, test int) training.Splits {
 	return training.Splits{

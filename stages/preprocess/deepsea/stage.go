@@ -23,7 +23,8 @@ type Stage struct {
 // Kind is the kind `preprocess "deepsea"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "deepsea", Version: 1, Reproducible: true,
-	Doc: "DNA sequences with 36 chromatin features each, bases as channels: a folder that networks are trained on.",
+	Doc:     "DNA sequences with 36 chromatin features each, bases as channels: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.

@@ -26,7 +26,8 @@ type Stage struct {
 // Kind is the kind `preprocess "ecg"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "ecg", Version: 1, Reproducible: true,
-	Doc: "Heart recordings cut into windows of 1,000 samples, of four classes, split by recording: a folder that networks are trained on.",
+	Doc:     "Heart recordings cut into windows of 1,000 samples, of four classes, split by recording: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 const (

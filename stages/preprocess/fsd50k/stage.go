@@ -24,8 +24,8 @@ import (
 type Stage struct {
 	Archive    stages.File `attr:"archive,key" doc:"The zip archive: sound as .wav files at 22,050 Hz, csv files of chunks, lbl_map.json. It is read where it lies, not unpacked."`
 	Train      string      `attr:"train,key" default:"\"tr.csv\"" doc:"The archive's csv file of training chunks, by the end of its path. Columns: files, labels (separated by commas), ext (the clip)."`
-	Validation string      `attr:"validation,key" default:"\"val.csv\"" doc:"The same of validation chunks."`
-	Test       string      `attr:"test,key" default:"\"eval.csv\"" doc:"The same of test chunks."`
+	Validation string      `attr:"validation,key" default:"\"val.csv\"" doc:"The archive's csv file of validation chunks, with the columns of train."`
+	Test       string      `attr:"test,key" default:"\"eval.csv\"" doc:"The archive's csv file of test chunks, with the columns of train."`
 	Labels     string      `attr:"labels,key" default:"\"lbl_map.json\"" doc:"The archive's file of the labels' numbers."`
 	Noise      string      `attr:"noise,key" default:"\"noise_22050\"" doc:"Name of the archive's folder of noise that training mixes in. \"\" for none."`
 	Limit      int         `attr:"limit,key" default:"0" doc:"Only so many clips of each split, the first ones, with all their chunks. 0 for all."`
@@ -34,7 +34,8 @@ type Stage struct {
 // Kind is the kind `preprocess "fsd50k"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "fsd50k", Version: 1, Reproducible: true,
-	Doc: "The sound of FSD50K as log-mel spectrograms of 96 bands and 101 frames, a chunk of a second each, with 200 labels a clip: a folder that networks are trained on.",
+	Doc:     "The sound of FSD50K as log-mel spectrograms of 96 bands and 101 frames, a chunk of a second each, with 200 labels a clip: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.

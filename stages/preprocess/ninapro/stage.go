@@ -25,7 +25,8 @@ type Stage struct {
 // Kind is the kind `preprocess "ninapro"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "ninapro", Version: 1, Reproducible: true,
-	Doc: "Muscles' electric activity at 16 electrodes during 18 gestures of the hand: a folder that networks are trained on.",
+	Doc:     "Muscles' electric activity at 16 electrodes during 18 gestures of the hand: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 const (

@@ -22,7 +22,7 @@ import (
 type Stage struct {
 	Archive    stages.File `attr:"archive,key" doc:"protein.zip: lists of proteins, and of each its features as a pickle and its distances as a .npy file. It is read where it lies, not unpacked."`
 	Train      string      `attr:"train,key" default:"\"deepcov\"" doc:"Name of list and folder of the proteins that are for training and validation: deepcov stands for deepcov.lst, deepcov/features/ID.pkl and deepcov/distance/ID-cb.npy."`
-	Test       string      `attr:"test,key" default:"\"psicov\"" doc:"The same of those for tests."`
+	Test       string      `attr:"test,key" default:"\"psicov\"" doc:"Name of list and folder of the proteins that are for the test, laid out as train."`
 	Validation int         `attr:"validation,key" default:"100" doc:"How many proteins are for validation, the first ones of the training list."`
 	Limit      int         `attr:"limit,key" default:"0" doc:"Only so many proteins of each split, the first ones. 0 for all."`
 }
@@ -30,7 +30,8 @@ type Stage struct {
 // Kind is the kind `preprocess "psicov"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "psicov", Version: 1, Reproducible: true,
-	Doc: "Distances between residues of proteins, and features of residues and pairs to predict them from: a folder that networks are trained on.",
+	Doc:     "Distances between residues of proteins, and features of residues and pairs to predict them from: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.

@@ -17,7 +17,7 @@ import (
 // Stage is a block `preprocess "satellite"`.
 type Stage struct {
 	Train stages.File `attr:"train,key" doc:"satellite_train.npy: a pickled dict with data (samples, times) and label (1 to 24). Its last samples, as many as test has, are for validation."`
-	Test  stages.File `attr:"test,key" doc:"satellite_test.npy, the same."`
+	Test  stages.File `attr:"test,key" doc:"satellite_test.npy, laid out as train."`
 	Limit int         `attr:"limit,key" default:"0" doc:"Only so many samples of each split, the first ones. 0 for all."`
 }
 
@@ -26,7 +26,8 @@ const classes = 24
 // Kind is the kind `preprocess "satellite"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "satellite", Version: 1, Reproducible: true,
-	Doc: "Series of satellite measurements of 24 kinds of land cover, each standardised by itself: a folder that networks are trained on.",
+	Doc:     "Series of satellite measurements of 24 kinds of land cover, each standardised by itself: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 // OutputTypes implements stages.Stage.

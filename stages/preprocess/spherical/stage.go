@@ -27,7 +27,8 @@ type Stage struct {
 // Kind is the kind `preprocess "spherical"`.
 var Kind = stages.Define[Stage](stages.Kind{
 	Block: "preprocess", Type: "spherical", Version: 1, Reproducible: true,
-	Doc: "The images of CIFAR-100 projected on the sphere, 60 x 60 pixels in three colours, of 100 classes: a folder that networks are trained on.",
+	Doc:     "The images of CIFAR-100 projected on the sphere, 60 x 60 pixels in three colours, of 100 classes: a folder that networks are trained on.",
+	Outputs: datafolder.OutputDocs(),
 })
 
 const classes = 100

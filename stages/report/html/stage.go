@@ -32,8 +32,8 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Outputs: map[string]string{
 		"page":           "The page: one file that needs no other.",
 		"reproduced":     "How many expectations hold.",
-		"not_reproduced": "How many do not.",
-		"inconclusive":   "How many are open.",
+		"not_reproduced": "How many expectations do not hold.",
+		"inconclusive":   "How many expectations are inconclusive.",
 	},
 })
 
