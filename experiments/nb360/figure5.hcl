@@ -42,6 +42,7 @@ hypothesis "size_correlation" "figure5" {
     kind     = "claim"
     claim    = "No general relation: r on FSD50K is above that on ${local.size_samples[each.key].label}, the interval of their difference (Fisher's z) above 0 (reading ours)"
     value    = self.difference["fsd50k"][each.key].ci_low
+    interval = [self.difference["fsd50k"][each.key].ci_low, self.difference["fsd50k"][each.key].ci_high]
     min      = 0
   }
 
@@ -122,6 +123,7 @@ hypothesis "proxy_correlation" "sizes" {
     kind     = "own"
     claim    = "Larger cells are better on ${local.labels[each.key]}: the interval of Spearman's rho is above 0"
     value    = self.spearman[each.key]["params"].ci_low
+    interval = [self.spearman[each.key]["params"].ci_low, self.spearman[each.key]["params"].ci_high]
     min      = 0
   }
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/hypotheses/estimate"
+	"github.com/nbpipe/nbpipe/hypotheses/tasks"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -72,7 +73,7 @@ var extremeType = cty.Object(map[string]cty.Type{"target": cty.String, "value": 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	var targets []string
-	if t := attrs.Strings("targets"); len(t) > 0 && hasTwice(t) == "" {
+	if t := attrs.Strings("targets"); len(t) > 0 && tasks.Twice(t) == "" {
 		targets = t
 	}
 	intervals, numbers := estimate.ByName(targets, estimate.IntervalType), estimate.ByName(targets, cty.Number)
@@ -93,11 +94,11 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	problem := func(attribute, summary, detail string, args ...any) {
 		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
 	}
-	if attrs.Known("penalty") && text(attrs["penalty"]) != absolutePenalty && text(attrs["penalty"]) != euclideanPenalty {
-		problem("penalty", "Unknown norm", "It is %q. Say \"l2\" or \"l1\".", text(attrs["penalty"]))
+	if attrs.Known("penalty") && estimate.Text(attrs["penalty"]) != absolutePenalty && estimate.Text(attrs["penalty"]) != euclideanPenalty {
+		problem("penalty", "Unknown norm", "It is %q. Say \"l2\" or \"l1\".", estimate.Text(attrs["penalty"]))
 	}
-	if attrs.Known("better") && text(attrs["better"]) != "higher" && text(attrs["better"]) != "lower" {
-		problem("better", "Neither lower nor higher", "It is %q. Say \"higher\" for accuracies, \"lower\" for errors.", text(attrs["better"]))
+	if attrs.Known("better") && estimate.Text(attrs["better"]) != "higher" && estimate.Text(attrs["better"]) != "lower" {
+		problem("better", "Neither lower nor higher", "It is %q. Say \"higher\" for accuracies, \"lower\" for errors.", estimate.Text(attrs["better"]))
 	}
 	if attrs.Known("lambdas") {
 		list := numbers(attrs["lambdas"])
@@ -133,19 +134,19 @@ func checkDevices(attrs stages.Attrs) []stages.Problem {
 	if len(targets) == 0 {
 		problem("targets", "No targets", "Name the devices that the predictor is adapted to.")
 	}
-	if name := hasTwice(targets); name != "" {
+	if name := tasks.Twice(targets); name != "" {
 		problem("targets", "Device named twice", "%q stands in targets more than once. Name each device once.", name)
 	}
 	devices := targets
 	if attrs.Known("proxy") {
-		proxy := text(attrs["proxy"])
+		proxy := estimate.Text(attrs["proxy"])
 		if slices.Contains(targets, proxy) {
 			problem("targets", "The proxy among its targets", "%q is the proxy. Leave it out of targets.", proxy)
 		}
 		devices = append(slices.Clone(targets), proxy)
 	}
-	if attrs.Known("accuracy") && slices.Contains(devices, text(attrs["accuracy"])) {
-		problem("accuracy", "Column used twice", "%q is a device. Name the column of accuracies.", text(attrs["accuracy"]))
+	if attrs.Known("accuracy") && slices.Contains(devices, estimate.Text(attrs["accuracy"])) {
+		problem("accuracy", "Column used twice", "%q is a device. Name the column of accuracies.", estimate.Text(attrs["accuracy"]))
 	}
 	for _, d := range attrs.Strings("labels") {
 		if attrs.Known("proxy") && !slices.Contains(devices, d) {
@@ -168,19 +169,4 @@ func numbers(v cty.Value) []float64 {
 		out = append(out, f)
 	}
 	return out
-}
-
-func text(v cty.Value) string {
-	v, _ = v.Unmark()
-	return v.AsString()
-}
-
-// hasTwice returns a name that occurs more than once, or "".
-func hasTwice(names []string) string {
-	for i, n := range names {
-		if slices.Contains(names[:i], n) {
-			return n
-		}
-	}
-	return ""
 }

@@ -46,7 +46,7 @@ var evidenceType = cty.Object(map[string]cty.Type{
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	var devices []string
-	if d := attrs.Strings("devices"); len(d) > 0 && hasTwice(d) == "" {
+	if d := attrs.Strings("devices"); len(d) > 0 && tasks.Twice(d) == "" {
 		devices = d
 	}
 	return map[string]cty.Type{
@@ -63,21 +63,11 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		if len(devices) == 0 {
 			out = append(out, stages.Problem{Attribute: "devices", Summary: "No devices", Detail: "Name at least one column of latencies."})
 		}
-		if name := hasTwice(devices); name != "" {
+		if name := tasks.Twice(devices); name != "" {
 			out = append(out, stages.Problem{Attribute: "devices", Summary: "Device named twice", Detail: fmt.Sprintf("%q stands in devices more than once. Name each device once.", name)})
 		}
 	}
 	return out
-}
-
-// hasTwice returns a name that occurs more than once, or "".
-func hasTwice(names []string) string {
-	for i, n := range names {
-		if slices.Contains(names[:i], n) {
-			return n
-		}
-	}
-	return ""
 }
 
 // Run implements stages.Stage.

@@ -2,7 +2,6 @@ package fidelity
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -69,7 +68,7 @@ var bestType = cty.Object(map[string]cty.Type{
 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
-	names := namesOf(attrs)
+	names := estimate.Keys(attrs["pairs"])
 	types := map[string]cty.Type{
 		"architectures": cty.Number, "classes": cty.Number, "left_out": cty.Number, "figure": stages.FileType,
 		"best": estimate.ByName(names, bestType), "regret": cty.DynamicPseudoType,
@@ -81,25 +80,6 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 		types["regret"] = estimate.ByName(names, estimate.ByName(topNames(tops(attrs)), regretType))
 	}
 	return types
-}
-
-// namesOf are the sorted keys of pairs, whose members need not be known.
-func namesOf(attrs stages.Attrs) []string {
-	v, ok := attrs["pairs"]
-	if !ok {
-		return nil
-	}
-	if v, _ = v.Unmark(); !v.IsKnown() || v.IsNull() {
-		return nil
-	}
-	names := []string{}
-	for it := v.ElementIterator(); it.Next(); {
-		k, _ := it.Element()
-		k, _ = k.Unmark()
-		names = append(names, k.AsString())
-	}
-	slices.Sort(names)
-	return names
 }
 
 func tops(attrs stages.Attrs) []float64 {
@@ -129,7 +109,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	problem := func(attribute, summary, detail string, args ...any) {
 		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
 	}
-	if names := namesOf(attrs); names != nil && len(names) == 0 {
+	if names := estimate.Keys(attrs["pairs"]); names != nil && len(names) == 0 {
 		problem("pairs", "No pairs", "Name at least one: { cifar10 = { low = \"cifar10_12\", high = \"cifar10_200\" } }.")
 	}
 	if attrs.Known("better") {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nbpipe/nbpipe/hypotheses/estimate"
 	"github.com/nbpipe/nbpipe/hypotheses/figure"
 	"github.com/nbpipe/nbpipe/hypotheses/pareto"
 	"github.com/nbpipe/nbpipe/hypotheses/stats"
@@ -137,7 +138,7 @@ func (c *comparison) shown() []string {
 	if len(c.Shown) > 0 {
 		return c.Shown
 	}
-	others := without(c.Devices, c.proxy)
+	others := estimate.Without(c.Devices, c.proxy)
 	return others[:min(4, len(others))]
 }
 

@@ -226,7 +226,7 @@ func (c *comparison) setCorrelations(out *stages.Output) {
 		return estimate.Count(n)
 	}))
 	out.Set("srcc", estimate.Object(c.Devices, func(a string) cty.Value {
-		return estimate.Object(without(c.Devices, a), func(b string) cty.Value {
+		return estimate.Object(estimate.Without(c.Devices, a), func(b string) cty.Value {
 			return estimate.Correlation(c.matrix.At(slices.Index(c.Devices, a), slices.Index(c.Devices, b)))
 		})
 	}))

@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/hypotheses/estimate"
+	"github.com/nbpipe/nbpipe/hypotheses/tasks"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -75,7 +76,9 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	devices := devicesOf(attrs)
 	srcc := cty.DynamicPseudoType
 	if devices != nil {
-		srcc = estimate.Each(devices, func(d string) cty.Type { return estimate.ByName(without(devices, d), estimate.CorrelationType) })
+		srcc = estimate.Each(devices, func(d string) cty.Type {
+			return estimate.ByName(estimate.Without(devices, d), estimate.CorrelationType)
+		})
 	}
 	types := map[string]cty.Type{
 		"cells": cty.Number, "classes": cty.Number, "measured": estimate.ByName(devices, cty.Number), "srcc": srcc,
@@ -88,7 +91,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	}
 	var targets []string
 	if devices != nil && !isUnknown(attrs["proxy"]) {
-		targets = without(devices, proxyOf(attrs, devices))
+		targets = estimate.Without(devices, proxyOf(attrs, devices))
 	}
 	types["optimal"] = estimate.ByName(devices, cty.Number)
 	types["transfer"] = estimate.ByName(targets, transferType)
@@ -103,7 +106,7 @@ func isUnknown(v cty.Value) bool { return v != cty.NilVal && !v.IsKnown() }
 // devicesOf returns the devices; nil where they are not known, or wrong.
 func devicesOf(attrs stages.Attrs) []string {
 	devices := attrs.Strings("devices")
-	if len(devices) < 2 || hasTwice(devices) != "" {
+	if len(devices) < 2 || tasks.Twice(devices) != "" {
 		return nil
 	}
 	return devices
@@ -113,7 +116,7 @@ func proxyOf(attrs stages.Attrs, devices []string) string {
 	if !attrs.Known("proxy") {
 		return devices[0]
 	}
-	return text(attrs["proxy"])
+	return estimate.Text(attrs["proxy"])
 }
 
 // Check implements stages.Checker.
@@ -127,17 +130,17 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		if len(devices) < 2 || len(devices) > maxDevices {
 			problem("devices", "Out of range", "There are %d devices; from 2 to %d can be compared.", len(devices), maxDevices)
 		}
-		if name := hasTwice(devices); name != "" {
+		if name := tasks.Twice(devices); name != "" {
 			problem("devices", "Device named twice", "%q stands in devices more than once. Name each device once.", name)
 		}
-		if attrs.Known("accuracy") && slices.Contains(devices, text(attrs["accuracy"])) {
-			problem("accuracy", "Column used twice", "%q is one of devices. Name the column of accuracies.", text(attrs["accuracy"]))
+		if attrs.Known("accuracy") && slices.Contains(devices, estimate.Text(attrs["accuracy"])) {
+			problem("accuracy", "Column used twice", "%q is one of devices. Name the column of accuracies.", estimate.Text(attrs["accuracy"]))
 		}
 	}
 	if devices := devicesOf(attrs); devices != nil {
 		for _, name := range []string{"proxy", "shown", "labels"} {
 			for _, d := range namesIn(attrs, name) {
-				if !slices.Contains(devices, d) && !(name == "labels" && attrs.Known("accuracy") && d == text(attrs["accuracy"])) {
+				if !slices.Contains(devices, d) && !(name == "labels" && attrs.Known("accuracy") && d == estimate.Text(attrs["accuracy"])) {
 					problem(name, "Unknown device", "%q is none of devices. They are %s.", d, strings.Join(devices, ", "))
 				}
 			}
@@ -149,8 +152,8 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	if attrs.Known("shown") && len(attrs.Strings("shown")) > maxShown {
 		problem("shown", "Too many panels", "%d targets are to be shown, at most %d can be.", len(attrs.Strings("shown")), maxShown)
 	}
-	if attrs.Known("better") && text(attrs["better"]) != "higher" && text(attrs["better"]) != "lower" {
-		problem("better", "Neither lower nor higher", "It is %q. Say \"higher\" for accuracies, \"lower\" for errors.", text(attrs["better"]))
+	if attrs.Known("better") && estimate.Text(attrs["better"]) != "higher" && estimate.Text(attrs["better"]) != "lower" {
+		problem("better", "Neither lower nor higher", "It is %q. Say \"higher\" for accuracies, \"lower\" for errors.", estimate.Text(attrs["better"]))
 	}
 	if attrs.Known("strong") {
 		if v, _ := attrs["strong"].Unmark(); v.LessThan(cty.NumberIntVal(-1)).True() || v.GreaterThan(cty.NumberIntVal(1)).True() {
@@ -166,26 +169,7 @@ func namesIn(attrs stages.Attrs, name string) []string {
 		return nil
 	}
 	if attrs[name].Type() == cty.String {
-		return []string{text(attrs[name])}
+		return []string{estimate.Text(attrs[name])}
 	}
 	return attrs.Strings(name)
-}
-
-func text(v cty.Value) string {
-	v, _ = v.Unmark()
-	return v.AsString()
-}
-
-func without(names []string, one string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == one })
-}
-
-// hasTwice returns a name that occurs more than once, or "".
-func hasTwice(names []string) string {
-	for i, n := range names {
-		if slices.Contains(names[:i], n) {
-			return n
-		}
-	}
-	return ""
 }

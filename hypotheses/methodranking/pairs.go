@@ -24,7 +24,7 @@ func (r *ranking) pairs(ctx context.Context, in *stages.Input, out *stages.Outpu
 	}{{"better", r.better}, {"pair", r.pair}, {"gain", r.gains}, {"nemenyi", r.difference}} {
 		var failed error
 		out.Set(o.name, byNumber(methods, func(a int) cty.Value {
-			return estimate.Object(without(methods, methods[a]), func(other string) cty.Value {
+			return estimate.Object(estimate.Without(methods, methods[a]), func(other string) cty.Value {
 				v, err := o.value(a, slices.Index(methods, other))
 				if err == nil {
 					err = ctx.Err()

@@ -74,7 +74,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 		if methods == nil {
 			return cty.DynamicPseudoType
 		}
-		return estimate.Each(methods, func(m string) cty.Type { return estimate.ByName(without(methods, m), t) })
+		return estimate.Each(methods, func(m string) cty.Type { return estimate.ByName(estimate.Without(methods, m), t) })
 	}
 	byMethod := estimate.ByName(methods, estimate.IntervalType)
 	return map[string]cty.Type{
@@ -100,13 +100,9 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		}
 	}
 	if attrs.Known("alpha") {
-		if a := scores.Number(attrs["alpha"]); !(a > 0 && a < 1) {
+		if a := estimate.Number(attrs["alpha"]); !(a > 0 && a < 1) {
 			out = append(out, stages.Problem{Attribute: "alpha", Summary: "Not a level", Detail: fmt.Sprintf("alpha is %v; a level lies between 0 and 1, such as 0.05.", a)})
 		}
 	}
 	return out
-}
-
-func without(names []string, one string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == one })
 }

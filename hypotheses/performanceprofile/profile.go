@@ -247,7 +247,7 @@ func (p *profile) each(of func(s steps, end float64) float64) cty.Value {
 // pairs is something of every ordered pair of methods; -1 for those left out.
 func (p *profile) pairs(of func(a, b int) cty.Value) cty.Value {
 	return estimate.Object(p.methods, func(m string) cty.Value {
-		return estimate.Object(without(p.methods, m), func(other string) cty.Value {
+		return estimate.Object(estimate.Without(p.methods, m), func(other string) cty.Value {
 			return of(slices.Index(p.kept, m), slices.Index(p.kept, other))
 		})
 	})

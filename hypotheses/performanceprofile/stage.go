@@ -55,7 +55,7 @@ var Kind = stages.Define[Stage](stages.Kind{
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	each := func(of func(methods, tasks []string) cty.Type) cty.Type {
-		names := scores.Keys(attrs["profiles"])
+		names := estimate.Keys(attrs["profiles"])
 		if names == nil {
 			return cty.DynamicPseudoType
 		}
@@ -72,7 +72,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	}
 	pairs := func(t cty.Type) cty.Type {
 		return each(func(methods, _ []string) cty.Type {
-			return estimate.Each(methods, func(m string) cty.Type { return estimate.ByName(without(methods, m), t) })
+			return estimate.Each(methods, func(m string) cty.Type { return estimate.ByName(estimate.Without(methods, m), t) })
 		})
 	}
 	return map[string]cty.Type{
@@ -88,18 +88,18 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 
 // members are the methods and tasks of a profile; nil where they are not known.
 func members(attrs stages.Attrs, profile string) (methods, tasks []string) {
-	p := scores.Member(attrs["profiles"], profile)
+	p := estimate.Member(attrs["profiles"], profile)
 	if !known(p) {
 		return nil, nil
 	}
 	list := func(name string) []string {
-		if !slices.Contains(scores.Keys(p), name) {
+		if !slices.Contains(estimate.Keys(p), name) {
 			return nil
 		}
-		return stages.Attrs{name: scores.Member(p, name)}.Strings(name)
+		return stages.Attrs{name: estimate.Member(p, name)}.Strings(name)
 	}
 	methods, tasks = list("methods"), list("tasks")
-	if !slices.Contains(scores.Keys(p), "tasks") || isNull(scores.Member(p, "tasks")) {
+	if !slices.Contains(estimate.Keys(p), "tasks") || isNull(estimate.Member(p, "tasks")) {
 		_, tasks = scores.Names(stages.Attrs{"results": attrs["results"]})
 	}
 	return methods, tasks
@@ -114,8 +114,8 @@ func isNull(v cty.Value) bool { return v.IsKnown() && v.IsNull() }
 
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	profiles := scores.Keys(attrs["profiles"])
-	groups := scores.Keys(attrs["best_of"])
+	profiles := estimate.Keys(attrs["profiles"])
+	groups := estimate.Keys(attrs["best_of"])
 	out := scores.Check(attrs, append(slices.Clone(profiles), groups...)...)
 	problem := func(attribute, summary, detail string, args ...any) {
 		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
@@ -133,7 +133,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		return out
 	}
 	for _, g := range groups {
-		if of := (stages.Attrs{"x": scores.Member(attrs["best_of"], g)}); of.Known("x") {
+		if of := (stages.Attrs{"x": estimate.Member(attrs["best_of"], g)}); of.Known("x") {
 			switch {
 			case slices.Contains(methods, g):
 				problem("best_of", "Name taken", "%q is a method of results already. Give the best of several another name.", g)
@@ -163,10 +163,6 @@ const (
 	leftOut    = "left_out"
 	infeasible = "infeasible"
 )
-
-func without(names []string, one string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == one })
-}
 
 func (s *Stage) label(name string) string {
 	if l := s.Labels[name]; l != "" {

@@ -29,15 +29,15 @@ func Names(attrs stages.Attrs) (methods, tasks []string) {
 	if !ok {
 		return nil, nil
 	}
-	methods = Keys(v)
+	methods = estimate.Keys(v)
 	seen := map[string]bool{}
 	for _, m := range methods {
-		row := Member(v, m)
+		row := estimate.Member(v, m)
 		if !known(row) {
 			seen = nil
 			break
 		}
-		for _, t := range Keys(row) {
+		for _, t := range estimate.Keys(row) {
 			seen[t] = true
 		}
 	}
@@ -84,7 +84,7 @@ func Check(attrs stages.Attrs, extra ...string) []stages.Problem {
 	if d := checkScores(attrs, methods, tasks); d != nil {
 		out = append(out, *d)
 	}
-	if n := len(methods) * len(tasks); len(methods) > MaxMethods || len(tasks) > MaxTasks || attrs.Known("resamples") && float64(n)*Number(attrs["resamples"]) > maxDraws {
+	if n := len(methods) * len(tasks); len(methods) > MaxMethods || len(tasks) > MaxTasks || attrs.Known("resamples") && float64(n)*estimate.Number(attrs["resamples"]) > maxDraws {
 		problem("results", "Too many results", "%d methods on %d tasks: a block takes %d methods and %d tasks, and methods x tasks x resamples up to %d. Name fewer in methods or tasks, or lower resamples.",
 			len(methods), len(tasks), MaxMethods, MaxTasks, maxDraws)
 	}
@@ -105,15 +105,15 @@ func checkScores(attrs stages.Attrs, methods, tasks []string) *stages.Problem {
 	}
 	seeds := math.NaN()
 	if attrs.Known("seeds") {
-		seeds = Number(attrs["seeds"])
+		seeds = estimate.Number(attrs["seeds"])
 	}
 	for _, m := range methods {
-		if !slices.Contains(Keys(attrs["results"]), m) {
+		if !slices.Contains(estimate.Keys(attrs["results"]), m) {
 			continue // reported
 		}
-		row := Member(attrs["results"], m)
-		for _, task := range Keys(row) {
-			v := Member(row, task)
+		row := estimate.Member(attrs["results"], m)
+		for _, task := range estimate.Keys(row) {
+			v := estimate.Member(row, task)
 			if !slices.Contains(tasks, task) || !v.IsWhollyKnown() || v.IsNull() {
 				continue
 			}
@@ -136,7 +136,7 @@ func numberIn(v cty.Value, name string) *float64 {
 	if n.IsNull() || n.Type() != cty.Number {
 		return nil
 	}
-	f := Number(n)
+	f := estimate.Number(n)
 	return &f
 }
 
@@ -167,40 +167,3 @@ func CheckNames(attribute, one string, names, all []string) []stages.Problem {
 func list(names []string) string { return strings.Join(names, ", ") }
 
 func known(v cty.Value) bool { return v != cty.NilVal && v.IsKnown() && !v.IsNull() }
-
-// Keys are the sorted keys of a map or object whose members need not be known; nil
-// if it is none.
-func Keys(v cty.Value) []string {
-	if v == cty.NilVal {
-		return nil
-	}
-	if v, _ = v.Unmark(); !known(v) || !v.CanIterateElements() {
-		return nil
-	}
-	out := []string{}
-	for it := v.ElementIterator(); it.Next(); {
-		k, _ := it.Element()
-		if k.Type() != cty.String {
-			return nil
-		}
-		out = append(out, k.AsString())
-	}
-	slices.Sort(out)
-	return out
-}
-
-// Member is a member of a map or object, which has it.
-func Member(v cty.Value, key string) cty.Value {
-	v, _ = v.Unmark()
-	if v.Type().IsObjectType() {
-		return v.GetAttr(key)
-	}
-	return v.Index(cty.StringVal(key))
-}
-
-// Number is a known number as float64.
-func Number(v cty.Value) float64 {
-	v, _ = v.Unmark()
-	f, _ := v.AsBigFloat().Float64()
-	return f
-}

@@ -54,7 +54,7 @@ const least = 4
 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
-	names := namesOf(attrs)
+	names := estimate.Keys(attrs["samples"])
 	types := map[string]cty.Type{
 		"r": estimate.ByName(names, cty.Number), "distinct_sizes": estimate.ByName(names, cty.Number),
 		"pearson": estimate.ByName(names, estimate.CorrelationType), "pearson_bca": estimate.ByName(names, estimate.IntervalType),
@@ -62,65 +62,25 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	}
 	if names != nil {
 		types["difference"] = estimate.Each(names, func(name string) cty.Type {
-			return estimate.ByName(without(names, name), estimate.CorrelationType)
+			return estimate.ByName(estimate.Without(names, name), estimate.CorrelationType)
 		})
 	}
 	return types
 }
 
-// namesOf are the sorted keys of samples, whose members need not be known.
-func namesOf(attrs stages.Attrs) []string {
-	v, ok := attrs["samples"]
-	if !ok {
-		return nil
-	}
-	if v, _ = v.Unmark(); !v.IsKnown() || v.IsNull() {
-		return nil
-	}
-	names := []string{}
-	for it := v.ElementIterator(); it.Next(); {
-		k, _ := it.Element()
-		k, _ = k.Unmark()
-		names = append(names, k.AsString())
-	}
-	slices.Sort(names)
-	return names
-}
-
-func without(names []string, one string) []string {
-	out := make([]string, 0, len(names))
-	for _, n := range names {
-		if n != one {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	var out []stages.Problem
-	if names := namesOf(attrs); names != nil && len(names) == 0 {
+	if names := estimate.Keys(attrs["samples"]); names != nil && len(names) == 0 {
 		out = append(out, stages.Problem{Attribute: "samples", Summary: "No samples", Detail: "Name at least one: { ecg = { sizes = [...], scores = [...] } }."})
 	}
 	if attrs.Known("samples") {
-		for name, v := range members(attrs["samples"]) {
-			out = append(out, checkSample(name, v)...)
+		samples, _ := attrs["samples"].UnmarkDeep()
+		for _, name := range estimate.Keys(samples) {
+			out = append(out, checkSample(name, estimate.Member(samples, name))...)
 		}
 	}
 	return append(out, estimate.CheckCount(attrs, "resamples", 1_000_000)...)
-}
-
-// members goes through a known map by its keys' order.
-func members(v cty.Value) func(yield func(string, cty.Value) bool) {
-	return func(yield func(string, cty.Value) bool) {
-		v, _ = v.UnmarkDeep()
-		for it := v.ElementIterator(); it.Next(); {
-			if k, e := it.Element(); !yield(k.AsString(), e) {
-				return
-			}
-		}
-	}
 }
 
 // checkSample reports a sample whose architectures cannot be told.
@@ -175,7 +135,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	out.Set("pearson_bca", estimate.Object(names, func(name string) cty.Value { return estimate.Interval(found[name].bca, found[name].r.N) }))
 	out.Set("spearman", estimate.Object(names, func(name string) cty.Value { return estimate.Correlation(found[name].rho, found[name].rhoBCa) }))
 	out.Set("difference", estimate.Object(names, func(a string) cty.Value {
-		return estimate.Object(without(names, a), func(b string) cty.Value {
+		return estimate.Object(estimate.Without(names, a), func(b string) cty.Value {
 			i, c := stats.PearsonDifference(found[a].r, found[b].r)
 			return estimate.Correlation(c, i)
 		})
