@@ -114,16 +114,18 @@ func (l *loader) expectShape(e *expect) bool {
 	return ok
 }
 
-// parentOf is the object whose member .value an expression takes.
+// parentOf is the object whose member .value an expression takes, or .ci_low or
+// .ci_high: an end of an interval that misses its limit, while the other end does
+// not, leaves open whether the limit holds.
 func parentOf(ex *expression) *expression {
 	var of hclsyntax.Expression
 	switch e := ex.expr.(type) {
 	case *hclsyntax.ScopeTraversalExpr:
-		if n := len(e.Traversal) - 1; n > 0 && isValueStep(e.Traversal[n]) {
+		if n := len(e.Traversal) - 1; n > 0 && isEstimateStep(e.Traversal[n]) {
 			of = &hclsyntax.ScopeTraversalExpr{Traversal: e.Traversal[:n], SrcRange: e.SrcRange}
 		}
 	case *hclsyntax.RelativeTraversalExpr:
-		if n := len(e.Traversal) - 1; isValueStep(e.Traversal[n]) {
+		if n := len(e.Traversal) - 1; isEstimateStep(e.Traversal[n]) {
 			of = e.Source
 			if n > 0 {
 				of = &hclsyntax.RelativeTraversalExpr{Source: e.Source, Traversal: e.Traversal[:n], SrcRange: e.SrcRange}
@@ -138,15 +140,17 @@ func parentOf(ex *expression) *expression {
 	return &parent
 }
 
-func isValueStep(t hcl.Traverser) bool {
+func isEstimateStep(t hcl.Traverser) bool {
 	switch t := t.(type) {
 	case hcl.TraverseAttr:
-		return t.Name == "value"
+		return ofEstimate(t.Name)
 	case hcl.TraverseIndex:
-		return t.Key.Type() == cty.String && t.Key.IsKnown() && !t.Key.IsNull() && t.Key.AsString() == "value"
+		return t.Key.Type() == cty.String && t.Key.IsKnown() && !t.Key.IsNull() && ofEstimate(t.Key.AsString())
 	}
 	return false
 }
+
+func ofEstimate(member string) bool { return member == "value" || member == "ci_low" || member == "ci_high" }
 
 // printedTolerance is half a unit of the last digit that a literal number spells
 // out: 0.00005 for .9802, 0.005 for 1.50. NaN for anything else.
