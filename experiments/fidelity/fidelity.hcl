@@ -102,7 +102,7 @@ hypothesis "fidelity" "validation" {
   expect "one_is_enough" {
     for_each = local.labels
     kind     = "own"
-    claim    = "The best cell after 12 epochs is within half a point of the best after 200 on ${each.value}"
+    claim    = "The best cell after 12 epochs is within half a point of the best after 200 on ${each.value} (limit ours)"
     value    = self.regret[each.key]["1"].value
     max      = 0.005
   }
@@ -110,7 +110,7 @@ hypothesis "fidelity" "validation" {
   expect "hundred_are_enough" {
     for_each = local.labels
     kind     = "own"
-    claim    = "Of the 100 best after 12 epochs one is within half a point of the best after 200 on ${each.value}"
+    claim    = "Of the 100 best after 12 epochs one is within half a point of the best after 200 on ${each.value} (limit ours)"
     value    = self.regret[each.key]["100"].value
     max      = 0.005
   }

@@ -225,6 +225,12 @@ hypothesis "space_shrinking" "spaces" {
     claim = "${each.key} evaluations: After 12 epochs, architectures rank inside the pockets as well as among all, on each vision task: lowest of tau-b inside less tau-b of all"
     value = min([for task in local.vision_tasks : self.tau[task]["pockets"].value - self.tau_all[task].value]...)
     min   = 0
+
+    # Of all architectures tau-b is exact.
+    interval = [
+      min([for task in local.vision_tasks : self.tau[task]["pockets"].ci_low - self.tau_all[task].value]...),
+      min([for task in local.vision_tasks : self.tau[task]["pockets"].ci_high - self.tau_all[task].value]...),
+    ]
   }
 
   expect "few_epochs_rank_pockets_better_than_operations" {
