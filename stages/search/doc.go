@@ -24,7 +24,14 @@
 // at the same trial everywhere. A search by training (attribute train) is another
 // objective under the same algorithms, driver and outputs: an architecture's value
 // is its metric on the validation split, there is no reported column beside it, and
-// regret and optimum are null, since nobody knows the best.
+// regret and optimum are null, since nobody knows the best. What is left of a space is
+// then described by its size and shape alone: mean_gain, recall and tau, which need
+// values of all architectures, are null.
+//
+// autoshrink searches by a score of a value and of multiply-accumulates, which by
+// training are the trained network's. The random draws that it is compared with on a
+// table would be as many trainings again: they are not made, and draws, gain and
+// share_better are null.
 //
 // # What a run reports
 //

@@ -19,14 +19,14 @@ type LISSNAS struct {
 	Seeds     int     `attr:"seeds,key" default:"10" doc:"Best of the sample, around which the next space lies. Ours, as sample."`
 	Radius    int     `attr:"radius,key" default:"1" doc:"Edits from a seed to the farthest neighbour that joins. Ours, as sample."`
 	Rounds    int     `attr:"rounds,key" default:"5" doc:"Rounds of shrinking at most."`
-	Tolerance float64 `attr:"tolerance,key" default:"0" doc:"Rise of a sample's average, in the unit of task, that still counts as a plateau."`
+	Tolerance float64 `attr:"tolerance,key" default:"0" doc:"Rise of a sample's average, in the unit of task or of the metric, that still counts as a plateau."`
 }
 
 var lissnas = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[LISSNAS](stages.Kind{
-		Block: "search", Type: "lissnas", Version: 2, Reproducible: true,
+		Block: "search", Type: "lissnas", Version: 2, Reproducible: true, Resumes: true,
 		Doc: "Locality-based shrinking of the space (LISSNAS, Gopal et al., IJCAI 2023): pockets around good architectures, until a sample's average stops rising; " +
-			"the rest of the budget samples them. Says how small, how good and how diverse the pockets are. On tables only: attribute train is not for it.",
+			"the rest of the budget samples them. Says how small, how good and how diverse the pockets are.",
 		Outputs: withDocs(spaceDocs()),
 	})
 })
@@ -37,7 +37,6 @@ func (*LISSNAS) OutputTypes(stages.Attrs) map[string]cty.Type { return withTypes
 // Check implements stages.Checker.
 func (*LISSNAS) Check(attrs stages.Attrs) []stages.Problem {
 	p := checkSingle(attrs)
-	p.tableOnly(attrs)
 	p.whole(attrs, "sample", 2, nas.Size)
 	p.whole(attrs, "seeds", 1, nas.Size)
 	p.whole(attrs, "radius", 1, nas.NumEdges)
@@ -59,6 +58,7 @@ func (s *LISSNAS) Run(ctx context.Context, in *stages.Input, out *stages.Output)
 	if err != nil {
 		return err
 	}
+	defer d.close(out)
 	runs, err := s.execute(ctx, in, algorithm.Plan{Objective: d.objective, Algorithm: algorithm.LISSNAS{
 		Sample: s.Sample, Seeds: s.Seeds, Radius: s.Radius, Rounds: s.Rounds, Tolerance: s.Tolerance,
 	}})

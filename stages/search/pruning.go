@@ -21,9 +21,9 @@ type Pruning struct {
 
 var pruning = sync.OnceValue(func() *stages.Kind {
 	return stages.Define[Pruning](stages.Kind{
-		Block: "search", Type: "operation_pruning", Version: 1, Reproducible: true,
+		Block: "search", Type: "operation_pruning", Version: 1, Reproducible: true, Resumes: true,
 		Doc: "Shrinking of the space by removing operations: step by step the one whose architectures have the lowest average in a sample of what is left; " +
-			"the rest of the budget samples what is kept. What LISSNAS is to be compared with. On tables only: attribute train is not for it.",
+			"the rest of the budget samples what is kept. What LISSNAS is to be compared with.",
 		Outputs: withDocs(spaceDocs()),
 	})
 })
@@ -34,7 +34,6 @@ func (*Pruning) OutputTypes(stages.Attrs) map[string]cty.Type { return withTypes
 // Check implements stages.Checker.
 func (*Pruning) Check(attrs stages.Attrs) []stages.Problem {
 	p := checkSingle(attrs)
-	p.tableOnly(attrs)
 	p.whole(attrs, "sample", 1, nas.Size)
 	p.whole(attrs, "size", 1, nas.Size)
 	p.withoutRepeats(attrs, nas.Size, "there are 15625 architectures and none is evaluated twice; lower budget")
@@ -47,6 +46,7 @@ func (s *Pruning) Run(ctx context.Context, in *stages.Input, out *stages.Output)
 	if err != nil {
 		return err
 	}
+	defer d.close(out)
 	runs, err := s.execute(ctx, in, algorithm.Plan{Objective: d.objective, Algorithm: algorithm.Pruning{PerEdge: s.PerEdge, Sample: s.Sample, Size: s.Size}})
 	if err != nil {
 		return err

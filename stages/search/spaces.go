@@ -27,11 +27,11 @@ func spaceDocs() map[string]string {
 	return map[string]string{
 		"spaces":     "A row an architecture of the space that a run was left with: run and architecture.",
 		"size_ratio": "Size of the space that is left, as a share of all: mean over runs.",
-		"mean_gain":  "By how much the average of the space that is left is better than that of all, in the unit of the reported column.",
-		"recall":     "Share of the true best 1 % that the space still has.",
+		"mean_gain":  "By how much the average of the space that is left is better than that of all, in the unit of the reported column; null where networks are trained.",
+		"recall":     "Share of the true best 1 % that the space still has; null where networks are trained.",
 		"diversity":  "Mean edit distance between two architectures of the space that is left.",
 		"pockets":    "How many parts the space that is left has which no single edit connects.",
-		"tau":        "Kendall's tau-b, within the space that is left, of the searched and the reported column; null where these are one.",
+		"tau":        "Kendall's tau-b, within the space that is left, of the searched and the reported column; null where these are one, and where networks are trained.",
 	}
 }
 
@@ -47,7 +47,11 @@ func (c *Common) publishSpaces(ctx context.Context, in *stages.Input, out *stage
 	if !d.reported {
 		seen = nil
 	}
-	judge := subspace.NewJudge(seen, d.report, d.minimise, trueTop)
+	judged := d.report
+	if d.trained != nil { // only what the runs asked for has a value
+		judged = nil
+	}
+	judge := subspace.NewJudge(seen, judged, d.minimise, trueTop)
 	values := make([][]float64, len(subspace.Names()))
 	for _, r := range runs {
 		if err := ctx.Err(); err != nil {

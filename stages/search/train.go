@@ -374,13 +374,6 @@ func (p *problems) without(attrs stages.Attrs, names ...string) {
 	}
 }
 
-// tableOnly refuses training where a search needs values of all architectures.
-func (p *problems) tableOnly(attrs stages.Attrs) {
-	if trains(attrs) {
-		p.add("train", "Not by training", "This search describes spaces of architectures by the values of all of them: it needs a table.")
-	}
-}
-
 // rungs checks the epochs of a search that trains with several.
 func (p *problems) rungs(attrs stages.Attrs) {
 	p.without(attrs, "fidelities", "report")

@@ -114,6 +114,7 @@ func TestSearchesByTraining(t *testing.T) {
 	for name, a := range map[string]algorithm.Algorithm{
 		"random": algorithm.Random{}, "evolution": algorithm.Evolution{Population: 5, Sample: 2}, "local": algorithm.LocalSearch{},
 		"reinforce": algorithm.Reinforce{LearningRate: 0.01, Momentum: 0.9}, "hyperband": algorithm.Hyperband{Eta: 3},
+		"lissnas": algorithm.LISSNAS{Sample: 8, Seeds: 2, Radius: 1, Rounds: 2}, "pruning": algorithm.Pruning{Sample: 8, Size: 250}, "autoshrink": algorithm.AutoShrink{Drawn: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var steps [2][]algorithm.Step
@@ -221,7 +222,17 @@ func TestCheckOfTraining(t *testing.T) {
 		"no rungs":        {hyperband(), map[string]cty.Value{"train": train(nil)}, "rungs: This search"},
 		"rungs":           {hyperband(), map[string]cty.Value{"train": train(nil), "rungs": cty.TupleVal([]cty.Value{cty.NumberIntVal(1), cty.NumberIntVal(3)})}, ""},
 		"falling":         {hyperband(), map[string]cty.Value{"train": train(nil), "rungs": cty.TupleVal([]cty.Value{cty.NumberIntVal(3), cty.NumberIntVal(1)})}, "rungs: rungs are"},
-		"whole space":     {lissnas(), map[string]cty.Value{"train": train(nil)}, "train: This search describes"},
+		"pockets":         {lissnas(), map[string]cty.Value{"train": train(nil)}, ""},
+		"pruned":          {pruning(), map[string]cty.Value{"train": train(nil)}, ""},
+		"pruned, report":  {pruning(), map[string]cty.Value{"train": train(nil), "report": cty.StringVal("x")}, "report: report is about a table"},
+		"edges":           {autoshrink(), map[string]cty.Value{"train": train(nil), "runs": cty.NumberIntVal(5000)}, ""},
+		"each edge":       {autoshrink(), map[string]cty.Value{"train": train(nil), "runs": cty.NumberIntVal(5000), "start": cty.StringVal("each")}, "runs: There are 4096"},
+		"macs":            {autoshrink(), map[string]cty.Value{"train": train(nil), "macs": cty.StringVal("flops")}, "macs: macs is about a table"},
+		"no macs":         {autoshrink(), map[string]cty.Value{"table": madeTable(t, store, nil), "task": cty.StringVal("val12")}, "macs: macs names"},
+		"start":           {autoshrink(), map[string]cty.Value{"train": train(nil), "start": cty.StringVal(algorithm.Start(9).String())}, ""},
+		"starts":          {autoshrink(), map[string]cty.Value{"train": train(nil), "start": cty.StringVal(algorithm.Start(9).String()), "runs": cty.NumberIntVal(2)}, "runs: All 2 runs"},
+		"nowhere":         {autoshrink(), map[string]cty.Value{"train": train(nil), "start": cty.StringVal("drwan")}, "start: start is \"drwan\"; it is each, drawn, or a cell"},
+		"start with none": {autoshrink(), map[string]cty.Value{"train": train(nil), "start": cty.StringVal(nas.Cell{}.String())}, "start: start is"},
 		"half a training": {random(), map[string]cty.Value{"train": train(map[string]cty.Value{"batch_size": cty.NumberFloatVal(0.5)})}, "train: batch_size: "},
 	} {
 		var got []string

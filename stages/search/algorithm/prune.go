@@ -20,6 +20,7 @@ import (
 //
 // It is nobody's exact procedure, but the plainest rule. An operation that no
 // sampled architecture has is not removed; ties go to the first edge and operation.
+// An evaluation that failed counts, in averages, as the lowest that did not.
 type Pruning struct {
 	PerEdge bool
 	Sample  int // evaluated architectures that a step needs in the space
@@ -183,13 +184,17 @@ func (o operations) draw(random *Source, known map[int]float64, n int) []int {
 // worst is the removal whose operation has the lowest average; not ok where none has
 // a sample.
 func (o operations) worst(removals []removal, sample []valued) (out removal, ok bool) {
-	lowest := math.Inf(1)
+	values := make([]float64, len(sample))
+	for i, s := range sample {
+		values[i] = s.value
+	}
+	floor, lowest := lowestFinite(values), math.Inf(1)
 	for _, m := range removals {
 		sum, n := 0.0, 0.0
 		for _, s := range sample {
 			for e, op := range s.cell {
 				if op == m.op && m.touches(e) {
-					sum += s.value
+					sum += max(s.value, floor)
 					n++
 				}
 			}

@@ -1,6 +1,7 @@
 package algorithm
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -80,5 +81,36 @@ func TestPruningWithoutSample(t *testing.T) {
 	}
 	if _, ok := o.worst(o.removals(true, 1), nil); ok {
 		t.Error("something is removed without a sample")
+	}
+}
+
+// TestFailuresInAverages: what failed counts as the lowest of the others, so that it
+// does not take all operations of its cell with it.
+func TestFailuresInAverages(t *testing.T) {
+	failed := math.Inf(-1)
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{{[]float64{3, failed, 2}, 2}, {[]float64{failed, failed}, failed}, {nil, failed}, {[]float64{-1}, -1}} {
+		if got := lowestFinite(c.values); got != c.want {
+			t.Errorf("lowest of %v is %v, want %v", c.values, got, c.want)
+		}
+	}
+	// Convolutions are good, and fail once; pooling is bad.
+	good, mixed, bad := nas.Cell{3, 3, 3, 3, 3, 3}, nas.Cell{2, 3, 3, 3, 3, 3}, nas.Cell{4, 4, 4, 4, 4, 4}
+	left := allOperations()
+	worst, ok := left.worst(left.removals(false, 1), []valued{{good, 9}, {good, 9}, {mixed, failed}, {mixed, 8}, {bad, 1}})
+	if !ok || worst.op != nas.AvgPool3x3 {
+		t.Errorf("%v is removed", worst)
+	}
+	// The first sample of the space has one failure: its average is beaten all the same.
+	values := made(t)[0]
+	r := execute(t, Plan{Algorithm: LISSNAS{Sample: nas.Size, Seeds: 10, Radius: 1, Rounds: 1}, Objective: tableOf(t, values), Budget: nas.Size, Runs: 1})[0]
+	pockets := r.Space
+	values = slices.Clone(values)
+	values[pockets[0]] = failed
+	r = execute(t, Plan{Algorithm: LISSNAS{Sample: nas.Size, Seeds: 10, Radius: 1, Rounds: 1}, Objective: tableOf(t, values), Budget: nas.Size, Runs: 1})[0]
+	if len(pockets) == nas.Size || len(r.Space) == nas.Size {
+		t.Errorf("pockets of %d, and of %d with a failure among them", len(pockets), len(r.Space))
 	}
 }

@@ -2,6 +2,7 @@ package algorithm
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/nbpipe/nbpipe/stages/nas"
@@ -13,7 +14,8 @@ import (
 // as seeds, and makes the seeds with their neighbours the next space, until a
 // sample's average no longer rises; then the space before is kept. What is left
 // of the budget samples the kept space. What was evaluated once in a run is
-// remembered and costs nothing more.
+// remembered and costs nothing more. An evaluation that failed is the last of its
+// sample and counts, in the average, as the lowest that did not.
 //
 // The paper's sample sizes are not known to us; those of the kind are ours.
 type LISSNAS struct {
@@ -35,10 +37,12 @@ func (a LISSNAS) Search(ctx context.Context, r *Run) error {
 			return err
 		}
 		values := make([]float64, len(picked))
-		sum := 0.0
 		for i, n := range picked {
 			values[i] = known[n]
-			sum += values[i]
+		}
+		sum, lowest := 0.0, lowestFinite(values)
+		for _, v := range values {
+			sum += max(v, lowest)
 		}
 		mean := sum / float64(len(picked))
 		if round > 0 && !(mean > average+a.Tolerance) {
@@ -52,6 +56,21 @@ func (a LISSNAS) Search(ctx context.Context, r *Run) error {
 		space = Pockets(seeds, a.Radius)
 	}
 	return remember(ctx, r, known, Pick(&r.Random, r.Space, len(r.Space)))
+}
+
+// lowestFinite is what failures (minus infinity) count as in averages: one of them
+// would else outweigh all that is known of the others. Minus infinity if all failed.
+func lowestFinite(values []float64) float64 {
+	lowest := math.Inf(1)
+	for _, v := range values {
+		if !math.IsInf(v, -1) {
+			lowest = min(lowest, v)
+		}
+	}
+	if math.IsInf(lowest, 1) {
+		return math.Inf(-1)
+	}
+	return lowest
 }
 
 // Pick draws n members of a list without replacement, or all if they are not more.
@@ -113,6 +132,10 @@ func Pockets(seeds []int, radius int) []int {
 // NumStarts is the number of cells without none, where AutoShrink starts.
 const NumStarts = 4096
 
+// MostShrinks is how many cells AutoShrink evaluates in a run at most: the start, and
+// each removal from 6 edges, from 5, and so on.
+const MostShrinks = 1 + 6 + 5 + 4 + 3 + 2 + 1
+
 // AutoShrink removes edges (Zhang et al., AAAI 2020, Algorithm 1), adapted to
 // cells whose edges carry one operation each: from a cell without none, every
 // edge in turn is set to none as a trial, the removal with the highest value is
@@ -125,16 +148,13 @@ const NumStarts = 4096
 // against multiply-accumulates. Since the graphs kept have the highest values of
 // their steps, the best on the path is the best of the run.
 type AutoShrink struct {
-	Drawn bool // start at a drawn cell; else run number i starts at cell i of the 4096
+	From  nas.Cell // start of every run; without edges it says nothing
+	Drawn bool     // start at a drawn cell; else run number i starts at cell i of the 4096
 }
 
 // Search implements Algorithm.
 func (a AutoShrink) Search(ctx context.Context, r *Run) error {
-	start := r.Number
-	if a.Drawn {
-		start = r.Random.Below(NumStarts)
-	}
-	cell := Start(start % NumStarts)
+	cell := a.start(r)
 	known := map[int]float64{}
 	if err := remember(ctx, r, known, []int{nas.Index(cell)}); err != nil {
 		return err
@@ -158,6 +178,16 @@ func (a AutoShrink) Search(ctx context.Context, r *Run) error {
 		cell = nas.At(best)
 	}
 	return nil
+}
+
+func (a AutoShrink) start(r *Run) nas.Cell {
+	switch {
+	case a.From != nas.Cell{}:
+		return a.From
+	case a.Drawn:
+		return Start(r.Random.Below(NumStarts))
+	}
+	return Start(r.Number % NumStarts)
 }
 
 // Start is the cell without none of number n: base 4, the last edge slowest.

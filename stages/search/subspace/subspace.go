@@ -12,8 +12,8 @@ import (
 // Description says what a part of the space is like.
 type Description struct {
 	SizeRatio float64 // architectures over all 15,625
-	MeanGain  float64 // by how much its average judged value is better than that of all
-	Recall    float64 // share of the true top that it holds
+	MeanGain  float64 // by how much its average judged value is better than that of all; NaN where nobody knows these
+	Recall    float64 // share of the true top that it holds; NaN as MeanGain
 	Diversity float64 // mean number of edges on which two members differ; NaN for one
 	Pockets   float64 // parts that no single edit joins
 	Tau       float64 // tau-b of seen and judged values inside; NaN where they are the same
@@ -38,11 +38,15 @@ type Judge struct {
 }
 
 // NewJudge takes the values by which a search shrinks and those by which it is
-// judged, one an architecture; seen is nil where they are the same. The true top is
+// judged, one an architecture; seen is nil where they are the same, judged where not
+// all architectures have a value, and then there is only size and shape. The true top is
 // the given share of the architectures, the best by judged value, ties by number;
 // at least one.
 func NewJudge(seen, judged []float64, minimise bool, share float64) *Judge {
 	j := &Judge{seen: seen, judged: judged, minimise: minimise, top: make([]bool, len(judged))}
+	if judged == nil {
+		return j
+	}
 	order := make([]int, len(judged))
 	for i := range order {
 		order[i] = i
@@ -67,7 +71,7 @@ func (j *Judge) Describe(space []int) (Description, error) {
 		SizeRatio: float64(len(space)) / nas.Size, MeanGain: j.gain(space), Recall: j.recall(space),
 		Diversity: diversity(space), Pockets: float64(pockets(space)), Tau: math.NaN(),
 	}
-	if j.seen == nil {
+	if j.seen == nil || j.judged == nil {
 		return d, nil
 	}
 	tau, err := stats.KendallTauB(pick(j.seen, space), pick(j.judged, space))
@@ -77,6 +81,9 @@ func (j *Judge) Describe(space []int) (Description, error) {
 
 // gain is NaN where nothing is left.
 func (j *Judge) gain(space []int) float64 {
+	if j.judged == nil {
+		return math.NaN()
+	}
 	sum := 0.0
 	for _, a := range space {
 		sum += j.judged[a]
@@ -89,6 +96,9 @@ func (j *Judge) gain(space []int) float64 {
 }
 
 func (j *Judge) recall(space []int) float64 {
+	if j.judged == nil {
+		return math.NaN()
+	}
 	held, all := 0, 0
 	for _, a := range space {
 		if j.top[a] {

@@ -107,3 +107,19 @@ func TestFewMembers(t *testing.T) {
 		t.Errorf("edits of 2, 3 and 1: %+v", d)
 	}
 }
+
+// TestValuesOfFew: without values of all there are size and shape.
+func TestValuesOfFew(t *testing.T) {
+	top := nas.Index(nas.Cell{3, 3, 3, 3, 3, 3})
+	around := nas.NeighbourIndices(top)
+	_, values := whole()
+	for _, seen := range [][]float64{nil, values} {
+		d, err := NewJudge(seen, nil, true, 0.01).Describe(append([]int{top}, around[:]...))
+		if err != nil || !math.IsNaN(d.MeanGain) || !math.IsNaN(d.Recall) || !math.IsNaN(d.Tau) {
+			t.Errorf("%+v, %v", d, err)
+		}
+		near(t, "size", d.SizeRatio, 25.0/nas.Size)
+		near(t, "diversity", d.Diversity, 6*(1-210.0/300))
+		near(t, "pockets", d.Pockets, 1)
+	}
+}
