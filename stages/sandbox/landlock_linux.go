@@ -8,8 +8,7 @@ import (
 	"unsafe"
 )
 
-// Numbers and structures of linux/landlock.h. This package uses none of
-// golang.org/x/sys, so that the helper begins before most packages are initialised.
+// Numbers and structures of linux/landlock.h.
 const (
 	sysCreateRuleset = 444 // on every architecture
 	sysAddRule       = 445
