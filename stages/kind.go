@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // Kind describes one kind of node: its block's labels, attributes and version.
@@ -163,6 +164,7 @@ type Estimator interface {
 type Resources struct {
 	CPUs   float64 // cores; 0 means 1
 	Memory int64   // bytes; 0 means not stated
+	Disk   int64   // bytes of the scratch folder; 0 means not limited
 	GPUs   int
 	Time   int64 // seconds; 0 means no limit
 }
@@ -179,6 +181,9 @@ type Services struct {
 
 	// Artifacts finds results of other experiments; nil where there is no store of them.
 	Artifacts Artifacts
+
+	// Sandbox confines programs that stages start; nil to start them as they are.
+	Sandbox *sandbox.Sandbox
 
 	// Memo, where set, keeps what stages found out, such as the digest of a
 	// mirror's file, for the life of the run. Keys have types of the stage's package.
@@ -206,10 +211,11 @@ type Artifact struct {
 
 // Input is what a running stage sees.
 type Input struct {
-	Address  string // of the node, for messages only
-	Scratch  string // private, empty folder; removed afterwards
-	Seed     uint64 // constant unless the file gives a seed
-	CPUs     int    // how many cores the stage may use, at least 1
+	Address  string    // of the node, for messages only
+	Scratch  string    // private, empty folder; removed afterwards
+	Seed     uint64    // constant unless the file gives a seed
+	CPUs     int       // how many cores the stage may use, at least 1
+	Limits   Resources // what the node may use; 0 where that is not limited
 	Services Services
 	Log      io.Writer // captured, shown when the stage fails
 	Progress Progress  // never nil

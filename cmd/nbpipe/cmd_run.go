@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/pipeline/run"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // outFolder is where reports and logs of failed stages land, beside the experiment.
@@ -23,6 +25,7 @@ const outFolder = "nbpipe-out"
 type runOptions struct {
 	strict bool
 	force  bool
+	whole  bool // refuse to run without a whole sandbox
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -36,6 +39,7 @@ func (a *app) runCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit with 3 if an expectation does not hold")
 	cmd.Flags().BoolVar(&o.force, "force", false, "run the named nodes although they have results")
+	cmd.Flags().BoolVar(&o.whole, "require-sandbox", false, "refuse to run where this machine cannot confine commands to what they declare")
 	return cmd
 }
 
@@ -46,6 +50,11 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	}
 	defer s.close()
 	s.warn, s.ask = true, true
+	if o.whole {
+		if err := whole(s.sandbox().Support()); err != nil {
+			return withCode(exitUsage, err)
+		}
+	}
 	name, err := s.outcomeName()
 	if err != nil {
 		return err
@@ -85,6 +94,19 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 		return silently(exitInterrupted)
 	}
 	return nil
+}
+
+// whole refuses a machine that cannot enforce all of the sandbox.
+func whole(able sandbox.Support) error {
+	missing := able.Missing()
+	if len(missing) == 0 {
+		return nil
+	}
+	text := "--require-sandbox: not enforced on this machine: " + strings.Join(missing, "; ")
+	if able.Why != "" {
+		text += " (" + able.Why + ")"
+	}
+	return errors.New(text)
 }
 
 // unshared reports whether something is still to be published: then the next run

@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/nbpipe/nbpipe/hypotheses"
@@ -16,6 +18,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/preprocess"
 	"github.com/nbpipe/nbpipe/stages/report/html"
 	"github.com/nbpipe/nbpipe/stages/retrain"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 	"github.com/nbpipe/nbpipe/stages/search"
 )
 
@@ -36,6 +39,17 @@ func (s *session) services() stages.Services {
 	return stages.Services{
 		Memory:  machine.Memory,
 		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(), Memo: new(sync.Map),
-		Artifacts: s.artifacts(),
+		Artifacts: s.artifacts(), Sandbox: s.sandbox(),
 	}
+}
+
+// sandbox confines what command stages run.
+func (s *session) sandbox() *sandbox.Sandbox {
+	private := []string{s.folder, s.store.Dir()}
+	if home, err := os.UserHomeDir(); err == nil {
+		private = append(private, home, filepath.Join(home, ".local"))
+	}
+	return &sandbox.Sandbox{Private: private, Experiment: s.folder, Missing: func(what []string) {
+		s.app.tell("warning: not enforced on this machine (--require-sandbox refuses): " + strings.Join(what, "; "))
+	}}
 }

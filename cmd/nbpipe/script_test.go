@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nbpipe/nbpipe/cache/s3test"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 func TestMain(m *testing.M) {
@@ -35,6 +37,12 @@ func TestScript(t *testing.T) {
 			e.Setenv("AWS_ACCESS_KEY_ID", server.AccessKey)
 			e.Setenv("AWS_SECRET_ACCESS_KEY", server.SecretKey)
 			return os.MkdirAll(home, 0o755)
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "sandbox" {
+				return len((&sandbox.Sandbox{}).Support().Missing()) == 0, nil
+			}
+			return false, fmt.Errorf("no condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":       exits,

@@ -108,7 +108,7 @@ func (l *Local) attempt(ctx context.Context, a *Action, kept *resume, progress s
 func (l *Local) input(a *Action, scratch string, log io.Writer, progress stages.Progress) *stages.Input {
 	return &stages.Input{
 		Address: a.Address, Scratch: scratch, Seed: seedOf(a.Ingredients.Attrs),
-		CPUs: max(1, int(a.Resources.CPUs)), Services: l.Services, Log: log, Progress: progress,
+		CPUs: max(1, int(a.Resources.CPUs)), Limits: a.Resources, Services: l.Services, Log: log, Progress: progress,
 		Store: inputStore{l.Store}, Probes: a.Ingredients.Probes,
 	}
 }

@@ -20,7 +20,7 @@ type resources struct {
 	values map[string]*expression
 }
 
-var resourceNames = []string{"cpus", "gpus", "memory", "time"}
+var resourceNames = []string{"cpus", "disk", "gpus", "memory", "time"}
 
 func (l *loader) resourcesBlock(t *template, b *hclsyntax.Block, each bool) {
 	if !l.labels(b, "resources { ... }", 0) {
@@ -86,15 +86,19 @@ func setResource(r *stages.Resources, name string, v cty.Value) string {
 			return "gpus is a whole number that is not negative"
 		}
 		r.GPUs = int(number)
-	case "memory":
+	case "memory", "disk":
 		n, err := bytesOf(text)
 		if isNumber {
 			n, err = number, nil
 		}
 		if err != nil || n < 1 || n > 1<<60 {
-			return "memory is a number of bytes, or a text such as \"16GiB\" (units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB)"
+			return name + " is a number of bytes, or a text such as \"16GiB\" (units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB)"
 		}
-		r.Memory = int64(n)
+		if name == "disk" {
+			r.Disk = int64(n)
+		} else {
+			r.Memory = int64(n)
+		}
 	case "time":
 		n, err := secondsOf(text)
 		if isNumber {

@@ -23,6 +23,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	c.variables()
 	c.tools()
 	c.timeout()
+	c.sandboxRead()
 	c.seed()
 	return c.problems
 }
@@ -347,6 +348,14 @@ func (c *checker) tools() {
 				c.add("tools", "A tool is not found like this", "The tool %q runs %q; a probe runs before there is a working folder, so that its program is in PATH or has an absolute path. The bytes of an input are part of the key anyway.", name, s)
 			}
 		})
+	})
+}
+
+func (c *checker) sandboxRead() {
+	eachElement(c.attrs["sandbox_read"], func(_ string, e cty.Value) {
+		if p, ok := text(e); ok && !path.IsAbs(p) && !strings.HasPrefix(p, "~/") {
+			c.add("sandbox_read", "This is no path of the machine", "%q: give an absolute path, or one below HOME as ~/NAME. Files of the experiment are inputs.", p)
+		}
 	})
 }
 

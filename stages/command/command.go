@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // Kind is `command "run"`.
@@ -34,6 +35,8 @@ type Stage struct {
 	Tools           map[string][]string `attr:"tools,optional" doc:"Name to a command whose output tells a program's version: the output is part of the key. [program, \"--version\"] is asked again when the program's file changes, any other command at every run."`
 	StrictOutputs   bool                `attr:"strict_outputs" default:"false" doc:"Fail if the command leaves files that are not declared."`
 	Timeout         string              `attr:"timeout,optional" doc:"Longest time the command may take, such as 90s, 30m or 8h."`
+	Network         bool                `attr:"network,key" default:"false" doc:"Let the command use the network. What comes from there is in no key: a dataset block fetches it once, and checks it."`
+	SandboxRead     []string            `attr:"sandbox_read,key,optional" doc:"Files and folders of the machine that the command may read beside its inputs and the system's folders: absolute, or ~/ for HOME. What is in them is in no key: they are for programs and libraries."`
 	Seed            uint64              `attr:"seed,key" default:"777" doc:"Given to the command as NBPIPE_SEED."`
 
 	grace time.Duration // of tests; between SIGTERM and SIGKILL
@@ -69,7 +72,10 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) (
 		return explain(err)
 	}
 	if err := r.execute(ctx); err != nil {
-		return explain(err)
+		return explain(r.withDenials(err))
+	}
+	if text := r.denied(); text != "" {
+		out.Warn("the command coped, but %s", text)
 	}
 	if err := r.verifyInputs(); err != nil {
 		return err
@@ -87,6 +93,8 @@ type runner struct {
 	undeclared []string          // files that are no outputs, relative to work
 	scanned    int64             // bytes of outputs looked through for the scratch path
 	realWork   string            // work without symbolic links, once needed
+	log        *capture          // what the program printed
+	denials    sandbox.Denials   // what the sandbox refused
 	declared   map[string]string // paths of outputs and values, by name
 }
 

@@ -24,7 +24,31 @@
 // points at; one that leads out of the working folder is refused (I19), as is
 // an output that holds the value of a secret (I21).
 //
-// Which machine a command runs on, and with which resources, is the executors'
-// matter, not this package's. It is no sandbox: a program can read the machine's
-// files, and is trusted not to.
+// Where the kernel can (see stages/sandbox), a program reads what was given to it
+// and nothing else of the user's, so that its key says what its result comes from:
+//
+//   - It may read and run its inputs, the system's folders (sandbox.System), what
+//     sandbox_read lists, the folders of PATH and of LD_LIBRARY_PATH, the programs
+//     named in argv[0] and tools, and the installations that those programs and
+//     folders belong to: a python of conda, pyenv or a virtual environment under
+//     HOME needs no ceremony. HOME, the experiment's folder and the cache are never
+//     opened as a whole because a program lies in them.
+//   - It may write its working folder, HOME and TMPDIR (in the scratch folder),
+//     /dev/null, /dev/shm and GPUs.
+//   - It has no network, unless the block says network = true: a result that
+//     depends on what a server sends today is not reproducible, and a dataset block
+//     fetches a file once and checks it. Programs can still talk over 127.0.0.1.
+//   - A process may allocate what resources { memory } says, and all of them write
+//     what resources { disk } says; a program that almost fills the disk is
+//     stopped in any case. resources { cpus } is told by OMP_NUM_THREADS, and not
+//     enforced.
+//
+// A refused read fails inside the program (EACCES), which may cope: then it is a
+// warning. Where the program fails, the error names the paths and the attribute to
+// add. network and sandbox_read are part of the key, since they change what a
+// program finds; how far the machine could enforce all this is not, and is kept
+// with the entry (facts "sandbox" and "sandbox_missing").
+//
+// Tool probes run outside of the sandbox. Which machine a command runs on is the
+// executors' matter, not this package's.
 package command

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/agext/levenshtein"
+
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // drain is how long the output of a program that has ended is waited for: a
@@ -44,11 +46,16 @@ func (r *runner) execute(ctx context.Context) error {
 		defer cancel()
 	}
 	log := newCapture(r.in.Log)
+	r.log = log
 	masked := newMasker(log, r.s.Secrets)
-	p := &process{grace: r.s.grace, warn: r.out.Warn, note: filepath.Join(r.in.Scratch, processNote)}
+	p := &process{grace: r.s.grace, warn: r.out.Warn, note: filepath.Join(r.in.Scratch, processNote), start: r.confined(program), full: r.watchDisk}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.cancel = cancel
 	state, err := p.run(ctx, &exec.Cmd{Path: program, Args: argv, Env: r.environment(), Dir: r.work}, masked)
 	masked.close()
 	log.close()
+	r.denials = p.denials
 	if err != nil {
 		return r.startError(argv, program, err)
 	}
@@ -257,7 +264,12 @@ func (e *timeoutError) Error() string {
 type process struct {
 	grace time.Duration
 	warn  func(format string, args ...any)
-	note  string // file that says which session runs, for when nbpipe is killed
+	start func(*exec.Cmd) (*sandbox.Running, error) // nil to start it as it is
+	full  func(stop <-chan struct{}) error          // waits until there is too much in the scratch folder; may be nil
+	note  string                                    // file that says which session runs, for when nbpipe is killed
+
+	cancel  context.CancelCauseFunc
+	denials sandbox.Denials
 
 	mu     sync.Mutex
 	pid    int
@@ -282,7 +294,7 @@ func (p *process) run(ctx context.Context, cmd *exec.Cmd, w io.Writer) (*os.Proc
 	// newSession), so that thread has to live as long as the program.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err = cmd.Start()
+	running, err := p.begin(cmd)
 	_ = write.Close()
 	if err != nil {
 		return nil, err
@@ -296,15 +308,40 @@ func (p *process) run(ctx context.Context, cmd *exec.Cmd, w io.Writer) (*os.Proc
 	p.remember()
 	defer p.forget()
 	stop := context.AfterFunc(ctx, p.terminate)
+	enough := p.guard()
 	awaitExit(cmd)
 	p.ended()
+	enough()
 	stop()
 	_ = cmd.Wait() // how it ended is told by the state
 	if p.survivors() {
 		p.warn("the command left processes behind, which were ended: let it wait for them")
 	}
+	p.denials = running.End()
 	p.drain(read, copied)
 	return cmd.ProcessState, nil
+}
+
+func (p *process) begin(cmd *exec.Cmd) (*sandbox.Running, error) {
+	if p.start == nil {
+		return nil, cmd.Start()
+	}
+	return p.start(cmd)
+}
+
+// guard stops the program when its scratch folder is full; what it returns ends that.
+func (p *process) guard() func() {
+	if p.full == nil {
+		return func() {}
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := p.full(stop); err != nil {
+			p.cancel(err)
+		}
+	}()
+	return func() { close(stop); <-done }
 }
 
 // terminate asks the session to end, and ends it after a grace.

@@ -5,7 +5,8 @@ command "run" "a" {
     gpus   = 1.5         # ERROR: Wrong amount
     memory = "16 apples" # ERROR: Wrong amount
     time   = "soon"      # ERROR: Wrong amount
-    disk   = "1TB"       # ERROR: Unknown attribute
+    disk   = "much"      # ERROR: Wrong amount
+    swap   = "1TB"       # ERROR: Unknown attribute
   }
 }
 command "run" "b" {
