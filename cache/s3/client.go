@@ -556,7 +556,11 @@ func (c *client) writing(ctx context.Context, what string, f func(context.Contex
 		err = c.readOnly
 		c.mu.Unlock()
 		if first {
-			c.tell("you may not write to the team cache; it is used for reading only")
+			who := "these credentials"
+			if c.Folder != "" {
+				who = "this user"
+			}
+			c.tell(who + " cannot write to the team cache; it is used for reading only")
 		}
 	}
 	return err

@@ -239,7 +239,8 @@ func (q *Queue) Beat(ctx context.Context, a Attempt, c Claim) error {
 
 // Claimed reads a claim.
 func (q *Queue) Claimed(ctx context.Context, a Attempt) (c Claim, err error) {
-	return c, q.read(ctx, q.name(claims, a), maxClaim, &c)
+	err = q.read(ctx, q.name(claims, a), maxClaim, &c)
+	return c, err
 }
 
 func (q *Queue) logName(a Attempt, number int) string {
@@ -267,12 +268,22 @@ func (q *Queue) Finish(ctx context.Context, a Attempt, r Result) error {
 
 // Result reads a result.
 func (q *Queue) Result(ctx context.Context, a Attempt) (r Result, err error) {
-	return r, q.read(ctx, q.name(results, a), maxResult, &r)
+	err = q.read(ctx, q.name(results, a), maxResult, &r)
+	return r, err
 }
 
 // Cancel tells workers not to begin an attempt, or to stop it.
 func (q *Queue) Cancel(ctx context.Context, a Attempt) error {
 	return q.work.Put(ctx, q.name(cancelled, a), []byte("{}"))
+}
+
+// IsCancelled reports whether an attempt was cancelled.
+func (q *Queue) IsCancelled(ctx context.Context, a Attempt) (bool, error) {
+	_, err := q.work.Get(ctx, q.name(cancelled, a), maxClaim)
+	if errors.Is(err, cache.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // CancelledAttempts lists the attempts that were cancelled.
