@@ -156,7 +156,7 @@ func (l *Local) failure(ctx context.Context, a *Action, log *stageLog, err error
 	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return cause
 	}
-	path := filepath.Join(l.LogDir, fileName(a.Address)+".log")
+	path := filepath.Join(l.LogDir, FileName(a.Address)+".log")
 	if e := log.keep(path); e != nil || log.size() == 0 {
 		path = ""
 	}
@@ -315,8 +315,8 @@ func sortedNames(m map[string]cty.Type) []string {
 	return names
 }
 
-// fileName makes an address usable as a file name, another one for each address.
-func fileName(address string) string {
+// FileName makes an address usable as a file name, another one for each address.
+func FileName(address string) string {
 	clean := func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|[]`, r) || r < ' ' {
 			return '_'

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 )
 
 // Usage counts what this process and those that it starts use. CPU time is the
@@ -60,6 +62,22 @@ func (u *Usage) so() (cpu float64, rss int64) {
 		u.most = max(u.most, peak)
 	}
 	return max(0, now-u.cpu), u.most
+}
+
+// facts are what a result's record tells of what was used; it names no machine.
+func (u *Usage) facts(about queue.Used) func() map[string]string {
+	return func() map[string]string {
+		cpu, rss := u.so()
+		out := map[string]string{
+			"used.cpu_seconds": strconv.FormatFloat(cpu, 'f', 2, 64), "used.max_rss": strconv.FormatInt(rss, 10), "machine.system": about.System,
+		}
+		for name, v := range map[string]string{"machine.gpu": about.GPU, "machine.gpu_driver": about.GPUDriver} {
+			if v != "" {
+				out[name] = v
+			}
+		}
+		return out
+	}
 }
 
 // kernelUsage is the CPU time of this process and its children that have ended, and
