@@ -23,9 +23,10 @@ import (
 const outFolder = "nbpipe-out"
 
 type runOptions struct {
-	strict bool
-	force  bool
-	whole  bool // refuse to run without a whole sandbox
+	strict   bool
+	force    bool
+	whole    bool // refuse to run without a whole sandbox
+	executor string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -40,6 +41,7 @@ func (a *app) runCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit with 3 if an expectation does not hold")
 	cmd.Flags().BoolVar(&o.force, "force", false, "run the named nodes although they have results")
 	cmd.Flags().BoolVar(&o.whole, "require-sandbox", false, "refuse to run where this machine cannot confine commands to what they declare")
+	cmd.Flags().StringVar(&o.executor, "executor", "", "run all nodes on this executor of the experiment; local is this machine")
 	return cmd
 }
 
@@ -51,7 +53,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	defer s.close()
 	s.warn, s.ask = true, true
 	if o.whole {
-		if err := whole(s.sandbox().Support()); err != nil {
+		if err := whole(s.app.sandbox(s.folder, s.store.Dir()).Support()); err != nil {
 			return withCode(exitUsage, err)
 		}
 	}
@@ -141,7 +143,12 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 		return run.Summary{}, err
 	}
 	defer done()
-	options := run.Options{Executor: local, Machine: machine}
+	where, err := s.useExecutors(ctx, local, o.executor, o.force)
+	if err != nil {
+		return run.Summary{}, err
+	}
+	defer where.close()
+	options := run.Options{Executor: local, Machine: machine, Remote: where.remote}
 	if o.force {
 		for _, n := range s.wanted {
 			options.Force = append(options.Force, n.Index)
@@ -155,7 +162,7 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 		if len(lost) == 0 || ctx.Err() != nil {
 			break
 		}
-		again := s.engine.Run(ctx, run.Options{Executor: local, Machine: machine, Force: lost})
+		again := s.engine.Run(ctx, run.Options{Executor: local, Machine: machine, Force: lost, Remote: where.remote})
 		sum = merge(sum, again)
 	}
 	return sum, nil

@@ -39,17 +39,21 @@ func (s *session) services() stages.Services {
 	return stages.Services{
 		Memory:  machine.Memory,
 		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(), Memo: new(sync.Map),
-		Artifacts: s.artifacts(), Sandbox: s.sandbox(),
+		Artifacts: s.artifacts(), Sandbox: s.app.sandbox(s.folder, s.store.Dir()),
 	}
 }
 
-// sandbox confines what command stages run.
-func (s *session) sandbox() *sandbox.Sandbox {
-	private := []string{s.folder, s.store.Dir()}
+// sandbox confines what command stages run: to them the experiment's folder, if it
+// is here, and that of the cache are closed.
+func (a *app) sandbox(experiment, store string) *sandbox.Sandbox {
+	private := []string{store}
+	if experiment != "" {
+		private = append(private, experiment)
+	}
 	if home, err := os.UserHomeDir(); err == nil {
 		private = append(private, home, filepath.Join(home, ".local"))
 	}
-	return &sandbox.Sandbox{Private: private, Experiment: s.folder, Missing: func(what []string) {
-		s.app.tell("warning: not enforced on this machine (--require-sandbox refuses): " + strings.Join(what, "; "))
+	return &sandbox.Sandbox{Private: private, Experiment: experiment, Missing: func(what []string) {
+		a.tell("warning: not enforced on this machine (--require-sandbox refuses): " + strings.Join(what, "; "))
 	}}
 }

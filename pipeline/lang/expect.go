@@ -150,7 +150,9 @@ func isEstimateStep(t hcl.Traverser) bool {
 	return false
 }
 
-func ofEstimate(member string) bool { return member == "value" || member == "ci_low" || member == "ci_high" }
+func ofEstimate(member string) bool {
+	return member == "value" || member == "ci_low" || member == "ci_high"
+}
 
 // printedTolerance is half a unit of the last digit that a literal number spells
 // out: 0.00005 for .9802, 0.005 for 1.50. NaN for anything else.
