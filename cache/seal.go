@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // A signed entry is stored as a few lines of text, an empty line, and then
@@ -22,9 +23,11 @@ import (
 // The signature covers the scope, the signer's name, the key and the entry's
 // bytes, each with its length, so that none can be moved elsewhere (invariant I10).
 const (
-	sealMagic      = "nbpipe signed entry 1\n"
-	signatureMagic = "nbpipe signature 1\n"
-	maxSealLine    = 256
+	sealMagic          = "nbpipe signed entry 1\n"
+	sealMagicCertified = "nbpipe signed entry 2\n" // with a certificate
+	signatureMagic     = "nbpipe signature 1\n"
+	maxSealLine        = 256
+	maxCertificateLine = 16 + maxCertificate/3*4
 )
 
 // keyNamePattern is what a signing key may be called: a name and, for the day on
@@ -39,10 +42,12 @@ func CheckKeyName(name string) error {
 	return nil
 }
 
-// SigningKey is a private key with the name under which others trust its public half.
+// SigningKey is a private key with the name under which others trust its public
+// half; or, with a Certificate, one that signs in the name of another key.
 type SigningKey struct {
-	Name    string
-	Private ed25519.PrivateKey
+	Name        string
+	Private     ed25519.PrivateKey
+	Certificate []byte // see Certificate.Encode; nil for a key of one's own
 }
 
 // Seal signs an unsigned entry for the store with the given ID. Equal input
@@ -56,6 +61,9 @@ func (k SigningKey) Seal(e StoredEntry, scope string) (StoredEntry, error) {
 	}
 	if err := CheckKeyName(k.Name); err != nil {
 		return e, err
+	}
+	if k.Certificate != nil {
+		return k.sealCertified(e, scope)
 	}
 	signature := ed25519.Sign(k.Private, signedBytes(scope, k.Name, e.Key, e.Data))
 	var b bytes.Buffer
@@ -75,24 +83,33 @@ func signedBytes(scope, signer string, key Key, body []byte) []byte {
 
 // Seal is what stands before the bytes of a signed entry.
 type Seal struct {
-	Signer    string
-	Scope     string
-	Signature []byte
+	Signer      string
+	Scope       string
+	Certificate []byte // nil where the signer's own key signed
+	Signature   []byte
 }
 
 // ParseSeal splits the stored bytes of a signed entry. It accepts exactly what
 // SigningKey.Seal writes.
 func ParseSeal(data []byte) (s Seal, body []byte, err error) {
-	rest, ok := bytes.CutPrefix(data, []byte(sealMagic))
-	if !ok {
+	rest, plain := bytes.CutPrefix(data, []byte(sealMagic))
+	certified := false
+	if !plain {
+		rest, certified = bytes.CutPrefix(data, []byte(sealMagicCertified))
+	}
+	if !plain && !certified {
 		return s, nil, errors.New("not a signed entry of this version")
 	}
-	var signature string
+	var signature, certificate string
 	for _, field := range []struct {
 		name string
 		to   *string
-	}{{"signer ", &s.Signer}, {"scope ", &s.Scope}, {"signature ", &signature}} {
-		line, _, ok := bytes.Cut(rest[:min(len(rest), maxSealLine)], []byte("\n"))
+		most int
+	}{{"signer ", &s.Signer, maxSealLine}, {"scope ", &s.Scope, maxSealLine}, {"certificate ", &certificate, maxCertificateLine}, {"signature ", &signature, maxSealLine}} {
+		if field.to == &certificate && !certified {
+			continue
+		}
+		line, _, ok := bytes.Cut(rest[:min(len(rest), field.most)], []byte("\n"))
 		value, named := bytes.CutPrefix(line, []byte(field.name))
 		if !ok || !named || len(value) == 0 {
 			return s, nil, fmt.Errorf("the seal has no %s", strings.TrimSpace(field.name))
@@ -100,9 +117,14 @@ func ParseSeal(data []byte) (s Seal, body []byte, err error) {
 		*field.to = string(value)
 		rest = rest[len(line)+1:]
 	}
-	body, ok = bytes.CutPrefix(rest, []byte("\n"))
+	body, ok := bytes.CutPrefix(rest, []byte("\n"))
 	if !ok {
 		return s, nil, errors.New("the seal does not end")
+	}
+	if certified {
+		if s.Certificate, err = base64.StdEncoding.Strict().DecodeString(certificate); err != nil {
+			return s, nil, errors.New("the seal's certificate is none")
+		}
 	}
 	if s.Signature, err = base64.StdEncoding.Strict().DecodeString(signature); err != nil || len(s.Signature) != ed25519.SignatureSize {
 		return s, nil, errors.New("the seal's signature is none")
@@ -111,12 +133,35 @@ func ParseSeal(data []byte) (s Seal, body []byte, err error) {
 }
 
 // Verify reports whether the signature over the entry of the given key, with the
-// given bytes, was made by the private half of public.
-func (s Seal) Verify(public ed25519.PublicKey, key Key, body []byte) error {
-	if len(public) != ed25519.PublicKeySize || !ed25519.Verify(public, signedBytes(s.Scope, s.Signer, key, body), s.Signature) {
+// given bytes, taken by the store at a time, was made by the private half of public,
+// or by a key that it has certified for that.
+func (s Seal) Verify(public ed25519.PublicKey, key Key, body []byte, at time.Time) error {
+	signed, signer := signedBytes(s.Scope, s.Signer, key, body), public
+	if s.Certificate != nil {
+		c, err := s.certified(public, key, at)
+		if err != nil {
+			return err
+		}
+		signed, signer = certifiedBytes(s.Certificate, signed), c.Public
+	}
+	if len(signer) != ed25519.PublicKeySize || !ed25519.Verify(signer, signed, s.Signature) {
 		return fmt.Errorf("the signature of %s is not right: the entry was forged or damaged", s.Signer)
 	}
 	return nil
+}
+
+func (s Seal) certified(public ed25519.PublicKey, key Key, at time.Time) (Certificate, error) {
+	c, err := ParseCertificate(s.Certificate)
+	if err == nil {
+		err = c.Verify(public)
+	}
+	if err == nil && (c.Signer != s.Signer || c.Scope != s.Scope) {
+		err = fmt.Errorf("the certificate is of %s for the store %s, the entry says %s and %s", c.Signer, clip(c.Scope), s.Signer, clip(s.Scope))
+	}
+	if err == nil {
+		err = c.Allows(key, at)
+	}
+	return c, err
 }
 
 // Body returns the bytes of the entry itself, without the seal of a signed one.

@@ -3,8 +3,10 @@ package cache
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 )
 
 func sealed(t testing.TB, signer, scope string, n int) StoredEntry {
@@ -33,22 +35,24 @@ func TestI10_Seal(t *testing.T) {
 	if err != nil || s.Signer != "alice-1" || s.Scope != "team" {
 		t.Fatalf("%+v, %v", s, err)
 	}
-	if err := s.Verify(public, e.Key, body); err != nil {
+	if err := s.Verify(public, e.Key, body, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if entry, err := e.Decode(); err != nil || entry.Key != e.Key {
 		t.Errorf("Decode: %v", err)
 	}
 	for name, forge := range map[string]func() error{
-		"another key":        func() error { return s.Verify(public, testKey(2), body) },
-		"another public key": func() error { return s.Verify(testSigner("bob-1").Private.Public().(ed25519.PublicKey), e.Key, body) },
-		"no public key":      func() error { return s.Verify(nil, e.Key, body) },
-		"another scope":      func() error { f := s; f.Scope = "other"; return f.Verify(public, e.Key, body) },
-		"another signer":     func() error { f := s; f.Signer = "bob-1"; return f.Verify(public, e.Key, body) },
+		"another key": func() error { return s.Verify(public, testKey(2), body, time.Time{}) },
+		"another public key": func() error {
+			return s.Verify(testSigner("bob-1").Private.Public().(ed25519.PublicKey), e.Key, body, time.Time{})
+		},
+		"no public key":  func() error { return s.Verify(nil, e.Key, body, time.Time{}) },
+		"another scope":  func() error { f := s; f.Scope = "other"; return f.Verify(public, e.Key, body, time.Time{}) },
+		"another signer": func() error { f := s; f.Signer = "bob-1"; return f.Verify(public, e.Key, body, time.Time{}) },
 		"moved boundary": func() error {
 			f := s
 			f.Scope, f.Signer = "teama", "lice-1"
-			return f.Verify(public, e.Key, body)
+			return f.Verify(public, e.Key, body, time.Time{})
 		},
 	} {
 		if forge() == nil {
@@ -60,14 +64,14 @@ func TestI10_Seal(t *testing.T) {
 		data[i] ^= 1
 		s, body, err := ParseSeal(data)
 		if err == nil {
-			err = s.Verify(public, e.Key, body)
+			err = s.Verify(public, e.Key, body, time.Time{})
 		}
 		if err == nil {
 			t.Errorf("byte %d can be flipped", i)
 		}
 	}
 	for n := range e.Data {
-		if s, body, err := ParseSeal(e.Data[:n]); err == nil && s.Verify(public, e.Key, body) == nil {
+		if s, body, err := ParseSeal(e.Data[:n]); err == nil && s.Verify(public, e.Key, body, time.Time{}) == nil {
 			t.Errorf("it holds when cut off at byte %d", n)
 		}
 	}
@@ -96,6 +100,7 @@ func FuzzParseSeal(f *testing.F) {
 	e := sealed(f, "alice-1", "team", 1)
 	f.Add(e.Data)
 	f.Add(e.Data[:60])
+	f.Add(certified(f, time.Now()).Data)
 	f.Add([]byte(sealMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, body, err := ParseSeal(b)
@@ -104,7 +109,12 @@ func FuzzParseSeal(f *testing.F) {
 		}
 		// What is accepted is written in one way only.
 		again := &bytes.Buffer{}
-		again.WriteString(sealMagic + "signer " + s.Signer + "\nscope " + s.Scope + "\nsignature ")
+		if s.Certificate == nil {
+			again.WriteString(sealMagic + "signer " + s.Signer + "\nscope " + s.Scope + "\nsignature ")
+		} else {
+			again.WriteString(sealMagicCertified + "signer " + s.Signer + "\nscope " + s.Scope + "\ncertificate " +
+				base64.StdEncoding.EncodeToString(s.Certificate) + "\nsignature ")
+		}
 		if !bytes.HasPrefix(b, again.Bytes()) || !bytes.HasSuffix(b, body) {
 			t.Errorf("accepted %q", b)
 		}

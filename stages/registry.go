@@ -71,11 +71,13 @@ func Define[T any, P interface {
 	Stage
 }](k Kind) *Kind {
 	k.new = func() Stage { return P(new(T)) }
-	k.Attributes = attributesOf(k.Name(), reflect.TypeFor[T]())
+	k.Attributes = AttributesOf(k.Name(), reflect.TypeFor[T]())
 	return &k
 }
 
-func attributesOf(kind string, t reflect.Type) []Attribute {
+// AttributesOf reads the attributes of a struct type from its tags, sorted by name.
+// It panics where a tag is wrong, with the kind's name.
+func AttributesOf(kind string, t reflect.Type) []Attribute {
 	var out []Attribute
 	for _, f := range reflect.VisibleFields(t) {
 		tag, ok := f.Tag.Lookup("attr")
@@ -158,13 +160,13 @@ func fieldsOf(t reflect.Type) []Attribute {
 	if t.Kind() != reflect.Struct || t == typeFile || t == typeTable || t == typeValue {
 		return nil
 	}
-	return attributesOf(t.Name(), t)
+	return AttributesOf(t.Name(), t)
 }
 
 func objectTypeOf(t reflect.Type) cty.Type {
 	attrs := map[string]cty.Type{}
 	var optional []string
-	for _, a := range attributesOf(t.Name(), t) {
+	for _, a := range AttributesOf(t.Name(), t) {
 		attrs[a.Name] = a.Type
 		if a.Optional {
 			optional = append(optional, a.Name)
@@ -198,19 +200,28 @@ func (k *Kind) Zero() Stage { return k.new() }
 // Attributes marked `nodes` are left alone; see SetNodes.
 func (k *Kind) Fill(attrs Attrs) (Stage, error) {
 	s := k.new()
-	v := reflect.ValueOf(s).Elem()
-	for i := range k.Attributes {
-		a := &k.Attributes[i]
+	if err := FillStruct(s, k.Attributes, attrs); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// FillStruct sets the fields of the struct that dst points to from attributes that
+// AttributesOf found in its type.
+func FillStruct(dst any, attributes []Attribute, attrs Attrs) error {
+	v := reflect.ValueOf(dst).Elem()
+	for i := range attributes {
+		a := &attributes[i]
 		val, ok := attrs[a.Name]
 		if !ok || a.Nodes {
 			continue
 		}
 		val, _ = val.UnmarkDeep()
 		if err := fill(v.FieldByIndex(a.field), val); err != nil {
-			return nil, fmt.Errorf("%s: %w", a.Name, err)
+			return fmt.Errorf("%s: %w", a.Name, err)
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // SetNodes sets a `nodes` attribute of a filled stage.
@@ -307,7 +318,7 @@ func fillMap(dst reflect.Value, v cty.Value) error {
 }
 
 func fillStruct(dst reflect.Value, v cty.Value) error {
-	for _, a := range attributesOf(dst.Type().Name(), dst.Type()) {
+	for _, a := range AttributesOf(dst.Type().Name(), dst.Type()) {
 		if !v.Type().HasAttribute(a.Name) {
 			continue
 		}

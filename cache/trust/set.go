@@ -238,14 +238,18 @@ func (s *Set) Check(e cache.StoredEntry) error {
 	}
 	// The digest is that of the seal and the body, but not of the key under which
 	// the entry was filed, nor of the public key.
-	id := cache.DigestOf([]byte(public.String() + e.Key.String() + e.Digest.String()))
+	what := public.String() + e.Key.String() + e.Digest.String()
+	if seal.Certificate != nil { // it ends at a time
+		what += e.Time.UTC().Format(time.RFC3339Nano)
+	}
+	id := cache.DigestOf([]byte(what))
 	s.mu.Lock()
 	_, known := s.checked[id]
 	s.mu.Unlock()
 	if known {
 		return nil
 	}
-	if err := seal.Verify(public.Key, e.Key, body); err != nil {
+	if err := seal.Verify(public.Key, e.Key, body, e.Time); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -251,3 +251,46 @@ func TestPin(t *testing.T) {
 		t.Error("another store at the same place was accepted")
 	}
 }
+
+// A worker signs in a user's name: what ends the trust in the user ends it for the
+// worker, and the certificate's own end does, too, though the result was believed before.
+func TestI10_CheckCertified(t *testing.T) {
+	dir := t.TempDir()
+	alice, worker := generate(t, dir, "alice"), generate(t, dir, "worker")
+	s := load(t, filepath.Join(dir, "trust.json"))
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	if err := s.Add(PublicOf(alice), "", now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Pin("s3://team", "scope"); err != nil {
+		t.Fatal(err)
+	}
+	c, err := alice.Certify(cache.Certificate{Scope: "scope", Public: PublicOf(worker).Key, Until: now.Add(time.Hour), Keys: []cache.Key{entry(t, 1).Key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	certified := cache.SigningKey{Name: alice.Name, Private: worker.Private, Certificate: c.Encode()}
+	good := seal(t, certified, "scope", 1, now)
+	for range 2 {
+		if err := s.Check(good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	late := good
+	late.Time = now.Add(2 * time.Hour)
+	if err := s.Check(late); err == nil || !strings.Contains(err.Error(), "that ended at") {
+		t.Errorf("after its end: %v", err)
+	}
+	own, err := worker.Certify(cache.Certificate{Scope: "scope", Public: PublicOf(worker).Key, Until: now.Add(time.Hour), Keys: []cache.Key{entry(t, 1).Key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := cache.SigningKey{Name: worker.Name, Private: worker.Private, Certificate: own.Encode()}
+	if err := s.Check(seal(t, self, "scope", 1, now)); err == nil || !strings.Contains(err.Error(), "do not trust") {
+		t.Errorf("certified by itself: %v", err)
+	}
+	s.Revoke(Revocation{Name: "alice-1", Since: now})
+	if err := s.Check(good); err == nil || !strings.Contains(err.Error(), "revoked") {
+		t.Errorf("revoked: %v", err)
+	}
+}
