@@ -210,7 +210,7 @@ func freePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // after all are chosen: no port twice
+		defer func() { _ = l.Close() }() // after all are chosen: no port twice
 		out = append(out, l.Addr().(*net.TCPAddr).Port)
 	}
 	return out, nil
@@ -327,4 +327,11 @@ func parentOf(pid int) int {
 	}
 	parent, _ := strconv.Atoi(fields[1])
 	return parent
+}
+
+// ForgetState removes what a killed slurmctld has saved, so that the next one counts
+// jobs from 1.
+func (c *Cluster) ForgetState() {
+	_ = os.RemoveAll(c.path("state"))
+	_ = os.Mkdir(c.path("state"), 0o755)
 }
