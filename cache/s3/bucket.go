@@ -9,13 +9,9 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// makeBucket makes the bucket if it is not there and the credentials allow it.
-func (c *client) makeBucket(ctx context.Context) error {
-	var there bool
-	err := c.do(ctx, "looking for bucket "+c.Bucket, func(ctx context.Context) (err error) {
-		there, err = c.core.BucketExists(ctx, c.Bucket)
-		return err
-	})
+// create makes the bucket if it is not there and the credentials allow it.
+func (b *s3bucket) create(ctx context.Context) error {
+	there, err := b.BucketExists(ctx, b.name)
 	var r minio.ErrorResponse
 	if errors.As(err, &r) && r.StatusCode == http.StatusForbidden {
 		return nil // it may be there, and the first request will tell
@@ -23,14 +19,12 @@ func (c *client) makeBucket(ctx context.Context) error {
 	if err != nil || there {
 		return err
 	}
-	err = c.do(ctx, "making bucket "+c.Bucket, func(ctx context.Context) error {
-		return c.core.MakeBucket(ctx, c.Bucket, minio.MakeBucketOptions{Region: c.Region})
-	})
+	err = b.MakeBucket(ctx, b.name, minio.MakeBucketOptions{Region: b.region})
 	if errors.As(err, &r) && (r.Code == "BucketAlreadyOwnedByYou" || r.Code == "BucketAlreadyExists") {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("there is no bucket %s, and it cannot be made: %w", c.Bucket, err)
+		return fmt.Errorf("there is no bucket %s, and it cannot be made: %w", b.name, err)
 	}
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,8 +35,13 @@ var errNotFound = errors.New("no such object")
 // another one, so the one that was looked for is not there.
 var errShort = fmt.Errorf("%w: what has its name is shorter", errNotFound)
 
-// Config says where a store is and how to reach it. Bucket and Endpoint are needed.
+// Config says where a store is and how to reach it. Either Bucket and Endpoint are
+// needed, or Folder.
 type Config struct {
+	// Folder is a folder that the team's machines share, such as one on NFS, instead
+	// of a bucket. It holds what a bucket would, under the same names.
+	Folder string
+
 	Endpoint string // host or host:port, without scheme
 	Insecure bool   // http instead of https
 	Region   string // looked up if empty
@@ -78,8 +82,9 @@ type Config struct {
 // client does single requests, each with its attempts, time-out and account.
 type client struct {
 	Config
-	core *minio.Core
-	base *watched
+	objects objects
+	core    *minio.Core // nil for a folder
+	base    *watched    // the same
 
 	requests, bytesIn, bytesOut atomic.Int64
 	clock                       serverClock
@@ -96,8 +101,8 @@ type client struct {
 const concurrency = 128
 
 func newClient(c Config) (*client, error) {
-	if c.Bucket == "" || c.Endpoint == "" {
-		return nil, errors.New("a team cache needs a bucket and an endpoint")
+	if c.Folder == "" && (c.Bucket == "" || c.Endpoint == "") {
+		return nil, errors.New("a team cache needs a bucket and an endpoint, or a folder")
 	}
 	if strings.Contains(c.Endpoint, "/") {
 		return nil, fmt.Errorf("endpoint %q: give host or host:port; http is chosen with insecure = true", c.Endpoint)
@@ -106,6 +111,18 @@ func newClient(c Config) (*client, error) {
 	if c.Prefix != "" {
 		c.Prefix += "/"
 	}
+	c.defaults()
+	cl := &client{Config: c, slots: make(chan struct{}, concurrency)}
+	var err error
+	if c.Folder != "" {
+		cl.objects, err = newFolder(c, &cl.clock)
+	} else {
+		err = cl.connect()
+	}
+	return cl, err
+}
+
+func (c *Config) defaults() {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
@@ -121,15 +138,19 @@ func newClient(c Config) (*client, error) {
 	if c.Temp == "" {
 		c.Temp = os.TempDir()
 	}
-	if c.Credentials == nil {
+	if c.Credentials == nil && c.Folder == "" {
 		c.Credentials = DefaultCredentials()
 	}
-	cl := &client{Config: c, slots: make(chan struct{}, concurrency)}
+}
+
+// connect makes the client of a bucket.
+func (cl *client) connect() error {
+	c := cl.Config
 	base := c.Transport
 	if base == nil {
 		t, err := transport(c)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		base = t
 	}
@@ -142,17 +163,18 @@ func newClient(c Config) (*client, error) {
 	case "virtual":
 		lookup = minio.BucketLookupDNS
 	default:
-		return nil, fmt.Errorf("style is path or virtual, not %q", c.Style)
+		return fmt.Errorf("style is path or virtual, not %q", c.Style)
 	}
 	core, err := minio.NewCore(c.Endpoint, &minio.Options{
 		Creds: c.Credentials, Secure: !c.Insecure, Region: c.Region, BucketLookup: lookup,
 		Transport: cl.base, MaxRetries: 1,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("team cache at %s: %w", c.Endpoint, err)
+		return fmt.Errorf("team cache at %s: %w", c.Endpoint, err)
 	}
 	cl.core = core
-	return cl, nil
+	cl.objects = &s3bucket{core, c.Bucket, c.Prefix, c.Endpoint, c.Region}
+	return nil
 }
 
 // DefaultCredentials looks, in this order, at AWS_* and MINIO_* variables, the
@@ -245,6 +267,9 @@ func (w *watched) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (w *watched) closeIdle() {
+	if w == nil {
+		return
+	}
 	if t, ok := w.base.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
@@ -325,7 +350,7 @@ func (c *client) settled(err error) bool {
 func final(err error) bool {
 	var r minio.ErrorResponse
 	if !errors.As(err, &r) {
-		return errors.Is(err, errLocal)
+		return errors.Is(err, errLocal) || deniedByFolder(err)
 	}
 	switch r.Code {
 	case "SlowDown", "SlowDownWrite", "SlowDownRead", "RequestTimeout", "InternalError", "ServiceUnavailable", "ThrottlingException",
@@ -369,7 +394,7 @@ func (c *client) usable(ctx context.Context) error {
 func (c *client) failed(what string, err error) error {
 	err = fmt.Errorf("%s: %w", what, explain(err))
 	var r minio.ErrorResponse
-	denied := errors.As(err, &r) && r.StatusCode == http.StatusForbidden
+	denied := errors.As(err, &r) && r.StatusCode == http.StatusForbidden || deniedByFolder(err)
 	c.mu.Lock()
 	c.failures++
 	tell := ""
@@ -460,37 +485,10 @@ func (c *client) get(ctx context.Context, name string, off, n int64) (b []byte, 
 
 // open starts one GET, without attempts of its own.
 func (c *client) open(ctx context.Context, name string, off, n int64) (io.ReadCloser, info, error) {
-	var o minio.GetObjectOptions
-	if off > 0 || n >= 0 {
-		end := int64(0)
-		if n >= 0 {
-			if end = off + n - 1; end < off {
-				return nil, info{}, fmt.Errorf("%w: an empty range", errLocal)
-			}
-		}
-		if err := o.SetRange(off, end); err != nil {
-			return nil, info{}, err
-		}
+	if n == 0 || n > 0 && off+n <= off {
+		return nil, info{}, fmt.Errorf("%w: an empty range", errLocal)
 	}
-	r, got, header, err := c.core.GetObject(ctx, c.Bucket, c.Prefix+name, o)
-	if err != nil {
-		return nil, info{}, answer(err)
-	}
-	if total, ok := totalSize(header); ok && n >= 0 && off+n > total {
-		_ = r.Close()
-		return nil, info{}, errShort
-	}
-	return r, info{name: name, size: got.Size, modified: got.LastModified, etag: got.ETag}, nil
-}
-
-// totalSize reads the length of the whole object from an answer that is a part of it.
-func totalSize(h http.Header) (int64, bool) {
-	_, total, ok := strings.Cut(h.Get("Content-Range"), "/")
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(total, 10, 64)
-	return n, err == nil
+	return c.objects.open(ctx, name, off, n)
 }
 
 // tail reads the last n bytes of an object, or all of a shorter one.
@@ -502,13 +500,9 @@ func (c *client) tail(ctx context.Context, name string, size, n int64) ([]byte, 
 
 // head asks for an object's size and time.
 func (c *client) head(ctx context.Context, name string) (i info, err error) {
-	err = c.do(ctx, "asking for "+name, func(ctx context.Context) error {
-		got, err := c.core.StatObject(ctx, c.Bucket, c.Prefix+name, minio.StatObjectOptions{})
-		if err != nil {
-			return answer(err)
-		}
-		i = info{name: name, size: got.Size, modified: got.LastModified, etag: got.ETag}
-		return nil
+	err = c.do(ctx, "asking for "+name, func(ctx context.Context) (err error) {
+		i, err = c.objects.head(ctx, name)
+		return err
 	})
 	return i, err
 }
@@ -524,13 +518,9 @@ var always condition
 // put stores a small object by a single request: such as commit records, whose
 // condition a server must not forget.
 func (c *client) put(ctx context.Context, name string, b []byte, when condition) (i info, err error) {
-	err = c.writing(ctx, "writing "+name, func(ctx context.Context) error {
-		got, err := c.core.PutObject(ctx, c.Bucket, c.Prefix+name, bytes.NewReader(b), int64(len(b)), "", "", putOptions(when))
-		if err != nil {
-			return answer(err)
-		}
-		i = info{name: name, size: int64(len(b)), modified: got.LastModified, etag: got.ETag}
-		return nil
+	err = c.writing(ctx, "writing "+name, func(ctx context.Context) (err error) {
+		i, err = c.objects.put(ctx, name, bytes.NewReader(b), int64(len(b)), when)
+		return err
 	})
 	return i, err
 }
@@ -559,14 +549,18 @@ func (c *client) writing(ctx context.Context, what string, f func(context.Contex
 	}
 	err := c.do(ctx, what, f)
 	var r minio.ErrorResponse
-	if errors.As(err, &r) && r.StatusCode == http.StatusForbidden && r.Code == "AccessDenied" {
+	if errors.As(err, &r) && r.StatusCode == http.StatusForbidden && r.Code == "AccessDenied" || deniedByFolder(err) {
 		c.mu.Lock()
 		first := c.readOnly == nil
 		c.readOnly = fmt.Errorf("%w: %w", ErrReadOnly, err)
 		err = c.readOnly
 		c.mu.Unlock()
 		if first {
-			c.tell("these credentials cannot write to the team cache; it is used for reading only")
+			who := "these credentials"
+			if c.Folder != "" {
+				who = "this user"
+			}
+			c.tell(who + " cannot write to the team cache; it is used for reading only")
 		}
 	}
 	return err
@@ -578,25 +572,9 @@ var ErrReadOnly = errors.New("the team cache is read-only for these credentials"
 // page lists up to about n objects of a prefix whose names come after a given
 // one, in order; more says that the listing was not complete.
 func (c *client) page(ctx context.Context, prefix, after string, n int) (out []info, more bool, err error) {
-	err = c.do(ctx, "listing "+prefix, func(ctx context.Context) error {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		out, more = out[:0], false
-		o := minio.ListObjectsOptions{Prefix: c.Prefix + prefix, Recursive: true, MaxKeys: n}
-		if after != "" {
-			o.StartAfter = c.Prefix + after
-		}
-		for obj := range c.core.ListObjectsIter(ctx, c.Bucket, o) {
-			if obj.Err != nil {
-				return answer(obj.Err)
-			}
-			out = append(out, info{name: strings.TrimPrefix(obj.Key, c.Prefix), size: obj.Size, modified: obj.LastModified, etag: obj.ETag})
-			if len(out) == n {
-				more = true
-				break
-			}
-		}
-		return nil
+	err = c.do(ctx, "listing "+prefix, func(ctx context.Context) (err error) {
+		out, more, err = c.objects.page(ctx, prefix, after, n)
+		return err
 	})
 	return out, more, err
 }

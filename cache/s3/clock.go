@@ -40,3 +40,9 @@ func since(t time.Time) time.Duration {
 	now := time.Now()
 	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
 }
+
+// observe takes in the time that a file server gave to what was written at now.
+func (c *serverClock) observe(given, now time.Time) {
+	c.skew.Store(int64(given.Sub(now)))
+	c.known.Store(true)
+}

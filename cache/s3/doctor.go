@@ -272,12 +272,13 @@ const uploadAge = 24 * time.Hour
 // shows them, and they cost money (invariant I16). MinIO lists none without their
 // exact names, and ends them itself after a day.
 func (d *doctor) uploads(ctx context.Context) error {
-	marker, idMarker := "", ""
+	marker := ""
 	for {
-		var r minio.ListMultipartUploadsResult
+		var found []openUpload
+		next := ""
 		err := d.do(ctx, "listing unfinished uploads", func(ctx context.Context) (err error) {
-			r, err = d.core.ListMultipartUploads(ctx, d.Bucket, d.Prefix, marker, idMarker, "", 1000)
-			return answer(err)
+			found, next, err = d.objects.unfinished(ctx, marker)
+			return err
 		})
 		if errors.Is(err, errNotFound) {
 			return nil // as some servers answer where no upload was ever begun
@@ -290,25 +291,24 @@ func (d *doctor) uploads(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, u := range r.Uploads {
-			if age := d.serverNow().Sub(u.Initiated); age > uploadAge {
+		for _, u := range found {
+			if age := d.serverNow().Sub(u.begun); age > uploadAge {
 				if err := d.upload(ctx, u, age); err != nil {
 					return err
 				}
 			}
 		}
-		if !r.IsTruncated {
+		if marker = next; marker == "" {
 			return nil
 		}
-		marker, idMarker = r.NextKeyMarker, r.NextUploadIDMarker
 	}
 }
 
-func (d *doctor) upload(ctx context.Context, u minio.ObjectMultipartInfo, age time.Duration) error {
-	f := cache.Finding{Kind: FindingUpload, Subject: strings.TrimPrefix(u.Key, d.Prefix), Detail: fmt.Sprintf("begun %s ago and never finished", age.Round(time.Hour)), Harmless: true}
+func (d *doctor) upload(ctx context.Context, u openUpload, age time.Duration) error {
+	f := cache.Finding{Kind: FindingUpload, Subject: u.name, Detail: fmt.Sprintf("begun %s ago and never finished", age.Round(time.Hour)), Harmless: true}
 	if d.o.Repair {
-		err := d.do(ctx, "ending the upload of "+u.Key, func(ctx context.Context) error {
-			return answer(d.core.AbortMultipartUpload(ctx, d.Bucket, u.Key, u.UploadID))
+		err := d.do(ctx, "ending the upload of "+u.name, func(ctx context.Context) error {
+			return d.objects.abort(ctx, u.name, u.id)
 		})
 		if err != nil && !errors.Is(err, errNotFound) {
 			return err

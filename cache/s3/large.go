@@ -56,8 +56,8 @@ func (s *Store) exists(err error) error {
 
 func (s *Store) putReader(ctx context.Context, name string, r io.ReaderAt, n int64, when condition) error {
 	return s.writing(ctx, "writing "+name, func(ctx context.Context) error {
-		_, err := s.core.PutObject(ctx, s.Bucket, s.Prefix+name, io.NewSectionReader(r, 0, n), n, "", "", putOptions(when))
-		return answer(err)
+		_, err := s.objects.put(ctx, name, io.NewSectionReader(r, 0, n), n, when)
+		return err
 	})
 }
 
@@ -80,11 +80,10 @@ func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, w
 		case <-gctx.Done():
 			return errors.Join(g.Wait(), ctx.Err())
 		}
-		g.Go(func() error {
+		g.Go(func() (err error) {
 			defer func() { <-uploads }()
 			off := int64(i) * size
-			etag, err := s.part(gctx, name, id, i+1, b, off, min(size, b.Length-off))
-			parts[i] = minio.CompletePart{PartNumber: i + 1, ETag: etag}
+			parts[i], err = s.part(gctx, name, id, i+1, b, off, min(size, b.Length-off))
 			return err
 		})
 	}
@@ -93,8 +92,7 @@ func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, w
 	}
 	s.at("multipart-uploaded")
 	err = s.writing(ctx, "completing "+name, func(ctx context.Context) error {
-		_, err := s.core.CompleteMultipartUpload(ctx, s.Bucket, s.Prefix+name, id, parts, putOptions(when))
-		return answer(err)
+		return s.objects.complete(ctx, name, id, parts, when)
 	})
 	if errors.Is(err, errNotFound) || errors.Is(err, errExists) {
 		// Of a completion whose acknowledgement was lost, the second attempt finds no
@@ -113,8 +111,8 @@ func (s *Store) multipart(ctx context.Context, name string, b *cache.BlobFile, w
 // parts cost money, and no listing shows them (invariant I16).
 func (s *Store) begun(ctx context.Context, name string) (id string, end func(completed bool), err error) {
 	err = s.writing(ctx, "starting to write "+name, func(ctx context.Context) (err error) {
-		id, err = s.core.NewMultipartUpload(ctx, s.Bucket, s.Prefix+name, putOptions(always))
-		return answer(err)
+		id, err = s.objects.begin(ctx, name)
+		return err
 	})
 	return id, func(completed bool) {
 		if !completed {
@@ -129,7 +127,7 @@ func (s *Store) abort(ctx context.Context, name, id string) {
 	const attempts, pause = 4, 200 * time.Millisecond
 	for range attempts {
 		err := s.do(ctx, "ending the upload of "+name, func(ctx context.Context) error {
-			return answer(s.core.AbortMultipartUpload(ctx, s.Bucket, s.Prefix+name, id))
+			return s.objects.abort(ctx, name, id)
 		})
 		if err != nil || sleep(ctx, pause) != nil {
 			return
@@ -137,14 +135,12 @@ func (s *Store) abort(ctx context.Context, name, id string) {
 	}
 }
 
-func (s *Store) part(ctx context.Context, name, id string, number int, b *cache.BlobFile, off, n int64) (etag string, err error) {
-	err = s.writing(ctx, fmt.Sprintf("writing part %d of %s", number, name), func(ctx context.Context) error {
-		p, err := s.core.PutObjectPart(ctx, s.Bucket, s.Prefix+name, id, number, io.NewSectionReader(b, off, n), n,
-			minio.PutObjectPartOptions{DisableContentSha256: true})
-		etag = p.ETag
-		return answer(err)
+func (s *Store) part(ctx context.Context, name, id string, number int, b *cache.BlobFile, off, n int64) (p minio.CompletePart, err error) {
+	err = s.writing(ctx, fmt.Sprintf("writing part %d of %s", number, name), func(ctx context.Context) (err error) {
+		p, err = s.objects.part(ctx, name, id, number, io.NewSectionReader(b, off, n), n)
+		return err
 	})
-	return etag, err
+	return p, err
 }
 
 // copyRanges writes an object of a known size to where its bytes belong, by

@@ -105,7 +105,7 @@ func (s *Store) probe(ctx context.Context) (c Capabilities, err error) {
 	// A writer may not delete; then a few bytes stay there.
 	defer func() {
 		for _, name := range []string{small, large} {
-			_ = s.core.RemoveObject(context.WithoutCancel(ctx), s.Bucket, s.Prefix+name, minio.RemoveObjectOptions{})
+			_ = s.objects.remove(context.WithoutCancel(ctx), name)
 		}
 	}()
 	first, second := []byte("0123456789"), []byte("abcdefghij")
@@ -177,28 +177,26 @@ func (s *Store) probeMultipart(ctx context.Context, name string) (bool, error) {
 	complete := func() error {
 		var id string
 		err := s.writing(ctx, "starting to write "+name, func(ctx context.Context) (err error) {
-			id, err = s.core.NewMultipartUpload(ctx, s.Bucket, s.Prefix+name, putOptions(always))
-			return answer(err)
+			id, err = s.objects.begin(ctx, name)
+			return err
 		})
 		if err != nil {
 			return err
 		}
 		defer func() { // of an upload that was completed, there is nothing left to end
-			_ = s.core.AbortMultipartUpload(context.WithoutCancel(ctx), s.Bucket, s.Prefix+name, id)
+			_ = s.objects.abort(context.WithoutCancel(ctx), name, id)
 		}()
-		var part minio.ObjectPart
+		var part minio.CompletePart
 		err = s.writing(ctx, "writing "+name, func(ctx context.Context) (err error) {
 			b := []byte("one part")
-			part, err = s.core.PutObjectPart(ctx, s.Bucket, s.Prefix+name, id, 1, bytes.NewReader(b), int64(len(b)), minio.PutObjectPartOptions{DisableContentSha256: true})
-			return answer(err)
+			part, err = s.objects.part(ctx, name, id, 1, bytes.NewReader(b), int64(len(b)))
+			return err
 		})
 		if err != nil {
 			return err
 		}
 		return s.writing(ctx, "completing "+name, func(ctx context.Context) error {
-			_, err := s.core.CompleteMultipartUpload(ctx, s.Bucket, s.Prefix+name, id,
-				[]minio.CompletePart{{PartNumber: 1, ETag: part.ETag}}, putOptions(condition{absent: true}))
-			return answer(err)
+			return s.objects.complete(ctx, name, id, []minio.CompletePart{part}, condition{absent: true})
 		})
 	}
 	if err := s.exists(complete()); err != nil && !errors.Is(err, errNotFound) {

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -22,14 +21,7 @@ func (s *Store) refresh(ctx context.Context, name string, size int64) error {
 		return s.refreshParts(ctx, name, size, copyPart)
 	}
 	return s.writing(ctx, "refreshing "+name, func(ctx context.Context) error {
-		// A copy onto itself must change something.
-		_, err := s.core.Client.CopyObject(ctx,
-			minio.CopyDestOptions{
-				Bucket: s.Bucket, Object: s.Prefix + name, ReplaceMetadata: true,
-				UserMetadata: map[string]string{"refreshed": s.Now().UTC().Format(time.RFC3339Nano)},
-			},
-			minio.CopySrcOptions{Bucket: s.Bucket, Object: s.Prefix + name})
-		return answer(err)
+		return s.objects.refresh(ctx, name, s.Now())
 	})
 }
 
@@ -45,18 +37,17 @@ func (s *Store) refreshParts(ctx context.Context, name string, size, part int64)
 	for off := int64(0); off < size; off += part {
 		number := len(parts) + 1
 		err = s.writing(ctx, fmt.Sprintf("refreshing part %d of %s", number, name), func(ctx context.Context) error {
-			p, err := s.core.CopyObjectPart(ctx, s.Bucket, s.Prefix+name, s.Bucket, s.Prefix+name, id, number, off, min(part, size-off), nil)
+			p, err := s.objects.copyPart(ctx, name, id, number, off, min(part, size-off))
 			if err == nil {
 				parts = append(parts, p)
 			}
-			return answer(err)
+			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return s.writing(ctx, "refreshing "+name, func(ctx context.Context) error {
-		_, err := s.core.CompleteMultipartUpload(ctx, s.Bucket, s.Prefix+name, id, parts, putOptions(always))
-		return answer(err)
+		return s.objects.complete(ctx, name, id, parts, always)
 	})
 }

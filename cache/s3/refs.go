@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minio/minio-go/v7"
-
 	"github.com/nbpipe/nbpipe/cache"
 )
 
@@ -154,7 +152,7 @@ func (c *client) removeIf(ctx context.Context, name string, may func() error) er
 		if err := may(); err != nil {
 			return fmt.Errorf("%w: %w", errLocal, err)
 		}
-		return answer(c.core.RemoveObject(ctx, c.Bucket, c.Prefix+name, minio.RemoveObjectOptions{}))
+		return c.objects.remove(ctx, name)
 	})
 	if errors.Is(err, errNotFound) {
 		return nil

@@ -87,10 +87,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	m, err := cl.readStoreFile(ctx)
 	if errors.Is(err, errNotFound) {
-		return nil, fmt.Errorf("%w: s3://%s/%s on %s has no store.json; `nbpipe cache init` makes it", ErrNoStore, c.Bucket, cl.Prefix, c.Endpoint)
+		return nil, fmt.Errorf("%w: %s has no store.json; `nbpipe cache init` makes it", ErrNoStore, cl.objects.place())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the team cache s3://%s/%s on %s: %w", c.Bucket, cl.Prefix, c.Endpoint, err)
+		return nil, fmt.Errorf("opening the team cache %s: %w", cl.objects.place(), err)
 	}
 	if m.Format != FormatVersion {
 		return nil, fmt.Errorf("the team cache has format %d, this build knows %d", m.Format, FormatVersion)
@@ -137,7 +137,7 @@ func Init(ctx context.Context, c Config, grace time.Duration) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cl.makeBucket(ctx); err != nil {
+	if err := cl.do(ctx, "making the place of the team cache", cl.objects.create); err != nil {
 		return nil, err
 	}
 	var id [16]byte
@@ -161,9 +161,7 @@ func (s *Store) ID() string { return s.id }
 func (s *Store) Grace() time.Duration { return s.grace }
 
 // Place names the store for people.
-func (s *Store) Place() string {
-	return fmt.Sprintf("s3://%s/%s on %s", s.Bucket, strings.TrimSuffix(s.Prefix, "/"), s.Endpoint)
-}
+func (s *Store) Place() string { return s.objects.place() }
 
 // Traffic counts requests and bytes of bodies since the store was opened.
 type Traffic struct{ Requests, BytesIn, BytesOut int64 }

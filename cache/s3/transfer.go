@@ -269,6 +269,9 @@ func (p *push) missingEntries(ctx context.Context) (err error) {
 
 // content uploads all blobs that items need and the store lacks.
 func (p *push) content(ctx context.Context) error {
+	if !slices.ContainsFunc(p.missing, func(it Item) bool { return len(it.Needs) > 0 }) {
+		return nil
+	}
 	if err := p.catalogue.refresh(ctx); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 // experiment's settings, with all that belongs to it.
 type remoteSettings struct {
 	Bucket, Endpoint, Region, Prefix, Style string
+	Folder                                  string // instead of a bucket
 	CA                                      string // file of certificates
 	Insecure                                bool   // http
 	Mode                                    string // "read" or "write"
@@ -39,7 +40,7 @@ func remoteFlags(f *pflag.FlagSet) {
 
 func (r *remoteSettings) load(f *pflag.FlagSet, v *viper.Viper) error {
 	for name, to := range map[string]*string{
-		"bucket": &r.Bucket, "endpoint": &r.Endpoint, "region": &r.Region, "prefix": &r.Prefix, "style": &r.Style,
+		"folder": &r.Folder, "bucket": &r.Bucket, "endpoint": &r.Endpoint, "region": &r.Region, "prefix": &r.Prefix, "style": &r.Style,
 		"ca": &r.CA, "mode": &r.Mode, "key": &r.Key,
 	} {
 		*to = v.GetString("remote." + name)
@@ -69,6 +70,13 @@ func (r *remoteSettings) load(f *pflag.FlagSet, v *viper.Viper) error {
 // config is the bucket to use, if any: the user's own, or the experiment's.
 func (r *remoteSettings) config(project *lang.CacheSettings) (c s3.Config, ok bool) {
 	switch {
+	case r.Folder != "":
+		return s3.Config{Folder: r.Folder}, true
+	case r.Bucket == "" && project != nil && project.Folder != "":
+		if r.Mode == "" {
+			r.Mode = project.Mode
+		}
+		return s3.Config{Folder: project.Folder}, true
 	case r.Bucket != "":
 		c = s3.Config{Bucket: r.Bucket, Endpoint: r.Endpoint, Region: r.Region, Prefix: r.Prefix, Style: r.Style, Insecure: r.Insecure}
 	case project != nil:
@@ -154,10 +162,13 @@ func (s *session) use(t *team.Team, events func(run.Event)) {
 
 // agreed reports whether the bucket to use is the user's own choice, or was agreed to.
 func (s *session) agreed() bool {
-	return s.app.settings.Remote.Bucket != "" || s.trust.Confirmed(s.folder, s.x.Cache.Digest().String())
+	return s.app.settings.Remote.Bucket != "" || s.app.settings.Remote.Folder != "" || s.trust.Confirmed(s.folder, s.x.Cache.Digest().String())
 }
 
 func placeText(c s3.Config) string {
+	if c.Folder != "" {
+		return c.Folder
+	}
 	scheme := "https"
 	if c.Insecure {
 		scheme = "http"
@@ -175,7 +186,7 @@ func (a *app) openTeam(ctx context.Context, s *session, config s3.Config, tell f
 	config.Temp = filepath.Join(s.store.Dir(), "tmp")
 	config.Attempts = 5
 	// A server that does not answer at all should not hold a run up for long.
-	soon, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s did not answer within %s", config.Endpoint, patience))
+	soon, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%s did not answer within %s", placeText(config), patience))
 	defer cancel()
 	remote, err := s3.Open(soon, config)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -21,12 +23,26 @@ type Action struct {
 	Resources   stages.Resources
 	Why         []string
 	Build       string
+
+	Log io.Writer // gets what the stage prints, as it comes; may be nil
 }
 
 // Result is a complete, published run.
 type Result struct {
 	Entry *cache.Entry
 	Pins  map[string]string // attributes that the run pinned, see stages.Locked
+}
+
+// Watcher is implemented by a stages.Progress that shows what an executor on other
+// machines sees. It is safe for concurrent use.
+type Watcher interface {
+	// Note says why an action has not begun, in a line.
+	Note(text string)
+	// Begun says that the action runs, and where; maybe for another time, if what ran
+	// it was lost.
+	Begun(where string)
+	// Logged passes on what the stage prints.
+	Logged(text []byte)
 }
 
 // Executor runs actions. Implementations are safe for concurrent use.
@@ -43,6 +59,7 @@ type Failure struct {
 	Err     error
 	LogTail string
 	LogPath string // the whole log
+	Exit    *int   // exit code of the stage's program; nil where it was none, or a signal ended it
 }
 
 func (f *Failure) Error() string { return f.Err.Error() }
@@ -86,4 +103,20 @@ func Lost(err error) (*LostInput, bool) {
 	var l *LostInput
 	ok := errors.As(err, &l)
 	return l, ok
+}
+
+// TimeoutError says that a stage took longer than its resources allow.
+type TimeoutError struct{ Limit time.Duration }
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("it took longer than the %s that its resources allow", e.Limit)
+}
+
+// limit gives a stage its time; 0 seconds are no limit.
+func limit(ctx context.Context, seconds int64) (context.Context, context.CancelFunc) {
+	if seconds <= 0 {
+		return context.WithCancel(ctx)
+	}
+	d := time.Duration(seconds) * time.Second
+	return context.WithTimeoutCause(ctx, d, &TimeoutError{d})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -29,6 +30,9 @@ type Local struct {
 	Resume   string // where stages that were cut off go on from, by key; "" to start anew each time
 	Services stages.Services
 	Now      func() time.Time
+	// Measure, where set, is asked after each run what it used; that goes into the
+	// record's facts.
+	Measure func() map[string]string
 
 	attempts atomic.Int64
 }
@@ -40,7 +44,9 @@ func (l *Local) Execute(ctx context.Context, a *Action, progress stages.Progress
 		return nil, err
 	}
 	defer kept.close()
-	entry, pins, err := l.attempt(ctx, a, kept, progress)
+	limited, cancel := limit(ctx, a.Resources.Time)
+	defer cancel()
+	entry, pins, err := l.attempt(limited, a, kept, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +86,9 @@ func (l *Local) attempt(ctx context.Context, a *Action, kept *resume, progress s
 	log := newLog(filepath.Join(l.Scratch, n+".log"))
 	defer log.discard()
 	in := l.input(a, scratch, log, progress)
+	if a.Log != nil {
+		in.Log = io.MultiWriter(log, a.Log)
+	}
 	if a.Ingredients.Kind.Resumes {
 		if in.Resume, err = kept.folder(filepath.Join(l.Scratch, n+".resume")); err != nil {
 			return nil, nil, err
@@ -102,6 +111,10 @@ func (l *Local) attempt(ctx context.Context, a *Action, kept *resume, progress s
 		return nil, nil, err
 	}
 	entry.Record.Started, entry.Record.Seconds = started.UTC().Truncate(time.Millisecond), seconds
+	if l.Measure != nil {
+		entry.Record.Facts = maps.Clone(out.Facts)
+		maps.Copy(entry.Record.Facts, l.Measure())
+	}
 	return entry, out.Pins, nil
 }
 
@@ -143,24 +156,35 @@ func (l *Local) failure(ctx context.Context, a *Action, log *stageLog, err error
 	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return cause
 	}
-	path := filepath.Join(l.LogDir, fileName(a.Address)+".log")
+	path := filepath.Join(l.LogDir, FileName(a.Address)+".log")
 	if e := log.keep(path); e != nil || log.size() == 0 {
 		path = ""
 	}
-	return &Failure{Err: err, LogTail: log.tail(), LogPath: path}
+	f := &Failure{Err: err, LogTail: log.tail(), LogPath: path}
+	var program interface{ ExitCode() int }
+	if errors.As(err, &program) {
+		if code := program.ExitCode(); code >= 0 {
+			f.Exit = &code
+		}
+	}
+	return f
 }
 
-// takeSources stores the experiment's own files that the action reads, and
-// checks that they still are what the key says.
 func (l *Local) takeSources(ctx context.Context, a *Action) error {
+	return TakeSources(ctx, l.Store, a)
+}
+
+// TakeSources stores the experiment's own files that the action reads, and
+// checks that they still are what the key says.
+func TakeSources(ctx context.Context, store *cache.Local, a *Action) error {
 	for _, f := range sources(a) {
-		if has, err := l.Store.HasBlob(ctx, f.Digest); err != nil || (has && !f.Tree) {
+		if has, err := store.HasBlob(ctx, f.Digest); err != nil || (has && !f.Tree) {
 			if err != nil {
 				return err
 			}
 			continue
 		}
-		o, err := l.Store.Ingest(ctx, f.Source)
+		o, err := store.Ingest(ctx, f.Source)
 		if err != nil {
 			return fmt.Errorf("reading input %s: %w", f.Source, err)
 		}
@@ -187,17 +211,19 @@ func same(a, b cache.Object) bool {
 }
 
 func sources(a *Action) []stages.File {
+	return slices.DeleteFunc(Inputs(a), func(f stages.File) bool { return f.Source == "" })
+}
+
+// Inputs are the files that the action reads, also those of its attributes that are
+// no part of the key.
+func Inputs(a *Action) []stages.File {
 	var out []stages.File
 	for i := range a.Ingredients.Kind.Attributes {
 		v, ok := a.Ingredients.Attrs[a.Ingredients.Kind.Attributes[i].Name]
 		if !ok || v.IsMarked() {
 			continue
 		}
-		stages.Files(v, func(f stages.File) {
-			if f.Source != "" {
-				out = append(out, f)
-			}
-		})
+		stages.Files(v, func(f stages.File) { out = append(out, f) })
 	}
 	return out
 }
@@ -289,8 +315,8 @@ func sortedNames(m map[string]cty.Type) []string {
 	return names
 }
 
-// fileName makes an address usable as a file name, another one for each address.
-func fileName(address string) string {
+// FileName makes an address usable as a file name, another one for each address.
+func FileName(address string) string {
 	clean := func(r rune) rune {
 		if strings.ContainsRune(`/\:*?"<>|[]`, r) || r < ' ' {
 			return '_'

@@ -7,6 +7,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/lang/source"
 	"github.com/nbpipe/nbpipe/stages"
 )
@@ -15,6 +16,8 @@ import (
 type Options struct {
 	// Kinds are the kinds of nodes that a file may use.
 	Kinds *stages.Registry
+	// Executors are the types of executor blocks that a file may use.
+	Executors launch.Kinds
 	// Hash gives the digest of a file or folder named by path(). It must store
 	// nothing. Where it is nil, path() is an error.
 	Hash func(path string) (cache.Object, error)
@@ -50,6 +53,13 @@ type Experiment struct {
 	// user has agreed.
 	Cache *CacheSettings
 
+	// Executors are where nodes can run beside this machine, by name; Executor is
+	// where those run that name none, "" for here.
+	Executors map[string]*Executor
+	Executor  string
+
+	executorRange hcl.Range
+
 	tree   *source.Tree
 	root   *module
 	named  []*named
@@ -83,9 +93,9 @@ type Node struct {
 	Kind        *stages.Kind
 	Range       hcl.Range // of the block's header
 	Description string
-	Executor    string
-	Deps        []int // sorted indexes of the nodes it refers to or depends_on; shared between nodes, read only
-	Expects     int   // number of expect blocks
+	Executor    string // name of an executor block, LocalExecutor, or "" where nothing is said
+	Deps        []int  // sorted indexes of the nodes it refers to or depends_on; shared between nodes, read only
+	Expects     int    // number of expect blocks
 
 	inst *instance
 }

@@ -13,6 +13,7 @@ import (
 
 // compileAll resolves the references of all expressions, once all names are known.
 func (l *loader) compileAll() {
+	l.checkExecutor(l.x.Executor, l.x.executorRange)
 	for _, n := range l.x.named {
 		if n.attr == nil {
 			continue
@@ -46,7 +47,15 @@ func (l *loader) compileTemplate(t *template) {
 		}
 		return l.compile(a.Expr, t.mod, own, scope{each: each, noNodes: true, what: "the attribute " + name})
 	}
-	t.description, t.executor = early("description"), early("executor")
+	t.description = early("description")
+	if a := as["executor"]; a != nil {
+		if name, ok := executorName(a.Expr); ok {
+			t.executorName = name
+			l.checkExecutor(name, a.Expr.Range())
+		} else {
+			t.executor = early("executor")
+		}
+	}
 	if t.kind == nil {
 		l.compileUnknown(t, each)
 		return

@@ -305,7 +305,10 @@ func (c *connector) nodes(order []int, n int) {
 		*node = Node{Index: len(x.Nodes), Address: i.address(), Block: t.block, Type: t.typ, Name: t.name, EachKey: i.key,
 			Kind: t.kind, Range: t.header, Expects: len(t.expects), inst: i}
 		node.Description = c.text(t.description, i)
-		node.Executor = c.text(t.executor, i)
+		if node.Executor = t.executorName; t.executor != nil {
+			node.Executor = c.text(t.executor, i)
+			c.l.checkExecutor(node.Executor, t.executor.expr.Range())
+		}
 		i.node = node
 		x.Nodes = append(x.Nodes, node)
 		x.index[node.Address] = node

@@ -22,7 +22,7 @@ const maxImportDepth = 16
 // maxModules bounds imports altogether.
 const maxModules = 500
 
-var topLevel = append([]string{"settings", "variable", "locals", "output", "import"}, stages.Blocks...)
+var topLevel = append([]string{"settings", "executor", "variable", "locals", "output", "import"}, stages.Blocks...)
 
 // module reads the blocks of a folder and of the folders that it imports.
 func (l *loader) module(dir string, parent *module, prefix string) *module {
@@ -97,6 +97,8 @@ func (l *loader) topBlock(m *module, b *hclsyntax.Block) {
 	switch b.Type {
 	case "settings":
 		l.settings(m, b)
+	case "executor":
+		l.executorBlock(m, b)
 	case "variable":
 		l.variableBlock(m, b)
 	case "locals":
@@ -199,12 +201,13 @@ func (l *loader) settings(m *module, b *hclsyntax.Block) {
 	}
 	r := b.DefRange()
 	m.settings = &r
-	l.onlyAttributes(b, []string{"required_version"}, "cache")
+	l.onlyAttributes(b, []string{"required_version", "executor"}, "cache")
 	for _, n := range b.Body.Blocks {
 		if n.Type == "cache" {
 			l.cacheSettings(m, n)
 		}
 	}
+	l.settingsExecutor(m, b.Body.Attributes["executor"])
 	a := b.Body.Attributes["required_version"]
 	if a == nil {
 		return

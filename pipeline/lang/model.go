@@ -108,8 +108,10 @@ type template struct {
 	attributes  []*attribute
 	description *expression
 	executor    *expression
-	resources   *resources
-	expects     []*expect
+	// executorName is what executor = executor.NAME names.
+	executorName string
+	resources    *resources
+	expects      []*expect
 
 	state     expansion
 	instances []*instance

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,10 +16,11 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
 )
 
-// CacheSettings is a `cache "s3" "name"` block of settings: a bucket in which a
-// team shares results.
+// CacheSettings is a `cache "s3" "name"` block of settings, a bucket in which a
+// team shares results, or a `cache "folder" "name"` block: a folder.
 type CacheSettings struct {
 	Name     string
+	Folder   string // absolute; nothing else about the place then
 	Bucket   string
 	Endpoint string // host or host:port; Amazon's by default
 	Region   string
@@ -32,6 +34,9 @@ type CacheSettings struct {
 
 // Digest identifies everything that the user agrees to.
 func (c *CacheSettings) Digest() cache.Digest {
+	if c.Folder != "" {
+		return cache.DigestOf(fmt.Appendf(nil, "folder %q %q %q", c.Folder, c.Mode, c.Trust))
+	}
 	return cache.DigestOf(fmt.Appendf(nil, "%q %q %q %q %q %q %t %q", c.Bucket, c.Endpoint, c.Region, c.Prefix, c.Style, c.Mode, c.Insecure, c.Trust))
 }
 
@@ -41,8 +46,8 @@ const AWSEndpoint = "s3.amazonaws.com"
 var cacheAttributes = []string{"bucket", "endpoint", "region", "prefix", "style", "mode", "insecure", "trust"}
 
 func (l *loader) cacheSettings(m *module, b *hclsyntax.Block) {
-	if len(b.Labels) != 2 || b.Labels[0] != "s3" || !validName(b.Labels[1]) {
-		l.error(b.DefRange(), "Wrong labels", `A cache block has a type, which is s3, and a name, as in cache "s3" "team" { ... }.`)
+	if len(b.Labels) != 2 || b.Labels[0] != "s3" && b.Labels[0] != "folder" || !validName(b.Labels[1]) {
+		l.error(b.DefRange(), "Wrong labels", `A cache block has a type, which is s3 or folder, and a name, as in cache "s3" "team" { ... }.`)
 		return
 	}
 	if m.parent != nil {
@@ -51,6 +56,10 @@ func (l *loader) cacheSettings(m *module, b *hclsyntax.Block) {
 	}
 	if old := l.x.Cache; old != nil {
 		l.duplicate(b.DefRange(), old.Range, "A cache block")
+		return
+	}
+	if b.Labels[0] == "folder" {
+		l.cacheFolder(m, b)
 		return
 	}
 	l.onlyAttributes(b, cacheAttributes)
@@ -76,6 +85,28 @@ func (l *loader) cacheSettings(m *module, b *hclsyntax.Block) {
 	if a := b.Body.Attributes["endpoint"]; a != nil && strings.ContainsAny(c.Endpoint, "/@ ") {
 		l.error(a.Expr.Range(), "Invalid endpoint", "%q is not of the form host or host:port. Leave the scheme out; where the server speaks http only, say insecure = true.", c.Endpoint)
 	}
+}
+
+// cacheFolder reads a `cache "folder" "name"` block.
+func (l *loader) cacheFolder(m *module, b *hclsyntax.Block) {
+	l.onlyAttributes(b, []string{"path", "mode", "trust"})
+	c := &CacheSettings{Name: b.Labels[1], Mode: "write", Range: b.DefRange()}
+	l.x.Cache = c
+	for name, to := range map[string]*string{"path": &c.Folder, "mode": &c.Mode} {
+		if a := b.Body.Attributes[name]; a != nil {
+			if text, ok := l.constantText(m, a); ok {
+				*to = text
+			}
+		}
+	}
+	c.Trust = l.trusted(m, b.Body.Attributes["trust"])
+	switch a := b.Body.Attributes["path"]; {
+	case a == nil:
+		l.error(b.DefRange(), "Missing attribute", `A cache in a folder needs its path: path = "/nfs/lab/nbpipe".`)
+	case !filepath.IsAbs(c.Folder):
+		l.error(a.Expr.Range(), "Not an absolute path", "%q depends on where nbpipe is started. Give the path by which all machines know the folder, from / on.", c.Folder)
+	}
+	l.oneOf(b, "mode", c.Mode, "read", "write")
 }
 
 func (l *loader) oneOf(b *hclsyntax.Block, name, value string, allowed ...string) {

@@ -287,20 +287,10 @@ func (r *run) start(ctx context.Context, n *Node) bool {
 	r.emit(Event{Type: EventStarted, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
 	progress := &progress{emit: r.emit, node: n.Address, now: r.Now}
 	go func() {
-		limited, cancel := limit(ctx, res.Time)
-		defer cancel()
-		result, err := r.Executor.Execute(limited, a, progress)
+		result, err := r.Executor.Execute(ctx, a, progress)
 		r.done <- outcome{node: n, result: result, err: err}
 	}()
 	return true
-}
-
-func limit(ctx context.Context, seconds int64) (context.Context, context.CancelFunc) {
-	if seconds <= 0 {
-		return context.WithCancel(ctx)
-	}
-	d := time.Duration(seconds) * time.Second
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("it took longer than the %s that its resources allow", d))
 }
 
 func keyText(k cache.Key) string {

@@ -183,8 +183,19 @@ func (r *runner) outcome(ctx context.Context, argv []string, state *os.ProcessSt
 			hint = "\nPerhaps the machine ran out of memory: state what it needs, resources { memory = \"16GiB\" }."
 		}
 	}
-	return fmt.Errorf("%s %s%s", shown(argv, r.s.Script), text, hint)
+	return &exitError{fmt.Sprintf("%s %s%s", shown(argv, r.s.Script), text, hint), state.ExitCode()}
 }
+
+// exitError is the end of a program that failed.
+type exitError struct {
+	text string
+	code int // -1 where a signal ended it
+}
+
+func (e *exitError) Error() string { return e.text }
+
+// ExitCode is the program's; -1 where a signal ended it.
+func (e *exitError) ExitCode() int { return e.code }
 
 func signalText(s syscall.Signal) string { return fmt.Sprintf("%d (%s)", int(s), s) }
 

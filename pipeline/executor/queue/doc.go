@@ -1,0 +1,33 @@
+// Package queue is the work area of a shared store, in which an executor leaves
+// actions for workers, and workers say what becomes of them. Nothing else passes
+// between the two, so either may die, come late, or be there twice.
+//
+// # Layout
+//
+//	actions/<sha256>                          a serialised action (package wire)
+//	attempts/<queue>/tickets/<attempt>        made by the executor: which action to run, and the certificate to sign with
+//	attempts/<queue>/claims/<attempt>         made by one worker, if there is none; written again as its sign of life
+//	attempts/<queue>/logs/<attempt>/<number>  what the stage prints, a piece each
+//	attempts/<queue>/results/<attempt>        what became of it, written once
+//	attempts/<queue>/cancelled/<attempt>      made by the executor: do not begin, or stop
+//
+// An attempt is named by the time at which it was asked for, in a form that sorts, and
+// by the key of the action: <12 hexadecimal digits>-<key>. A queue belongs to one
+// executor of one experiment and holds actions that any of its workers can run.
+//
+// # What holds
+//
+//   - Of two workers that claim an attempt, one gets it: the claim is made only if
+//     there is none.
+//   - A worker whose claim is not written again for some time is lost: the executor asks
+//     for another attempt. If the worker was only slow, both run, and both results are
+//     right: what an action makes is addressed by its key.
+//   - The entry is published before the result says so. The result is a message, and
+//     no evidence: who reads it verifies the entry's signature.
+//   - An executor that dies leaves tickets, which workers go on with; another one for the
+//     same experiment finds them, and takes over.
+//   - Ages are told by the store's clock alone. A writer may not delete: what is done
+//     stays until somebody with more rights, or a collection, deletes it.
+//
+// It runs nothing and starts nobody: see packages worker and remote.
+package queue

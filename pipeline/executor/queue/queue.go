@@ -1,0 +1,320 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/pipeline/executor/wire"
+)
+
+// Queue is a queue of actions in a store's work area. It is safe for concurrent use.
+type Queue struct {
+	work *s3.Work
+	id   string
+}
+
+var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
+
+// New makes a handle of a queue; nothing is written. An ID has lower-case letters,
+// digits, dots and dashes.
+func New(work *s3.Work, id string) (*Queue, error) {
+	if !idPattern.MatchString(id) {
+		return nil, fmt.Errorf("%q cannot name a queue: lower-case letters, digits, '.' and '-'", id)
+	}
+	return &Queue{work: work, id: id}, nil
+}
+
+// ID is the queue's name.
+func (q *Queue) ID() string { return q.id }
+
+// Now is the store's present time.
+func (q *Queue) Now() time.Time { return q.work.Now() }
+
+// Attempt names an attempt at an action.
+type Attempt string
+
+// NewAttempt names an attempt that is asked for at a time.
+func NewAttempt(at time.Time, k cache.Key) Attempt {
+	return Attempt(fmt.Sprintf("%012x-%s", max(0, at.UnixMilli()), k))
+}
+
+// Key is the key of the action; false for what is no name of an attempt.
+func (a Attempt) Key() (cache.Key, bool) {
+	at, key, ok := strings.Cut(string(a), "-")
+	if _, err := strconv.ParseUint(at, 16, 64); !ok || len(at) != 12 || err != nil {
+		return cache.Key{}, false
+	}
+	k, err := cache.ParseKey(key)
+	return k, err == nil && string(a) == at+"-"+k.String()
+}
+
+// The folders of a queue.
+const (
+	tickets   = "tickets"
+	claims    = "claims"
+	logs      = "logs"
+	results   = "results"
+	cancelled = "cancelled"
+)
+
+func (q *Queue) name(folder string, a Attempt) string {
+	return "attempts/" + q.id + "/" + folder + "/" + string(a)
+}
+
+// Bounds of what is read, in bytes.
+const (
+	maxTicket = 64 << 10
+	maxClaim  = 16 << 10
+	// MaxLog is the most that a piece of a log has.
+	MaxLog = 1 << 20
+	// maxResult leaves room for an entry, whose outputs may be large.
+	maxResult = 96 << 20
+)
+
+// Ticket asks for an attempt.
+type Ticket struct {
+	Action      cache.Digest `json:"action"`      // of the serialised action
+	Certificate []byte       `json:"certificate"` // see cache.Certificate
+	Address     string       `json:"address"`     // of the node, for people
+	Controller  string       `json:"controller"`  // random: which executor asks
+}
+
+// Claim says which worker runs an attempt, and how far it is.
+type Claim struct {
+	Worker  string `json:"worker"`
+	Host    string `json:"host,omitempty"`
+	Beat    int    `json:"beat"` // how often it was written
+	Logs    int    `json:"logs,omitempty"`
+	Done    int64  `json:"done,omitempty"`
+	Total   int64  `json:"total,omitempty"`
+	Unit    string `json:"unit,omitempty"`
+	Leaving bool   `json:"leaving,omitempty"` // the worker's time is over: somebody else has to begin again
+}
+
+// State is how an attempt ended.
+type State string
+
+// The states of a result.
+const (
+	Succeeded State = "succeeded" // the entry is published
+	Failed    State = "failed"    // the stage failed
+	TimedOut  State = "timed out"
+	Cancelled State = "cancelled"
+	LostInput State = "lost input" // the store does not have the bytes of an input
+	Unfit     State = "unfit"      // the worker's machine cannot run it: other tools, another nbpipe
+	Left      State = "left"       // the worker had to leave in the middle of it; not the stage's fault
+	StoreOut  State = "store"      // the worker could not put the result into the store
+)
+
+// Result says what became of an attempt. It is the worker's own record: nobody else
+// has to remember how it ended.
+type Result struct {
+	State   State  `json:"state"`
+	Worker  string `json:"worker"`
+	Error   string `json:"error,omitempty"`
+	LogTail string `json:"log_tail,omitempty"`
+	Logs    int    `json:"logs,omitempty"` // number of pieces
+
+	Exit  *int         `json:"exit,omitempty"`  // exit code of the stage's program, if it was one
+	Input *LostFile    `json:"input,omitempty"` // of LostInput
+	Entry []byte       `json:"entry,omitempty"` // of Succeeded: the signed entry as it was published
+	Name  cache.Digest `json:"name,omitzero"`   // digest of Entry
+
+	Used Used `json:"used"`
+}
+
+// LostFile is an input that could not be had.
+type LostFile struct {
+	Digest cache.Digest `json:"digest"`
+	Name   string       `json:"name"`
+}
+
+// Used is what an attempt used, and where.
+type Used struct {
+	Started   time.Time `json:"started"`
+	Seconds   float64   `json:"seconds"`     // wall time
+	CPU       float64   `json:"cpu_seconds"` // of all processes
+	MaxRSS    int64     `json:"max_rss"`     // bytes, of the largest process
+	Host      string    `json:"host,omitempty"`
+	GPU       string    `json:"gpu,omitempty"` // model
+	GPUDriver string    `json:"gpu_driver,omitempty"`
+	Build     string    `json:"build,omitempty"`  // of nbpipe
+	System    string    `json:"system,omitempty"` // kernel
+	Job       string    `json:"job,omitempty"`    // what the machine's scheduler calls it
+}
+
+// Object is an object of a queue as a listing shows it.
+type Object struct {
+	Attempt Attempt
+	Time    time.Time // when it was last written, by the store's clock
+}
+
+func (q *Queue) list(ctx context.Context, folder string, after Attempt) ([]Object, error) {
+	prefix := q.name(folder, "")
+	from := ""
+	if after != "" {
+		from = prefix + string(after)
+	}
+	found, err := q.work.List(ctx, prefix, from)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Object, 0, len(found))
+	for _, f := range found {
+		a := Attempt(path.Base(f.Name))
+		if _, ok := a.Key(); ok && q.name(folder, a) == f.Name {
+			out = append(out, Object{a, f.Time})
+		}
+	}
+	return out, nil
+}
+
+// Tickets lists the attempts that were asked for, the oldest first.
+func (q *Queue) Tickets(ctx context.Context, after Attempt) ([]Object, error) {
+	return q.list(ctx, tickets, after)
+}
+
+// Claims lists the attempts that were claimed; Time is the last sign of life.
+func (q *Queue) Claims(ctx context.Context, after Attempt) ([]Object, error) {
+	return q.list(ctx, claims, after)
+}
+
+// Results lists the attempts that have ended.
+func (q *Queue) Results(ctx context.Context, after Attempt) ([]Object, error) {
+	return q.list(ctx, results, after)
+}
+
+// Ask stores an action, and asks for an attempt at it.
+func (q *Queue) Ask(ctx context.Context, a Attempt, t Ticket, action []byte) error {
+	if d := cache.DigestOf(action); d != t.Action {
+		return fmt.Errorf("the ticket is for another action than %s", d.Short())
+	}
+	if err := q.work.Create(ctx, "actions/"+t.Action.String(), action); err != nil {
+		return err
+	}
+	return q.create(ctx, q.name(tickets, a), t)
+}
+
+// Ticket reads a ticket and its action.
+func (q *Queue) Ticket(ctx context.Context, a Attempt) (t Ticket, action []byte, err error) {
+	if err := q.read(ctx, q.name(tickets, a), maxTicket, &t); err != nil {
+		return t, nil, err
+	}
+	action, err = q.work.Get(ctx, "actions/"+t.Action.String(), wire.MaxSize)
+	if err == nil && cache.DigestOf(action) != t.Action {
+		err = fmt.Errorf("the action %s is damaged", t.Action.Short())
+	}
+	return t, action, err
+}
+
+// ErrTaken says that another worker has claimed the attempt.
+var ErrTaken = errors.New("another worker has claimed it")
+
+// Claim claims an attempt.
+func (q *Queue) Claim(ctx context.Context, a Attempt, c Claim) error {
+	err := q.create(ctx, q.name(claims, a), c)
+	if errors.Is(err, s3.ErrExists) {
+		return ErrTaken
+	}
+	return err
+}
+
+// Beat writes a claim again: its worker is alive.
+func (q *Queue) Beat(ctx context.Context, a Attempt, c Claim) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return q.work.Put(ctx, q.name(claims, a), b)
+}
+
+// Claimed reads a claim.
+func (q *Queue) Claimed(ctx context.Context, a Attempt) (c Claim, err error) {
+	err = q.read(ctx, q.name(claims, a), maxClaim, &c)
+	return c, err
+}
+
+func (q *Queue) logName(a Attempt, number int) string {
+	return q.name(logs, a) + fmt.Sprintf("/%06d", number)
+}
+
+// WriteLog stores a piece of what a stage prints; pieces are numbered from 1.
+func (q *Queue) WriteLog(ctx context.Context, a Attempt, number int, b []byte) error {
+	return q.work.Put(ctx, q.logName(a, number), b)
+}
+
+// ReadLog reads a piece; cache.ErrNotFound where there is none.
+func (q *Queue) ReadLog(ctx context.Context, a Attempt, number int) ([]byte, error) {
+	return q.work.Get(ctx, q.logName(a, number), MaxLog)
+}
+
+// Finish says what became of an attempt. Only the first result of an attempt counts.
+func (q *Queue) Finish(ctx context.Context, a Attempt, r Result) error {
+	err := q.create(ctx, q.name(results, a), r)
+	if errors.Is(err, s3.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// Result reads a result.
+func (q *Queue) Result(ctx context.Context, a Attempt) (r Result, err error) {
+	err = q.read(ctx, q.name(results, a), maxResult, &r)
+	return r, err
+}
+
+// Cancel tells workers not to begin an attempt, or to stop it.
+func (q *Queue) Cancel(ctx context.Context, a Attempt) error {
+	return q.work.Put(ctx, q.name(cancelled, a), []byte("{}"))
+}
+
+// IsCancelled reports whether an attempt was cancelled.
+func (q *Queue) IsCancelled(ctx context.Context, a Attempt) (bool, error) {
+	_, err := q.work.Get(ctx, q.name(cancelled, a), maxClaim)
+	if errors.Is(err, cache.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// CancelledAttempts lists the attempts that were cancelled.
+func (q *Queue) CancelledAttempts(ctx context.Context, after Attempt) ([]Object, error) {
+	return q.list(ctx, cancelled, after)
+}
+
+// Forget deletes all that an attempt left in the queue, as far as that is allowed.
+func (q *Queue) Forget(ctx context.Context, a Attempt, pieces int) {
+	names := []string{q.name(tickets, a), q.name(claims, a), q.name(results, a), q.name(cancelled, a)}
+	for n := 1; n <= pieces; n++ {
+		names = append(names, q.logName(a, n))
+	}
+	q.work.Delete(ctx, names...)
+}
+
+func (q *Queue) create(ctx context.Context, name string, doc any) error {
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	return q.work.Create(ctx, name, b)
+}
+
+func (q *Queue) read(ctx context.Context, name string, most int64, doc any) error {
+	b, err := q.work.Get(ctx, name, most)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, doc); err != nil {
+		return fmt.Errorf("%s is damaged: %w", name, err)
+	}
+	return nil
+}

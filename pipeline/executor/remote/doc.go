@@ -1,0 +1,15 @@
+// Package remote runs actions on other machines: it leaves them in a queue of the
+// shared store (package queue), asks a launcher for workers (package launch), and
+// watches what becomes of them. It implements executor.Executor.
+//
+// One goroutine owns all state. It looks at the store once for all actions, by a few
+// listings, less often the longer nothing happens, and at the launcher still less
+// often, so that a controller costs next to nothing.
+//
+// Workers may be lost, late, or there twice; the store may be away for a while; this
+// process may die, and another one find what it left (see package queue). What an
+// action made is an entry that the user's key answers for, or it is nothing.
+//
+// Which nodes run here, and when, is decided in package run; how workers get started,
+// by the launchers.
+package remote

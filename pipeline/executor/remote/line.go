@@ -1,0 +1,120 @@
+package remote
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// class is what actions have to have in common for any worker of a queue to run any
+// of them: what they ask for. Stages on GPUs get a worker each.
+type class struct {
+	CPUs      float64
+	Memory    int64
+	GPUs      int
+	Time      int64
+	exclusive bool
+}
+
+func classOf(r stages.Resources) class {
+	return class{r.CPUs, r.Memory, r.GPUs, r.Time, r.GPUs > 0}
+}
+
+func (c class) resources() stages.Resources {
+	return stages.Resources{CPUs: c.CPUs, Memory: c.Memory, GPUs: c.GPUs, Time: c.Time}
+}
+
+// name is the class as part of a queue's ID: the same in every run.
+func (c class) name() string {
+	return cache.DigestOf(fmt.Appendf(nil, "%v", c)).Short()
+}
+
+// line is the queue of a class.
+type line struct {
+	class
+	queue *queue.Queue
+	known bool // what an earlier controller left was looked at
+	fit   bool // the launcher has nothing against it
+
+	left    map[cache.Key]queue.Attempt // runs, asked for by an earlier controller
+	at      map[queue.Attempt]*attempt  // asked for by this one, or adopted; until their jobs are done
+	beats   map[queue.Attempt]time.Time // last signs of life
+	waiting []*job                      // not asked for yet
+
+	workers map[string]launch.Status // that have not ended, as the launcher says
+	asked   map[string]time.Time     // started, and not told about by the launcher yet
+	useful  map[string]bool          // workers that have ended an attempt
+	barren  int                      // workers in a row that ended, and had not
+	failed  int                      // starts in a row that failed
+	reason  string                   // the launcher's, why workers wait or ended
+}
+
+// attempt is one ticket.
+type attempt struct {
+	name    queue.Attempt
+	job     *job
+	claimed bool
+	worker  string
+	pieces  int       // of the log that were read
+	looked  time.Time // when its claim was read
+	over    bool      // lost, or given back: another one was asked for
+}
+
+func (l *loop) lineOf(r stages.Resources) (*line, error) {
+	c := classOf(r)
+	if got, ok := l.lines[c]; ok {
+		return got, nil
+	}
+	q, err := queue.New(l.Store.Work(), l.ID+"."+c.name())
+	if err != nil {
+		return nil, err
+	}
+	n := &line{
+		class: c, queue: q, left: map[cache.Key]queue.Attempt{}, at: map[queue.Attempt]*attempt{},
+		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, useful: map[string]bool{},
+	}
+	l.lines[c] = n
+	l.order = append(l.order, n)
+	return n, nil
+}
+
+// workerID names a worker so that its queue can be told.
+func (n *line) workerID() (string, error) {
+	var id [6]byte
+	_, err := rand.Read(id[:])
+	return n.queue.ID() + "." + hex.EncodeToString(id[:]), err
+}
+
+// open counts the actions that no worker has finished.
+func (n *line) open() int {
+	count := len(n.waiting)
+	for _, a := range n.at {
+		if !a.over {
+			count++
+		}
+	}
+	return count
+}
+
+// oldest is the attempt before which everything is done: listings begin there.
+func (n *line) oldest() queue.Attempt {
+	var first queue.Attempt
+	for name := range n.at {
+		if first == "" || name < first {
+			first = name
+		}
+	}
+	if first == "" {
+		return ""
+	}
+	// Listings give what comes after a name.
+	b := []byte(first)
+	b[len(b)-1]--
+	return queue.Attempt(b)
+}

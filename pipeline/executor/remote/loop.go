@@ -1,0 +1,236 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+)
+
+// loop is the state of a Remote; its goroutine is the only one to touch it.
+type loop struct {
+	*Remote
+	lines     map[class]*line
+	order     []*line
+	jobs      map[*job]bool
+	gone      []*attempt            // to be cancelled
+	sent      map[cache.Digest]bool // content that the store was seen to have
+	away      time.Time             // since when the store does not answer; zero if it does
+	back      time.Time             // when it last came back, by its clock
+	looked    time.Time             // at the launcher
+	happened  time.Time             // when something last happened
+	detached  bool
+	last      time.Time // of the names of attempts
+	pollError string
+}
+
+func newLoop(r *Remote) *loop {
+	return &loop{Remote: r, lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}}
+}
+
+// concurrency is how many requests to the store are made at a time.
+const concurrency = 32
+
+func (l *loop) run() {
+	defer close(l.stopped)
+	ctx := context.Background()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case j := <-l.submit:
+			l.take(j)
+		case j := <-l.ended:
+			l.drop(j)
+		case <-timer.C:
+			l.step(ctx)
+		case <-l.quit:
+			l.leave(ctx)
+			return
+		}
+		timer.Reset(l.pause())
+	}
+}
+
+// pause is how long to wait for the next look: actions that come together are asked
+// for together, and the longer nothing happens the less often it is looked.
+func (l *loop) pause() time.Duration {
+	const together = 20 * time.Millisecond
+	switch {
+	case !l.away.IsZero():
+		return l.SlowPoll
+	case len(l.jobs) == 0:
+		return time.Hour
+	}
+	for _, n := range l.order {
+		if len(n.waiting) > 0 {
+			return min(together, l.Poll)
+		}
+	}
+	quiet := l.Now().Sub(l.happened) / 8
+	return min(max(quiet, l.Poll), l.SlowPoll)
+}
+
+func (l *loop) take(j *job) {
+	n, err := l.lineOf(j.a.Resources)
+	if err != nil {
+		j.done <- outcome{err: err}
+		return
+	}
+	j.line = n
+	l.jobs[j] = true
+	n.waiting = append(n.waiting, j)
+	l.happened = l.Now()
+}
+
+// drop forgets a job that nobody waits for any more.
+func (l *loop) drop(j *job) {
+	if !l.jobs[j] {
+		return
+	}
+	if errors.Is(context.Cause(j.ctx), ErrDetached) {
+		l.detached = true
+	} else {
+		l.cancel(j)
+	}
+	l.forget(j)
+}
+
+// cancel has the open attempts of a job cancelled.
+func (l *loop) cancel(j *job) { l.gone = append(l.gone, j.attempts...) }
+
+func (l *loop) forget(j *job) {
+	delete(l.jobs, j)
+	j.line.waiting = slices.DeleteFunc(j.line.waiting, func(w *job) bool { return w == j })
+	for _, a := range j.attempts {
+		delete(j.line.at, a.name)
+		delete(j.line.beats, a.name)
+	}
+}
+
+func (l *loop) finish(j *job, o outcome) {
+	l.happened = l.Now()
+	l.forget(j)
+	j.done <- o
+}
+
+func (l *loop) failLine(n *line, err error) {
+	for j := range l.jobs {
+		if j.line == n {
+			l.cancel(j)
+			l.finish(j, outcome{err: err})
+		}
+	}
+	n.barren, n.failed = 0, 0
+}
+
+// step looks at everything once. What the launcher says comes first: a worker that it
+// says has ended has written its result before.
+func (l *loop) step(ctx context.Context) {
+	if len(l.jobs) > 0 && l.Now().Sub(l.looked) >= l.LaunchGap {
+		l.looked = l.Now()
+		l.look(ctx)
+	}
+	err := l.cancelGone(ctx)
+	for _, n := range l.order {
+		if err == nil {
+			err = l.serve(ctx, n)
+		}
+	}
+	l.judge(err)
+	if err == nil && len(l.jobs) > 0 {
+		l.start(ctx)
+	}
+}
+
+// judge keeps account of the store's being away.
+func (l *loop) judge(err error) {
+	switch {
+	case err == nil && !l.away.IsZero():
+		l.tell("executor %q: the store answers again", l.Name)
+		l.away, l.back = time.Time{}, l.Store.Work().Now()
+	case err != nil && l.away.IsZero():
+		l.away = l.Now()
+		l.tell("executor %q: the store does not answer, waiting for it: %v", l.Name, err)
+	case err != nil && l.Now().Sub(l.away) > l.Patience:
+		for j := range l.jobs {
+			l.finish(j, outcome{err: &executor.StoreFailure{Err: fmt.Errorf("it was away for %s: %w", l.Patience, err)}})
+		}
+		l.away = time.Time{}
+	}
+}
+
+// serve asks for what waits, and reads what came.
+func (l *loop) serve(ctx context.Context, n *line) error {
+	if len(n.waiting)+len(n.at) == 0 {
+		return nil
+	}
+	if !n.known {
+		if err := l.survey(ctx, n); err != nil {
+			return err
+		}
+		n.known = true
+	}
+	if err := l.ask(ctx, n); err != nil {
+		return err
+	}
+	return l.poll(ctx, n)
+}
+
+func (l *loop) cancelGone(ctx context.Context) error {
+	gone := l.gone
+	l.gone = nil
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for _, a := range gone {
+		g.Go(func() error { return a.job.line.queue.Cancel(ctx, a.name) })
+	}
+	err := g.Wait()
+	if err != nil {
+		l.gone = append(gone, l.gone...)
+	}
+	return err
+}
+
+// leave ends: nobody waits for anything any more. Workers without anything to do go,
+// unless the user said that things go on.
+func (l *loop) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for j := range l.jobs {
+		l.cancel(j)
+		l.finish(j, outcome{err: errClosed})
+	}
+	if err := l.cancelGone(ctx); err != nil {
+		l.tell("executor %q: what was asked for could not be cancelled: %v", l.Name, err)
+	}
+	if l.detached || len(l.order) == 0 {
+		return
+	}
+	found, err := l.Launcher.Poll(ctx)
+	var ids []string
+	for _, s := range found {
+		if n := l.lineOfWorker(s.ID); n != nil {
+			ids = append(ids, s.ID)
+		}
+	}
+	for _, n := range l.order {
+		for id := range n.asked {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if err == nil && len(ids) > 0 {
+		err = l.Launcher.Cancel(ctx, ids)
+	}
+	if err != nil {
+		l.tell("executor %q: workers may be left that wait for something to do: %v", l.Name, err)
+	}
+}

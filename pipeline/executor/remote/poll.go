@@ -1,0 +1,285 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+)
+
+// poll reads results and signs of life.
+func (l *loop) poll(ctx context.Context, n *line) error {
+	if len(n.at) == 0 {
+		return nil
+	}
+	after := n.oldest()
+	found, err := n.queue.Results(ctx, after)
+	if err == nil {
+		err = l.readResults(ctx, n, found)
+	}
+	if err != nil || len(n.at) == 0 {
+		return err
+	}
+	beats, err := n.queue.Claims(ctx, after)
+	if err != nil {
+		return err
+	}
+	for _, b := range beats {
+		a := n.at[b.Attempt]
+		if a == nil {
+			continue
+		}
+		n.beats[b.Attempt] = b.Time
+		if !a.claimed {
+			a.claimed, n.barren, l.happened = true, 0, l.Now()
+			begin(a.job, "")
+		}
+	}
+	if err := l.follow(ctx, n); err != nil {
+		return err
+	}
+	for _, a := range n.at {
+		l.findLost(n, a)
+	}
+	return nil
+}
+
+// readResults takes what has ended.
+func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) error {
+	type read struct {
+		a  *attempt
+		r  queue.Result
+		at time.Time
+	}
+	var all []*read
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for _, f := range found {
+		a := n.at[f.Attempt]
+		if a == nil {
+			continue
+		}
+		x := &read{a: a, at: f.Time}
+		all = append(all, x)
+		g.Go(func() (err error) {
+			x.r, err = n.queue.Result(gctx, a.name)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, x := range all {
+		if l.jobs[x.a.job] {
+			n.barren, n.useful[x.r.Worker] = 0, true
+			l.attemptEnded(ctx, n, x.a, x.r, x.at)
+		}
+	}
+	return nil
+}
+
+// attemptEnded is one attempt that has ended. An attempt that was given up, since its
+// worker seemed lost, may still tell what the action makes.
+func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
+	j := a.job
+	switch r.State {
+	case queue.Succeeded:
+		l.succeeded(ctx, n, a, r, at)
+	case queue.Left, queue.StoreOut, queue.Cancelled:
+		if a.over {
+			return
+		}
+		l.again(n, a, r.Error, r.State != queue.Left)
+	case queue.LostInput:
+		l.finish(j, outcome{err: l.lostThere(j, r)})
+	case queue.TimedOut:
+		l.finish(j, outcome{err: &executor.TimeoutError{Limit: time.Duration(j.a.Resources.Time) * time.Second}})
+	default:
+		text := r.Error
+		if r.State == queue.Unfit {
+			text = fmt.Sprintf("executor %q: %s", l.Name, text)
+		}
+		f := &executor.Failure{Err: errors.New(text), LogTail: r.LogTail, Exit: r.Exit, LogPath: l.keepLog(ctx, n, a, r)}
+		l.finish(j, outcome{err: f})
+	}
+	for _, other := range j.attempts {
+		if !l.jobs[j] && other != a {
+			l.gone = append(l.gone, other)
+		}
+	}
+}
+
+// succeeded takes a result, if the user's key answers for it.
+func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
+	j := a.job
+	begin(j, r.Used.Host)
+	e := cache.StoredEntry{Key: j.a.Key, Signer: l.User.Name, Digest: r.Name, Data: r.Entry, Time: at}
+	err := e.Check()
+	if err == nil {
+		err = l.Trust(e)
+	}
+	var entry *cache.Entry
+	if err == nil {
+		entry, err = e.Decode()
+	}
+	if err != nil {
+		l.finish(j, outcome{err: fmt.Errorf("executor %q: what worker %s says is not believed: %w", l.Name, r.Worker, err)})
+		return
+	}
+	if err := l.Local.PutEntry(ctx, e); err != nil {
+		l.finish(j, outcome{err: &executor.StoreFailure{Err: err}})
+		return
+	}
+	for _, o := range entry.Content() {
+		l.sent[o.Digest] = true
+	}
+	if a.pieces > 0 {
+		l.readLog(ctx, n, a, r.Logs)
+	}
+	l.finish(j, outcome{result: &executor.Result{Entry: entry}})
+}
+
+// lostThere is an input that the store has lost.
+func (l *loop) lostThere(j *job, r queue.Result) error {
+	for _, f := range executor.Inputs(j.a) {
+		if r.Input != nil && f.Digest == r.Input.Digest {
+			delete(l.sent, f.Digest)
+			return &executor.LostInput{File: f, Err: errors.New(r.Error)}
+		}
+	}
+	return errors.New(r.Error)
+}
+
+// findLost gives up an attempt whose worker is dead, or seems to be: one that has not
+// given a sign since, while the store was there to take it.
+func (l *loop) findLost(n *line, a *attempt) {
+	if !a.claimed || a.over {
+		return
+	}
+	last := n.beats[a.name]
+	if l.back.After(last) {
+		last = l.back
+	}
+	silent := n.queue.Now().Sub(last)
+	why := ""
+	if silent > l.LostAfter {
+		why = fmt.Sprintf("its worker gave no sign of life for %s", silent.Round(time.Second))
+	}
+	if _, there := n.workers[a.worker]; a.worker != "" && !there && l.pollError == "" && n.asked[a.worker].IsZero() && l.looked.After(a.looked) {
+		why = "its worker has ended"
+		if n.reason != "" {
+			why += ": " + n.reason
+		}
+	}
+	if why != "" {
+		l.again(n, a, why, true)
+	}
+}
+
+// again asks for another attempt.
+func (l *loop) again(n *line, a *attempt, why string, counts bool) {
+	j := a.job
+	a.over = true
+	if j.returns++; counts {
+		j.tries++
+	}
+	const mostReturns = 50
+	if j.tries > l.Retries || j.returns > mostReturns {
+		l.cancel(j)
+		l.finish(j, outcome{err: fmt.Errorf("executor %q: it was begun %d times and never ended, the last time since %s", l.Name, j.returns, why)})
+		return
+	}
+	l.tell("executor %q: %s is begun again: %s", l.Name, j.a.Address, why)
+	l.happened = l.Now()
+	n.waiting = append(n.waiting, j)
+}
+
+// follow reads how far running actions are, and what they print. Short ones are not
+// asked: most have ended by then.
+func (l *loop) follow(ctx context.Context, n *line) error {
+	const most, gap = 16, 2 * time.Second // requests a look
+	asked := 0
+	for _, a := range n.at {
+		if !a.claimed || a.over || asked == most || l.Now().Sub(a.looked) < gap {
+			continue
+		}
+		if a.looked.IsZero() {
+			a.looked = l.Now()
+			continue
+		}
+		asked++
+		c, err := n.queue.Claimed(ctx, a.name)
+		if err != nil && !cache.IsMissing(err) {
+			return err
+		}
+		a.looked, a.worker = l.Now(), c.Worker
+		begin(a.job, c.Host)
+		if a.job.progress != nil && c.Unit != "" {
+			a.job.progress.Report(c.Done, c.Total, c.Unit)
+		}
+		l.readLog(ctx, n, a, c.Logs)
+	}
+	return nil
+}
+
+// readLog passes on pieces of a log. One that cannot be had is tried again.
+func (l *loop) readLog(ctx context.Context, n *line, a *attempt, upTo int) {
+	w, ok := a.job.progress.(executor.Watcher)
+	for ok && a.pieces < upTo {
+		b, err := n.queue.ReadLog(ctx, a.name, a.pieces+1)
+		if err != nil {
+			return
+		}
+		a.pieces++
+		w.Logged(b)
+	}
+}
+
+// keepLog writes the whole log of a failed stage into a file; "" where there is none.
+func (l *loop) keepLog(ctx context.Context, n *line, a *attempt, r queue.Result) string {
+	l.readLog(ctx, n, a, r.Logs)
+	if r.Logs == 0 || l.LogDir == "" {
+		return ""
+	}
+	path := filepath.Join(l.LogDir, executor.FileName(a.job.a.Address)+".log")
+	if err := os.MkdirAll(l.LogDir, 0o755); err != nil {
+		return ""
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return ""
+	}
+	for i := 1; i <= r.Logs && err == nil; i++ {
+		var b []byte
+		if b, err = n.queue.ReadLog(ctx, a.name, i); err == nil {
+			_, err = f.Write(b)
+		}
+	}
+	if errors.Join(err, f.Close()) != nil {
+		return ""
+	}
+	return path
+}
+
+// note tells why an action has not begun, once for each reason.
+func note(j *job, text string) {
+	if w, ok := j.progress.(executor.Watcher); ok && j.note != text {
+		j.note = text
+		w.Note(text)
+	}
+}
+
+func begin(j *job, host string) {
+	if w, ok := j.progress.(executor.Watcher); ok && !j.begun {
+		j.begun = true
+		w.Begun(host)
+	}
+}

@@ -1,0 +1,216 @@
+package worker
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/pipeline/executor/wire"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// The causes for which a running stage is ended.
+var (
+	errCancelled = errors.New("cancelled")
+	errLeaving   = errors.New("the worker's time is over")
+)
+
+// unfit says that this machine cannot run an action.
+type unfit struct{ err error }
+
+func (u *unfit) Error() string { return u.err.Error() }
+
+// attempt runs what was claimed, and says what became of it.
+func (w *Worker) attempt(ctx context.Context, a queue.Attempt) {
+	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() { stop(errLeaving) })()
+	if !w.Until.IsZero() {
+		timer := time.AfterFunc(w.Until.Sub(w.Now()), func() { stop(errLeaving) })
+		defer timer.Stop()
+	}
+	s := newSigns(w, a, stop)
+	began := w.Now()
+	w.Usage.begin()
+	entry, err := w.run(running, a, s)
+	r := w.result(running, entry, err)
+	var failure *executor.Failure
+	if errors.As(err, &failure) {
+		r.LogTail, r.Exit = failure.LogTail, failure.Exit
+	}
+	r.Used = w.used(began)
+	r.Logs = s.close(context.WithoutCancel(ctx))
+	w.finish(context.WithoutCancel(ctx), a, r)
+}
+
+// used is what the attempt used so far.
+func (w *Worker) used(began time.Time) queue.Used {
+	u := w.About
+	u.Started, u.Seconds = began.UTC().Truncate(time.Millisecond), w.Now().Sub(began).Seconds()
+	u.CPU, u.MaxRSS = w.Usage.so()
+	return u
+}
+
+// finish writes the result. A worker that cannot is one that is lost: somebody else
+// runs the action.
+func (w *Worker) finish(ctx context.Context, a queue.Attempt, r queue.Result) {
+	var err error
+	for pause, began := shortPause, w.Now(); ; pause = min(2*pause, longPause) {
+		if err = w.Queue.Finish(ctx, a, r); err == nil {
+			return
+		}
+		if w.Now().Sub(began) > patience {
+			break
+		}
+		wait(ctx, pause)
+	}
+	w.Tell(fmt.Sprintf("the result of %s could not be written: %v", a, err))
+}
+
+// run runs an action and publishes what it made.
+func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.StoredEntry, error) {
+	act, certificate, err := w.read(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.fits(ctx, act); err != nil {
+		return nil, err
+	}
+	act.Log = s
+	if _, err := w.Executor.Execute(ctx, act, s); err != nil {
+		return nil, err
+	}
+	key := cache.SigningKey{Name: w.User.Name, Private: w.Key, Certificate: certificate}
+	return w.publish(ctx, act.Key, key)
+}
+
+// read takes an action that the user has certified.
+func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, []byte, error) {
+	ticket, raw, err := w.Queue.Ticket(ctx, a)
+	if err != nil {
+		return nil, nil, &executor.StoreFailure{Err: err}
+	}
+	c, err := cache.ParseCertificate(ticket.Certificate)
+	if err == nil {
+		err = c.Verify(w.User.Key)
+	}
+	if err == nil && (c.Signer != w.User.Name || c.Scope != w.Store.ID() || c.Action != ticket.Action || !c.Public.Equal(w.Key.Public().(ed25519.PublicKey))) {
+		err = fmt.Errorf("the certificate of %s is for something else", c.Signer)
+	}
+	if err != nil {
+		return nil, nil, &unfit{err}
+	}
+	act, err := wire.Decode(raw, w.Kinds)
+	if err != nil {
+		return nil, nil, &unfit{err}
+	}
+	if key, _ := a.Key(); key != act.Key {
+		return nil, nil, &unfit{fmt.Errorf("the attempt is at key %s, its action has key %s", key.Short(), act.Key.Short())}
+	}
+	if err := c.Allows(act.Key, w.Queue.Now()); err != nil {
+		return nil, nil, &unfit{err}
+	}
+	return act, ticket.Certificate, nil
+}
+
+// fits asks this machine's tools for what they said where the key was made: a result
+// of other tools belongs to another key.
+func (w *Worker) fits(ctx context.Context, a *executor.Action) error {
+	stage, err := a.Ingredients.Kind.Fill(a.Ingredients.Attrs)
+	if err != nil {
+		return &unfit{err}
+	}
+	have := map[string]string{}
+	if tooled, ok := stage.(stages.Tooled); ok {
+		out, ok, err := w.Prober.Probe(ctx, tooled.Probes())
+		if err != nil || !ok {
+			return &unfit{fmt.Errorf("on %s: %w", w.host(), errors.Join(err, ctx.Err()))}
+		}
+		maps.Copy(have, out)
+	}
+	if versioned, ok := stage.(stages.Versioned); ok {
+		maps.Copy(have, versioned.Versions())
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.Ingredients.Probes)) {
+		if want := a.Ingredients.Probes[name]; have[name] != want {
+			return &unfit{fmt.Errorf("on %s, %s is %q, and %q where the experiment was started: both have to be the same, since results depend on it", w.host(), name, clip(have[name]), clip(want))}
+		}
+	}
+	return nil
+}
+
+func (w *Worker) host() string {
+	if w.About.Host == "" {
+		return "the worker's machine"
+	}
+	return w.About.Host
+}
+
+func clip(s string) string {
+	const most = 200
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}
+
+// publish sends content, then the entry.
+func (w *Worker) publish(ctx context.Context, k cache.Key, key cache.SigningKey) (*cache.StoredEntry, error) {
+	own, entry, ok, err := w.Local.Own(ctx, k)
+	if err != nil || !ok {
+		return nil, &executor.StoreFailure{Err: errors.Join(err, fmt.Errorf("the local store lost the entry of key %s", k.Short()))}
+	}
+	needs, err := w.Local.Needs(ctx, entry)
+	if err != nil {
+		return nil, &executor.StoreFailure{Err: err}
+	}
+	sealed, err := key.Seal(own, w.Store.ID())
+	if err != nil {
+		return nil, &executor.StoreFailure{Err: err}
+	}
+	pushed, err := w.Store.Push(ctx, w.Local, []s3.Item{{Entry: sealed, Needs: needs}}, nil)
+	for _, f := range pushed.Failed {
+		err = errors.Join(err, f.Err)
+	}
+	if err != nil {
+		return nil, &executor.StoreFailure{Err: err}
+	}
+	return &sealed, nil
+}
+
+// result turns what became of a run into a record.
+func (w *Worker) result(ctx context.Context, entry *cache.StoredEntry, err error) queue.Result {
+	r := queue.Result{Worker: w.ID, State: queue.Failed}
+	if err == nil {
+		r.State, r.Entry, r.Name = queue.Succeeded, entry.Data, entry.Digest
+		return r
+	}
+	r.Error = err.Error()
+	var late *executor.TimeoutError
+	var store *executor.StoreFailure
+	cause := context.Cause(ctx)
+	lost, isLost := executor.Lost(err)
+	switch {
+	case errors.Is(cause, errLeaving):
+		r.State = queue.Left
+	case errors.Is(cause, errCancelled):
+		r.State = queue.Cancelled
+	case isLost:
+		r.State, r.Input = queue.LostInput, &queue.LostFile{Digest: lost.File.Digest, Name: lost.File.Name}
+	case errors.As(err, new(*unfit)):
+		r.State = queue.Unfit
+	case errors.As(err, &store):
+		r.State = queue.StoreOut
+	case errors.As(err, &late):
+		r.State = queue.TimedOut
+	}
+	return r
+}

@@ -1,0 +1,13 @@
+// Package worker runs the actions of a queue, one after the other, until there are
+// none or its time is over: what `nbpipe worker` does. It pulls inputs from the shared
+// store into its machine's local one, runs the action with executor.Local in a scratch
+// folder of its own, publishes content, then the signed entry, then says so. While it
+// runs it gives signs of life and passes on what the stage prints.
+//
+// It believes nothing that lies in the store: an action is run only under a
+// certificate of the user that names it, with the key that follows from what was
+// read, on a machine whose tools say what the key says. A copy of an action that runs
+// elsewhere at the same time does no harm.
+//
+// Who starts workers, and how many, is decided in package remote.
+package worker

@@ -1,0 +1,201 @@
+package worker
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/cache/trust"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/pipeline/plan"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// File is what a worker is told by a file that only its user can read: it holds the
+// private key of the run. Secrets of the store are not in it.
+type File struct {
+	Folder   string `json:"folder,omitempty"` // of the store, or a bucket:
+	Endpoint string `json:"endpoint,omitempty"`
+	Insecure bool   `json:"insecure,omitempty"`
+	Region   string `json:"region,omitempty"`
+	Bucket   string `json:"bucket,omitempty"`
+	Prefix   string `json:"prefix,omitempty"`
+	Style    string `json:"style,omitempty"`
+	CAFile   string `json:"ca,omitempty"`
+	// Credentials is a file in the form of the AWS command line's, which the
+	// controller writes again before what is in it ends; "" for what the worker's
+	// machine has itself.
+	Credentials string `json:"credentials,omitempty"`
+
+	Store string `json:"store"` // its ID
+	User  string `json:"user"`  // public key, as trust.Public.String
+	Key   []byte `json:"key"`   // seed of the run's private key
+
+	Mirrors []string `json:"mirrors,omitempty"`
+	Offline bool     `json:"offline,omitempty"`
+}
+
+// ReadFile reads a worker's file, and refuses one that others can read.
+func ReadFile(path string) (f File, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return f, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return f, fmt.Errorf("%s can be read by others than you, and holds a private key: chmod 600 it", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return f, err
+	}
+	if err := json.Unmarshal(b, &f); err != nil || len(f.Key) != ed25519.SeedSize {
+		return f, fmt.Errorf("%s is no worker's file of this version", path) // its content is not shown
+	}
+	return f, nil
+}
+
+// Write replaces the file at a path in one step.
+func (f File) Write(path string) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return cache.ReplaceFile(path, b, 0o600, true)
+}
+
+// Config is that of the store. Unlike a run, which can do without, a worker is
+// patient with it.
+func (f File) Config() s3.Config {
+	return s3.Config{
+		Folder: f.Folder, Endpoint: f.Endpoint, Insecure: f.Insecure, Region: f.Region, Bucket: f.Bucket, Prefix: f.Prefix,
+		Style: f.Style, CAFile: f.CAFile, BreakAfter: math.MaxInt,
+	}
+}
+
+// credentials are looked for in files and the machine's own role, never in the
+// environment, which other users of a machine may be able to see.
+func (f File) credentials() *credentials.Credentials {
+	if f.Credentials != "" {
+		return credentials.New(&refreshed{path: f.Credentials})
+	}
+	return credentials.NewChainCredentials([]credentials.Provider{
+		&credentials.FileAWSCredentials{}, &credentials.FileMinioClient{}, &credentials.IAM{},
+	})
+}
+
+// refreshed reads credentials from a file that is written again from time to time.
+type refreshed struct {
+	credentials.Expiry
+	path string
+	read fs.FileInfo
+}
+
+// IsExpired implements credentials.Provider.
+func (r *refreshed) IsExpired() bool {
+	now, err := os.Stat(r.path)
+	return err == nil && (r.read == nil || !now.ModTime().Equal(r.read.ModTime()) || now.Size() != r.read.Size())
+}
+
+// Retrieve implements credentials.Provider.
+func (r *refreshed) Retrieve() (credentials.Value, error) {
+	info, err := os.Stat(r.path)
+	if err != nil {
+		return credentials.Value{}, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return credentials.Value{}, fmt.Errorf("%s can be read by others than you, and holds credentials: chmod 600 it", r.path)
+	}
+	v, err := (&credentials.FileAWSCredentials{Filename: r.path, Profile: "default"}).Retrieve()
+	if err == nil {
+		r.read = info
+	}
+	return v, err
+}
+
+// RetrieveWithCredContext implements credentials.Provider.
+func (r *refreshed) RetrieveWithCredContext(*credentials.CredContext) (credentials.Value, error) {
+	return r.Retrieve()
+}
+
+// Options say how a worker runs.
+type Options struct {
+	File        string // path of a File
+	Queue       string // ID
+	ID          string
+	Cache       string // folder of this machine's store
+	Kinds       *stages.Registry
+	Environment []string // of stages
+	Memory      int64    // bytes that stages may use; 0 where nobody said
+	About       queue.Used
+	Now         func() time.Time
+	Tell        func(string)
+
+	Beat, Linger time.Duration
+	Until        time.Time
+	Most         int
+}
+
+// Run runs a worker until there is nothing to do.
+func Run(ctx context.Context, o Options) (err error) {
+	f, err := ReadFile(o.File)
+	if err != nil {
+		return err
+	}
+	user, err := trust.ParsePublic(f.User)
+	if err != nil {
+		return err
+	}
+	local, err := cache.Open(ctx, o.Cache, cache.Options{Now: o.Now, OnWait: o.Tell})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, local.Close()) }()
+	config := f.Config()
+	config.Credentials, config.Event, config.Now = f.credentials(), o.Tell, o.Now
+	config.Dir, config.Temp = filepath.Join(local.Dir(), "remote"), filepath.Join(local.Dir(), "tmp")
+	if f.Folder != "" {
+		config.Credentials = nil
+	}
+	store, err := s3.Open(ctx, config)
+	if err != nil {
+		return fmt.Errorf("the store cannot be reached from here: %w", err)
+	}
+	defer store.Close()
+	if store.ID() != f.Store {
+		return fmt.Errorf("the store at %s has the ID %s, and %s is expected: it was made anew, or another one is mounted here", store.Place(), store.ID(), f.Store)
+	}
+	local.SetUpstream(store)
+	scratch, err := executor.NewScratch(filepath.Join(local.Dir(), "scratch"))
+	if err != nil {
+		return err
+	}
+	defer scratch.Close()
+	q, err := queue.New(store.Work(), o.Queue)
+	if err != nil {
+		return err
+	}
+	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
+	w := New(Config{
+		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
+		Prober: plan.NewProbes(local, o.Environment, true), About: o.About, Usage: usage, Now: o.Now, Tell: o.Tell,
+		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
+		Executor: &executor.Local{
+			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),
+			Services: stages.Services{Mirrors: f.Mirrors, Offline: f.Offline, Memory: o.Memory, Environment: o.Environment},
+			Resume:   filepath.Join(local.Dir(), cache.ResumeFolder),
+		},
+	})
+	return w.Drain(ctx)
+}

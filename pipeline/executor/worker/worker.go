@@ -1,0 +1,179 @@
+package worker
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/cache/trust"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// Config is what a worker works with. All of it is needed unless it says otherwise.
+type Config struct {
+	ID    string
+	Queue *queue.Queue
+	Store *s3.Store
+	Local *cache.Local // with Store as its upstream
+	// Executor runs actions on Local.
+	Executor executor.Executor
+	Kinds    *stages.Registry
+	// Prober asks this machine's tools.
+	Prober interface {
+		Probe(ctx context.Context, probes map[string]stages.Probe) (out map[string]string, ok bool, err error)
+	}
+	User  trust.Public       // who has to have certified the key
+	Key   ed25519.PrivateKey // of this run
+	About queue.Used         // what is known of this machine
+	Usage *Usage             // counts what an action uses
+	Now   func() time.Time
+	Tell  func(message string)
+
+	Beat   time.Duration // between signs of life
+	Linger time.Duration // how long to wait for more when the queue is empty
+	Until  time.Time     // when the time is over; zero for never
+	Most   int           // how many actions to run; 0 for any number
+}
+
+// Worker runs the actions of a queue.
+type Worker struct {
+	Config
+	seen queue.Attempt // everything up to this one is taken
+	open []queue.Attempt
+	at   time.Time // when open was read
+	ran  int
+}
+
+// New makes a worker.
+func New(c Config) *Worker { return &Worker{Config: c} }
+
+const (
+	// fresh is how long a listing is believed: what is claimed or cancelled since
+	// costs a request to notice.
+	fresh = 5 * time.Second
+	// Pauses between looks at an empty queue. They grow: most workers linger for
+	// nothing.
+	shortPause = 100 * time.Millisecond
+	longPause  = 2 * time.Second
+	// patience is how long the store may be away.
+	patience = 10 * time.Minute
+	// among is from how many of the oldest actions a worker takes one: the workers
+	// of a queue see the same list.
+	among = 16
+)
+
+// Drain runs actions until the queue is empty, the time is over, or ctx ends: then
+// what runs is given back. The error says that the store is away.
+func (w *Worker) Drain(ctx context.Context) error {
+	idle, pause := w.Now(), shortPause
+	var away time.Time
+	for ctx.Err() == nil && !w.over() {
+		a, err := w.next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			if away.IsZero() {
+				away = w.Now()
+			}
+			if w.Now().Sub(away) > patience {
+				return fmt.Errorf("the store is away: %w", err)
+			}
+			w.Tell(fmt.Sprintf("the store does not answer: %v", err))
+			idle = w.Now()
+			pause = longPause
+		case a != "":
+			w.attempt(ctx, a)
+			w.ran++
+			idle, pause, away = w.Now(), shortPause, time.Time{}
+			continue
+		default:
+			away = time.Time{}
+		}
+		if w.Now().Sub(idle) >= w.Linger && err == nil {
+			return nil
+		}
+		wait(ctx, pause)
+		pause = min(2*pause, longPause)
+	}
+	return nil
+}
+
+// over reports whether nothing more may be begun.
+func (w *Worker) over() bool {
+	return w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !w.Now().Before(w.Until)
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// next claims an attempt; "" where there is none to claim.
+func (w *Worker) next(ctx context.Context) (queue.Attempt, error) {
+	for range 2 {
+		if len(w.open) == 0 || w.Now().Sub(w.at) > fresh {
+			if err := w.look(ctx); err != nil {
+				return "", err
+			}
+		}
+		for len(w.open) > 0 {
+			i := rand.IntN(min(among, len(w.open)))
+			a := w.open[i]
+			w.open = append(w.open[:i], w.open[i+1:]...)
+			err := w.Queue.Claim(ctx, a, w.claim())
+			if errors.Is(err, queue.ErrTaken) {
+				continue
+			}
+			return a, err
+		}
+		if w.at.Equal(w.Now()) {
+			break
+		}
+	}
+	return "", nil
+}
+
+func (w *Worker) claim() queue.Claim { return queue.Claim{Worker: w.ID, Host: w.About.Host} }
+
+// look lists what can be claimed.
+func (w *Worker) look(ctx context.Context) error {
+	w.open, w.at = nil, w.Now()
+	asked, err := w.Queue.Tickets(ctx, w.seen)
+	if err != nil || len(asked) == 0 {
+		return err
+	}
+	taken := map[queue.Attempt]bool{}
+	for _, list := range []func(context.Context, queue.Attempt) ([]queue.Object, error){w.Queue.Claims, w.Queue.CancelledAttempts} {
+		found, err := list(ctx, w.seen)
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			taken[f.Attempt] = true
+		}
+	}
+	for _, t := range asked {
+		if !taken[t.Attempt] {
+			w.open = append(w.open, t.Attempt)
+		} else if len(w.open) == 0 && settled(t.Time, w.Queue.Now()) {
+			w.seen = t.Attempt
+		}
+	}
+	return nil
+}
+
+// settled reports whether a ticket is so old that none with an earlier name can
+// appear any more: names bear the time of the executor's clock.
+func settled(made, now time.Time) bool { return now.Sub(made) > 15*time.Minute }
