@@ -17,6 +17,10 @@ const patienceNew = time.Minute
 // while there is something to run.
 const mostBarren = 3
 
+// unproven is how many workers there are at most before one has begun something: a
+// store that machines cannot reach is found with these, not with a thousand.
+const unproven = 8
+
 // look asks the launcher what became of the workers.
 func (l *loop) look(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
@@ -131,10 +135,24 @@ func (l *loop) start(ctx context.Context) {
 			l.failLine(n, fmt.Errorf("executor %q: %d workers ended without having run anything: %s", l.Name, n.barren, n.why()))
 			continue
 		}
-		if lacking := min(open-idle, l.Launcher.Slots()-total); lacking > 0 {
+		lacking := min(open-idle, l.Launcher.Slots()-total)
+		if !l.proven() {
+			lacking = min(lacking, unproven-total)
+		}
+		if lacking > 0 {
 			total += l.startSome(ctx, n, lacking)
 		}
 	}
+}
+
+// proven reports whether a worker of this run has begun an action.
+func (l *loop) proven() bool {
+	for _, n := range l.order {
+		if len(n.useful) > 0 || n.anyClaimed() {
+			l.works = true
+		}
+	}
+	return l.works
 }
 
 func (n *line) why() string {

@@ -34,7 +34,7 @@ type NotAnswering struct {
 }
 
 func (n *NotAnswering) Error() string {
-	return fmt.Sprintf("Slurm does not answer (%s: %s)", n.Program, n.Detail)
+	return fmt.Sprintf("Slurm does not answer (%s: %s); jobs go on meanwhile", n.Program, n.Detail)
 }
 
 // Refused says that Slurm does not do what it was asked for.

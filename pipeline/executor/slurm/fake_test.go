@@ -125,7 +125,7 @@ func TestPollsGetRarer(t *testing.T) {
 		t.Errorf("%v", pauses)
 	}
 	for range 10 {
-		p.failed(now, errors.New("away"), func(string) {})
+		p.failed(now, errors.New("away"))
 	}
 	if p.pause != longestAway {
 		t.Errorf("while it is away: %v", p.pause)

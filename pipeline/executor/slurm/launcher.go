@@ -196,7 +196,7 @@ func (l *launcher) Poll(ctx context.Context) ([]launch.Status, error) {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		l.poll.failed(l.site.Now(), fmt.Errorf("executor %q: %w", l.site.Name, err), l.tell)
+		l.poll.failed(l.site.Now(), err)
 		return nil, l.poll.err
 	}
 	l.follow(ctx, tasks)

@@ -46,9 +46,8 @@ func (p *poller) answered(now time.Time, s []launch.Status, tell func(string)) {
 	p.known, p.err, p.next = s, nil, now.Add(p.pause)
 }
 
-func (p *poller) failed(now time.Time, err error, tell func(string)) {
+func (p *poller) failed(now time.Time, err error) {
 	if p.err == nil {
-		tell(err.Error() + ": trying again; jobs go on meanwhile")
 		p.pause = shortest
 	} else {
 		p.pause = min(longestAway, 2*p.pause)
