@@ -335,3 +335,12 @@ func (c *Cluster) ForgetState() {
 	_ = os.RemoveAll(c.path("state"))
 	_ = os.Mkdir(c.path("state"), 0o755)
 }
+
+// KillJobs kills up to n processes that jobs started, as the kernel does when there is
+// no memory left.
+func (c *Cluster) KillJobs(n int) {
+	_, jobs := c.find("")
+	for _, pid := range jobs[:min(n, len(jobs))] {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
