@@ -39,6 +39,8 @@ variable "seconds" {
 executor "slurm" "cluster" {
   slots  = 8
   memory = "64MiB"
+
+  prologue = ["export HOME=HOMEFOLDER NBPIPE_CACHE=HOMEFOLDER/$SLURMD_NODENAME"]
 }
 locals {
   names = toset([for i in range(66) : format("%02d", i)])
@@ -89,7 +91,7 @@ func newSlurmUser(t *testing.T, o slurmtest.Options) *slurmUser {
 		}
 	}
 	u.env = append(u.env, "HOME="+u.home, "NBPIPE_CACHE="+u.home+"/cache", "XDG_CONFIG_HOME="+u.home+"/config", "XDG_DATA_HOME="+u.home+"/data")
-	if err := os.WriteFile(filepath.Join(u.home, "main.hcl"), []byte(slurmExperiment), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(u.home, "main.hcl"), []byte(strings.ReplaceAll(slurmExperiment, "HOMEFOLDER", u.home)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return u
