@@ -88,12 +88,23 @@ func (l *loop) compare(n *line, alive map[string]launch.Status) {
 	}
 }
 
-// over notes that a worker has ended.
+// over notes that a worker has ended. One that ran nothing is a bad sign only if there
+// was something to run for as long as it lived: others go when the queue is empty.
 func (n *line) over(id string) {
-	if !n.useful[id] {
+	if since, ours := n.started[id]; ours && !n.useful[id] && n.waitedSince(since) {
 		n.barren++
 	}
 	delete(n.useful, id)
+	delete(n.started, id)
+}
+
+func (n *line) waitedSince(t time.Time) bool {
+	for _, a := range n.at {
+		if !a.claimed && !a.over && !a.made.After(t) {
+			return true
+		}
+	}
+	return false
 }
 
 // oneOf is the first of a set, so that the same is said each time.
@@ -194,7 +205,7 @@ func (l *loop) startSome(ctx context.Context, n *line, count int) int {
 	}
 	n.failed = 0
 	for _, w := range all {
-		n.asked[w.ID] = l.Now()
+		n.asked[w.ID], n.started[w.ID] = l.Now(), l.Now()
 	}
 	return len(all)
 }
