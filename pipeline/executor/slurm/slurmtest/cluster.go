@@ -339,8 +339,14 @@ func (c *Cluster) ForgetState() {
 // KillJobs kills up to n processes that jobs started, as the kernel does when there is
 // no memory left.
 func (c *Cluster) KillJobs(n int) {
-	_, jobs := c.find("")
+	jobs := c.Jobs()
 	for _, pid := range jobs[:min(n, len(jobs))] {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+}
+
+// Jobs are the process IDs of all that jobs started.
+func (c *Cluster) Jobs() []int {
+	_, jobs := c.find("")
+	return jobs
 }
