@@ -254,7 +254,7 @@ func (c *Cluster) start(name, program string, args ...string) error {
 	defer log.Close()
 	cmd := exec.Command(program, args...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.Environment(), c.Dir, log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = childAttributes()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
