@@ -81,7 +81,10 @@ func (d *doctor) drop(ctx context.Context, f cache.Finding, name string) error {
 	return nil
 }
 
-func (d *doctor) clock(context.Context) error {
+func (d *doctor) clock(ctx context.Context) error {
+	if _, ok := d.serverSkew(); !ok {
+		_, _ = d.Probe(ctx, true) // a folder's time is seen by writing to it, if one may
+	}
 	if skew, ok := d.serverSkew(); !ok {
 		d.found(cache.Finding{Kind: FindingClock, Subject: d.Endpoint, Detail: "the server does not tell its time: garbage cannot be collected"})
 	} else if skew.Abs() > maxSkew {

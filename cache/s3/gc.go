@@ -282,6 +282,13 @@ func (c *collection) look(ctx context.Context) (err error) {
 			c.garbage[i.name] = "left over from probing the server"
 		}
 	}
+	// What waits in a cluster's queue is not touched for days.
+	const patience = 7
+	for _, i := range c.view.work {
+		if c.age(i) > patience*c.grace {
+			c.garbage[i.name] = "left over from executors"
+		}
+	}
 	return nil
 }
 
@@ -297,7 +304,7 @@ func (c *collection) index() {
 			c.seen[i.name] = i
 		}
 	}
-	for _, i := range v.probes {
+	for _, i := range slices.Concat(v.probes, v.work) {
 		c.seen[i.name] = i
 	}
 	for _, r := range v.refs {

@@ -400,3 +400,25 @@ func TestRefreshParts(t *testing.T) {
 		})
 	}
 }
+
+// What executors left goes when nobody has touched it for long.
+func TestCollectionOfTheWorkArea(t *testing.T) {
+	c := config(t, servers["fake"](t))
+	s := initTest(t, c)
+	for _, name := range []string{"actions/a", "attempts/q/tickets/t"} {
+		if err := s.Work().Create(t.Context(), name, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(1100 * time.Millisecond)
+	later := func(by time.Duration) GCReport { return collect(t, openLater(t, c, by), GCOptions{}) }
+	if r := later(10 * day); r.Condemned.Objects != 0 {
+		t.Fatalf("what a cluster's queue may still hold is garbage: %s", counts(r))
+	}
+	if r := later(15 * day); r.Condemned.Objects != 2 || r.Deleted.Objects != 0 {
+		t.Fatalf("after seven graces: %s", counts(r))
+	}
+	if r := later(18 * day); r.Deleted.Objects != 2 {
+		t.Fatalf("after one more: %s", counts(r))
+	}
+}

@@ -22,6 +22,7 @@ type survey struct {
 	refs    []Ref
 	trash   []info
 	probes  []info
+	work    []info // of executors
 	strays  []info // names that nothing of a store has
 	mu      sync.Mutex
 
@@ -54,7 +55,7 @@ func (s *Store) survey(ctx context.Context, trust func(cache.StoredEntry) error,
 	if err := v.listAll(ctx, packsPrefix, blobsPrefix); err != nil {
 		return nil, err
 	}
-	err := each(ctx, []string{trashPrefix, probePrefix}, func(ctx context.Context, _ int, prefix string) error { return v.listOne(ctx, prefix) })
+	err := each(ctx, []string{trashPrefix, probePrefix, actionsPrefix, attemptsPrefix}, func(ctx context.Context, _ int, prefix string) error { return v.listOne(ctx, prefix) })
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +117,9 @@ func (v *survey) sort(all []info) {
 			continue
 		case probePrefix:
 			v.probes = append(v.probes, i)
+			continue
+		case actionsPrefix, attemptsPrefix:
+			v.work = append(v.work, i)
 			continue
 		}
 		v.strays = append(v.strays, i)
