@@ -9,7 +9,6 @@ import (
 
 	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
 	"github.com/nbpipe/nbpipe/pipeline/reference"
-	"github.com/nbpipe/nbpipe/stages"
 )
 
 func (a *app) docsCommand() *cobra.Command {
@@ -23,10 +22,10 @@ func (a *app) docsCommand() *cobra.Command {
   nbpipe docs functions                what expressions may call`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			all := kinds()
+			all := described()
 			switch {
 			case markdown:
-				return reference.Markdown(a.stdout, all.All())
+				return reference.Markdown(a.stdout, all)
 			case len(args) == 1 && args[0] == "functions":
 				return a.functions()
 			}
@@ -35,7 +34,7 @@ func (a *app) docsCommand() *cobra.Command {
 			case err != nil:
 				return withCode(exitUsage, err)
 			case a.json:
-				return a.kindsJSON(chosen)
+				return a.printJSON(chosen)
 			case len(args) == 0:
 				return reference.List(a.stdout, chosen)
 			}
@@ -46,35 +45,40 @@ func (a *app) docsCommand() *cobra.Command {
 	return c
 }
 
-// chooseKinds finds what a command line names: a block, and a kind of it.
-func chooseKinds(all *stages.Registry, args []string) ([]*stages.Kind, error) {
-	if len(args) == 0 {
-		return all.All(), nil
-	}
-	if !slices.Contains(stages.Blocks, args[0]) {
-		return nil, fmt.Errorf("no block is called %q.%s", args[0], diagnostic.Hint(args[0], append(slices.Clone(stages.Blocks), "functions"), "blocks"))
-	}
-	types := all.Types(args[0])
-	if len(args) == 2 {
-		if !slices.Contains(types, args[1]) {
-			return nil, fmt.Errorf("%s has no kind %q.%s", args[0], args[1], diagnostic.Hint(args[1], types, "kinds"))
-		}
-		types = args[1:]
-	}
-	var out []*stages.Kind
-	for _, t := range types {
-		k, _ := all.Lookup(args[0], t)
-		out = append(out, k)
-	}
-	return out, nil
-}
-
-func (a *app) kindsJSON(chosen []*stages.Kind) error {
-	out := []reference.Kind{}
-	for _, k := range chosen {
+// described are all kinds of blocks with labels of their own.
+func described() []reference.Kind {
+	var out []reference.Kind
+	for _, k := range kinds().All() {
 		out = append(out, reference.Of(k))
 	}
-	return a.printJSON(out)
+	for _, k := range executorKinds() {
+		out = append(out, reference.OfExecutor(k))
+	}
+	return out
+}
+
+// chooseKinds finds what a command line names: a block, and a kind of it.
+func chooseKinds(all []reference.Kind, args []string) ([]reference.Kind, error) {
+	if len(args) == 0 {
+		return all, nil
+	}
+	if !slices.Contains(reference.Blocks, args[0]) {
+		return nil, fmt.Errorf("no block is called %q.%s", args[0], diagnostic.Hint(args[0], append(slices.Clone(reference.Blocks), "functions"), "blocks"))
+	}
+	var out []reference.Kind
+	var types []string
+	for _, k := range all {
+		if k.Block == args[0] {
+			types = append(types, k.Type)
+			if len(args) == 1 || k.Type == args[1] {
+				out = append(out, k)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s has no kind %q.%s", args[0], args[1], diagnostic.Hint(args[1], types, "kinds"))
+	}
+	return out, nil
 }
 
 func (a *app) functions() error {

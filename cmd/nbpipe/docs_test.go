@@ -15,7 +15,7 @@ var writeReference = flag.Bool("write-reference", false, "write docs/reference.m
 func TestReference(t *testing.T) {
 	const path = "../../docs/reference.md"
 	var b bytes.Buffer
-	if err := reference.Markdown(&b, kinds().All()); err != nil {
+	if err := reference.Markdown(&b, described()); err != nil {
 		t.Fatal(err)
 	}
 	if *writeReference {
@@ -52,6 +52,10 @@ func TestEverythingIsDocumented(t *testing.T) {
 				t.Errorf("%s: Kind.Outputs has %s, which is no output", kind.Name(), name)
 			}
 		}
+	}
+	for _, k := range executorKinds() {
+		e := reference.OfExecutor(k)
+		documented(t, "executor "+e.Type, e.Attributes)
 	}
 	for _, f := range reference.Functions() {
 		if f.Doc == "" {

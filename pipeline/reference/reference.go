@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/lang/diagnostic"
 	"github.com/nbpipe/nbpipe/pipeline/lang/functions"
 	"github.com/nbpipe/nbpipe/stages"
@@ -59,6 +60,13 @@ func Of(k *stages.Kind) Kind {
 		Attributes: attributes(k.Attributes, true), Outputs: outputs(k),
 	}
 }
+
+// OfExecutor describes a kind of executor block.
+func OfExecutor(k *launch.Kind) Kind {
+	return Kind{Block: executors, Type: k.Type, Doc: k.Doc, Reproducible: true, Attributes: attributes(k.Attributes, false)}
+}
+
+const executors = "executor"
 
 func attributes(all []stages.Attribute, top bool) []Attribute {
 	out := []Attribute{}
@@ -127,17 +135,17 @@ func Functions() []Function {
 }
 
 // Blocks are the keywords, in the order in which an experiment uses them.
-var Blocks = []string{"dataset", "preprocess", "search", "retrain", "command", "hypothesis", "report"}
+var Blocks = []string{"dataset", "preprocess", "search", "retrain", "command", "hypothesis", "report", executors}
 
 // sorted are the kinds in that order.
-func sorted(kinds []*stages.Kind) []*stages.Kind {
-	return slices.SortedStableFunc(slices.Values(kinds), func(a, b *stages.Kind) int {
+func sorted(kinds []Kind) []Kind {
+	return slices.SortedStableFunc(slices.Values(kinds), func(a, b Kind) int {
 		return slices.Index(Blocks, a.Block) - slices.Index(Blocks, b.Block)
 	})
 }
 
 // List writes a line for each kind.
-func List(w io.Writer, kinds []*stages.Kind) error {
+func List(w io.Writer, kinds []Kind) error {
 	p := &printer{w: w}
 	block := ""
 	for _, k := range sorted(kinds) {

@@ -4,18 +4,16 @@ import (
 	"cmp"
 	"io"
 	"strings"
-
-	"github.com/nbpipe/nbpipe/stages"
 )
 
 // Text writes what is known of some kinds, for a terminal.
-func Text(w io.Writer, kinds []*stages.Kind) error {
+func Text(w io.Writer, kinds []Kind) error {
 	p := &printer{w: w}
 	for i, k := range sorted(kinds) {
 		if i > 0 {
 			p.line("")
 		}
-		p.kind(Of(k))
+		p.kind(k)
 	}
 	return p.err
 }
@@ -28,7 +26,10 @@ func (p *printer) kind(k Kind) {
 	p.wrapped("  ", k.Doc)
 	p.line("\nAttributes (* required):")
 	p.attributes("  ", k.Attributes)
-	if len(k.Outputs) == 0 {
+	switch {
+	case k.Block == executors:
+		return
+	case len(k.Outputs) == 0:
 		p.line("\nOutputs are named by the attributes.")
 		return
 	}
@@ -71,7 +72,7 @@ func (p *printer) wrapped(indent, text string) {
 }
 
 // Markdown writes the whole reference.
-func Markdown(w io.Writer, kinds []*stages.Kind) error {
+func Markdown(w io.Writer, kinds []Kind) error {
 	p := &printer{w: w}
 	p.line("# Reference")
 	p.line("\nEvery kind of node and every function, as `nbpipe docs --markdown` writes them. How they\nwork together: [writing experiments](writing-experiments.md).\n")
@@ -83,7 +84,7 @@ func Markdown(w io.Writer, kinds []*stages.Kind) error {
 			block = k.Block
 			p.line("\n## %s", block)
 		}
-		p.markdown(Of(k))
+		p.markdown(k)
 	}
 	p.line("\n## Functions\n\n| function | gives |\n| --- | --- |")
 	for _, f := range Functions() {
@@ -92,7 +93,7 @@ func Markdown(w io.Writer, kinds []*stages.Kind) error {
 	return p.err
 }
 
-func (p *printer) contents(kinds []*stages.Kind) {
+func (p *printer) contents(kinds []Kind) {
 	p.line("| kind | |\n| --- | --- |")
 	for _, k := range sorted(kinds) {
 		p.line("| [`%s %q`](#%s-%s) | %s |", k.Block, k.Type, k.Block, k.Type, cell(firstSentence(k.Doc)))
@@ -111,7 +112,10 @@ func (p *printer) markdown(k Kind) {
 		p.line("\n| attribute | type | |\n| --- | --- | --- |")
 		p.rows("", k.Attributes)
 	}
-	if len(k.Outputs) == 0 {
+	switch {
+	case k.Block == executors:
+		return
+	case len(k.Outputs) == 0:
 		p.line("\nOutputs are named by the attributes.")
 		return
 	}
