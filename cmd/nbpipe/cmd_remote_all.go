@@ -49,7 +49,7 @@ func (a *app) withBucket(ctx context.Context, args []string, f func(*session, *v
 
 // openMeant opens the local store, and the experiment if it has to say something.
 func (a *app) openMeant(ctx context.Context, args []string) (*session, error) {
-	if a.settings.Remote.Bucket == "" {
+	if a.settings.Remote.Bucket == "" && a.settings.Remote.Folder == "" {
 		s, err := a.open(ctx, args, false)
 		if err != nil {
 			return nil, err

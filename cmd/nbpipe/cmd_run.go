@@ -21,8 +21,9 @@ import (
 const outFolder = "nbpipe-out"
 
 type runOptions struct {
-	strict bool
-	force  bool
+	strict   bool
+	force    bool
+	executor string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -36,6 +37,7 @@ func (a *app) runCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit with 3 if an expectation does not hold")
 	cmd.Flags().BoolVar(&o.force, "force", false, "run the named nodes although they have results")
+	cmd.Flags().StringVar(&o.executor, "executor", "", "run all nodes on this executor of the experiment; local is this machine")
 	return cmd
 }
 
@@ -119,7 +121,12 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 		return run.Summary{}, err
 	}
 	defer done()
-	options := run.Options{Executor: local, Machine: machine}
+	where, err := s.useExecutors(ctx, local, o.executor, o.force)
+	if err != nil {
+		return run.Summary{}, err
+	}
+	defer where.close()
+	options := run.Options{Executor: local, Machine: machine, Remote: where.remote}
 	if o.force {
 		for _, n := range s.wanted {
 			options.Force = append(options.Force, n.Index)
@@ -132,7 +139,7 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 		if len(lost) == 0 || ctx.Err() != nil {
 			break
 		}
-		again := s.engine.Run(ctx, run.Options{Executor: local, Machine: machine, Force: lost})
+		again := s.engine.Run(ctx, run.Options{Executor: local, Machine: machine, Force: lost, Remote: where.remote})
 		sum = merge(sum, again)
 	}
 	return sum, nil

@@ -145,6 +145,7 @@ func (s *session) join(ctx context.Context, events func(run.Event)) error {
 		s.apart = true
 		return nil
 	}
+	s.place = config
 	s.use(t, events)
 	return nil
 }

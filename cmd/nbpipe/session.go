@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
 	"github.com/nbpipe/nbpipe/cache/team"
 	"github.com/nbpipe/nbpipe/cache/trust"
 	"github.com/nbpipe/nbpipe/pipeline/lang"
@@ -69,6 +70,7 @@ type session struct {
 	ask    bool       // look for results in the team cache, too
 	apart  bool       // there is a team cache, and it cannot be used just now
 	warn   bool       // show warnings about the files
+	place  s3.Config  // of the team cache
 	probes *plan.Probes
 	lock   *plan.Lock
 	x      *lang.Experiment
@@ -149,7 +151,7 @@ func (s *session) parse(ctx context.Context) error {
 		return withCode(exitUsage, err)
 	}
 	x, diags := lang.Load(ctx, s.path, lang.Options{
-		Kinds: kinds(), Hash: s.hash(ctx), Environment: s.app.settings.environment(), Variables: variables, Version: version,
+		Kinds: kinds(), Executors: executorKinds(), Hash: s.hash(ctx), Environment: s.app.settings.environment(), Variables: variables, Version: version,
 	})
 	s.x = x
 	if ctx.Err() != nil {

@@ -32,6 +32,8 @@ type view struct {
 	stopped  sync.WaitGroup
 	closed   bool
 	many     bool
+	queued   map[string]bool // nodes that wait for a worker
+	pending  string          // why the last of them does
 
 	transfer     *activity // of content from or to the team cache
 	transferring string
@@ -111,7 +113,7 @@ func (v *view) event(e run.Event) {
 		v.encode(e)
 		return
 	}
-	routine := e.Type == run.EventStarted || e.Type == run.EventFinished
+	routine := e.Type == run.EventStarted || e.Type == run.EventPending || e.Type == run.EventFinished
 	if routine && v.many {
 		return
 	}
@@ -133,7 +135,18 @@ func (v *view) track(e run.Event) {
 	case run.EventPlanned:
 		v.total, v.done = e.Total, e.Cached
 		v.many = e.Total-e.Cached >= manyNodes
+	case run.EventQueued:
+		if v.queued == nil {
+			v.queued = map[string]bool{}
+		}
+		v.queued[e.Node] = true
+	case run.EventPending:
+		v.pending = e.Message
 	case run.EventStarted:
+		delete(v.queued, e.Node)
+		if v.running[e.Node] != nil {
+			return
+		}
 		v.running[e.Node] = &activity{since: e.Time}
 		v.order = append(v.order, e.Node)
 	case run.EventProgress:
@@ -159,6 +172,7 @@ func (v *view) track(e run.Event) {
 }
 
 func (v *view) ended(node string) {
+	delete(v.queued, node)
 	delete(v.running, node)
 	v.order = slices.DeleteFunc(v.order, func(n string) bool { return n == node })
 }
@@ -171,6 +185,8 @@ func (v *view) line(e run.Event) string {
 			return ""
 		}
 		return "run   " + e.Node + because(e.Why)
+	case run.EventPending:
+		return "wait  " + e.Node + ": " + e.Message
 	case run.EventFinished:
 		return v.term.paint(green, "done") + "  " + e.Node + "  " + seconds(e.Seconds)
 	case run.EventFailed:
@@ -296,7 +312,14 @@ func (v *view) summary() string {
 	if v.total == 0 {
 		return fmt.Sprintf("%s  %s", v.head, seconds(time.Since(v.started).Seconds()))
 	}
-	return fmt.Sprintf("%d of %d nodes done, %d running  %s", v.done, v.total, len(v.running), seconds(time.Since(v.started).Seconds()))
+	waiting := ""
+	if len(v.queued) > 0 {
+		waiting = fmt.Sprintf(", %d queued", len(v.queued))
+		if v.pending != "" && len(v.running) == 0 {
+			waiting += " (" + clip(v.pending, 80) + ")"
+		}
+	}
+	return fmt.Sprintf("%d of %d nodes done, %d running%s  %s", v.done, v.total, len(v.running), waiting, seconds(time.Since(v.started).Seconds()))
 }
 
 func (v *view) longest() string {

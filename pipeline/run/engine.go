@@ -78,10 +78,11 @@ type Node struct {
 	ingredients plan.Ingredients
 	types       cty.Type // object type of the outputs
 	preimage    []byte
-	source      string    // of a stages.Locked kind
-	unpinned    string    // attribute that the run pins
-	force       bool      // run although there may be an entry
-	askedFor    cache.Key // the key for which the team was asked
+	source      string            // of a stages.Locked kind
+	unpinned    string            // attribute that the run pins
+	force       bool              // run although there may be an entry
+	remote      executor.Executor // where it runs; nil for here
+	askedFor    cache.Key         // the key for which the team was asked
 }
 
 // Interrupted reports whether the node was stopped by the user.

@@ -8,7 +8,10 @@ type EventType string
 // The events of a run, in the order in which a node can see them.
 const (
 	EventPlanned  EventType = "planned"  // the run begins; Total nodes, Cached of them have a result
+	EventQueued   EventType = "queued"   // a node waits for a worker on another machine
+	EventPending  EventType = "pending"  // why it still does
 	EventStarted  EventType = "started"  // a node runs
+	EventLog      EventType = "log"      // what a node on another machine prints
 	EventProgress EventType = "progress" // of a running node
 	EventCached   EventType = "cached"   // a node needed no run after all
 	EventFinished EventType = "finished" // a node ran and its result is published
@@ -41,4 +44,5 @@ type Event struct {
 	LogTail string    `json:"log_tail,omitempty"`
 	LogPath string    `json:"log,omitempty"`
 	Path    string    `json:"path,omitempty"`
+	Where   string    `json:"where,omitempty"` // host
 }

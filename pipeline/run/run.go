@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,7 +22,14 @@ type Options struct {
 	Executor executor.Executor
 	Machine  Machine
 	Force    []int // nodes to run although they have a result
+	// Remote gives the executor of a node that runs elsewhere, or nil for this
+	// machine. What runs elsewhere takes nothing of the machine. May be nil.
+	Remote func(*Node) executor.Executor
 }
+
+// mostAway is how many nodes are handed to executors on other machines at a time: so
+// many that workers always find one to begin, so few that memory is no matter.
+const mostAway = 4096
 
 // ErrInterrupted is the error of nodes that were stopped by the user.
 var ErrInterrupted = errors.New("interrupted")
@@ -39,6 +47,7 @@ type run struct {
 	queue     *graph.Queue
 	pool      pool
 	waiting   []*Node             // ready, but the machine is busy
+	away      int                 // running elsewhere
 	overtaken *Node               // the first of those that others were started before
 	overtakes int                 // how many were
 	inFlight  map[cache.Key]*Node // by key: nodes with equal keys run once
@@ -113,7 +122,7 @@ func (r *run) loop(ctx context.Context) {
 		if !r.stopped {
 			r.dispatch(ctx)
 		}
-		if r.pool.running == 0 && !r.asking {
+		if r.pool.running == 0 && r.away == 0 && !r.asking {
 			return
 		}
 		select {
@@ -256,6 +265,16 @@ func (r *run) admit(n *Node) bool {
 	if !stated {
 		res = estimate(n)
 	}
+	if n.remote = nil; r.Remote != nil {
+		n.remote = r.Remote(n)
+	}
+	if n.remote != nil {
+		r.asked[n.Index] = res
+		if !n.Key.IsZero() {
+			r.inFlight[n.Key] = n
+		}
+		return true
+	}
 	if res.GPUs > r.Machine.GPUs {
 		r.fail(n, fmt.Errorf("it asks for %d GPUs and this machine has %d; run it on a machine with GPUs, or say --gpus if there are some", res.GPUs, r.Machine.GPUs))
 		return false
@@ -280,14 +299,21 @@ func estimate(n *Node) stages.Resources {
 
 func (r *run) start(ctx context.Context, n *Node) bool {
 	res := r.asked[n.Index]
-	if !r.pool.take(res) {
+	x := n.remote
+	switch {
+	case x == nil && !r.pool.take(res), x != nil && r.away >= mostAway:
 		return false
+	case x == nil:
+		x = r.Executor
+		r.emit(Event{Type: EventStarted, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
+	default:
+		r.away++
+		r.emit(Event{Type: EventQueued, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
 	}
 	a := r.action(n, res)
-	r.emit(Event{Type: EventStarted, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
-	progress := &progress{emit: r.emit, node: n.Address, now: r.Now}
+	progress := &progress{emit: r.emit, node: n.Address, now: r.Now, why: n.Why, key: keyText(n.Key)}
 	go func() {
-		result, err := r.Executor.Execute(ctx, a, progress)
+		result, err := x.Execute(ctx, a, progress)
 		r.done <- outcome{node: n, result: result, err: err}
 	}()
 	return true
@@ -302,7 +328,11 @@ func keyText(k cache.Key) string {
 
 func (r *run) finish(ctx context.Context, o outcome) {
 	n := o.node
-	r.pool.release(r.asked[n.Index])
+	if n.remote != nil {
+		r.away--
+	} else {
+		r.pool.release(r.asked[n.Index])
+	}
 	delete(r.inFlight, n.Key)
 	twins := r.twins[n.Key]
 	delete(r.twins, n.Key)
@@ -473,6 +503,8 @@ type progress struct {
 	emit func(Event)
 	node string
 	now  func() time.Time
+	why  []string
+	key  string
 
 	mu   sync.Mutex
 	last time.Time
@@ -489,6 +521,21 @@ func (p *progress) Report(done, total int64, unit string) {
 	}
 	p.last = now
 	p.emit(Event{Type: EventProgress, Node: p.node, Done: done, Total: total, Unit: unit})
+}
+
+// Note implements executor.Watcher.
+func (p *progress) Note(text string) {
+	p.emit(Event{Type: EventPending, Node: p.node, Message: text})
+}
+
+// Begun implements executor.Watcher.
+func (p *progress) Begun(where string) {
+	p.emit(Event{Type: EventStarted, Node: p.node, Why: p.why, Key: p.key, Where: where})
+}
+
+// Logged implements executor.Watcher.
+func (p *progress) Logged(text []byte) {
+	p.emit(Event{Type: EventLog, Node: p.node, Message: strings.ToValidUTF8(string(text), "?")})
 }
 
 // Rerun runs a node that has a result once more, with the same share of the

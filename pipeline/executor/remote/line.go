@@ -64,6 +64,7 @@ type attempt struct {
 	pieces  int       // of the log that were read
 	looked  time.Time // when its claim was read
 	over    bool      // lost, or given back: another one was asked for
+	silent  bool      // its worker may be there, and does nothing
 }
 
 func (l *loop) lineOf(r stages.Resources) (*line, error) {

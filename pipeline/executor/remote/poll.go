@@ -180,6 +180,7 @@ func (l *loop) findLost(n *line, a *attempt) {
 		}
 	}
 	if why != "" {
+		a.silent = silent > l.LostAfter
 		l.again(n, a, why, true)
 	}
 }

@@ -120,10 +120,10 @@ func (l *loop) start(ctx context.Context) {
 	}
 	total := 0
 	for _, n := range l.order {
-		total += len(n.workers) + len(n.asked)
+		total += n.there()
 	}
 	for _, n := range l.order {
-		open, idle := n.open(), len(n.workers)+len(n.asked)
+		open, idle := n.open(), n.there()
 		switch {
 		case open == 0:
 			n.barren = 0
@@ -135,6 +135,17 @@ func (l *loop) start(ctx context.Context) {
 			total += l.startSome(ctx, n, lacking)
 		}
 	}
+}
+
+// there counts workers that will run what is asked for: those that are silent will not.
+func (n *line) there() int {
+	count := len(n.workers) + len(n.asked)
+	for _, a := range n.at {
+		if _, alive := n.workers[a.worker]; a.silent && (alive || a.worker == "") {
+			count--
+		}
+	}
+	return max(0, count)
 }
 
 func (n *line) why() string {

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
+)
+
+type workerOptions struct {
+	from, queue, id        string
+	timeLeft, linger, beat time.Duration
+	most                   int
+}
+
+func (a *app) workerCommand() *cobra.Command {
+	var o workerOptions
+	cmd := &cobra.Command{
+		Use:   "worker --from FILE --queue ID",
+		Short: "Run what an executor has queued, until there is nothing left (started by executors)",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.worker(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.from, "from", "", "file with what the worker is told; it holds a private key")
+	f.StringVar(&o.queue, "queue", "", "the queue whose actions are run")
+	f.StringVar(&o.id, "id", "", "the worker's name")
+	f.DurationVar(&o.timeLeft, "time-left", 0, "how long the worker may run; it gives back what it has not finished by then")
+	f.DurationVar(&o.linger, "linger", 10*time.Second, "how long to wait for more when there is nothing to do")
+	f.DurationVar(&o.beat, "beat", 10*time.Second, "how often to give a sign of life")
+	f.IntVar(&o.most, "most", 0, "how many actions to run (0: any number)")
+	return cmd
+}
+
+func (a *app) worker(ctx context.Context, o workerOptions) error {
+	if o.from == "" || o.queue == "" || o.id == "" {
+		return withCode(exitUsage, errors.New("a worker needs --from, --queue and --id; executors start it with them"))
+	}
+	if o.beat < 100*time.Millisecond || o.linger < 0 || o.timeLeft < 0 || o.most < 0 {
+		return withCode(exitUsage, errors.New("--beat is at least 100ms; --linger, --time-left and --most are not negative"))
+	}
+	// What the launcher left open is this process's alone.
+	const launcherFile = 3
+	unix.CloseOnExec(launcherFile)
+	machine, err := a.settings.machine()
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	var until time.Time
+	if o.timeLeft > 0 {
+		until = time.Now().Add(o.timeLeft)
+	}
+	return withCode(exitStore, worker.Run(ctx, worker.Options{
+		File: o.from, Queue: o.queue, ID: o.id, Cache: filepath.Join(a.settings.Cache, "worker"), Kinds: kinds(),
+		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(ctx), Now: time.Now, Tell: a.tell,
+		Beat: o.beat, Linger: o.linger, Until: until, Most: o.most,
+	}))
+}
+
+// about says what this machine is.
+func about(ctx context.Context) queue.Used {
+	u := queue.Used{Build: version}
+	u.Host, _ = os.Hostname()
+	var name unix.Utsname
+	if unix.Uname(&name) == nil {
+		u.System = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])
+	}
+	if id := os.Getenv("SLURM_JOB_ID"); id != "" {
+		u.Job = "slurm " + id
+	}
+	soon, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(soon, "nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader").Output()
+	if err == nil {
+		first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		u.GPU, u.GPUDriver, _ = strings.Cut(first, ", ")
+	}
+	return u
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/cache/trust"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
+	"github.com/nbpipe/nbpipe/pipeline/executor/process"
+	"github.com/nbpipe/nbpipe/pipeline/executor/remote"
+	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
+	"github.com/nbpipe/nbpipe/pipeline/lang"
+	"github.com/nbpipe/nbpipe/pipeline/run"
+)
+
+// executorKinds are the types of executor blocks that this build knows.
+func executorKinds() launch.Kinds { return launch.Kinds{process.Kind} }
+
+// executors are where the nodes of a run go; they are made when a node needs them.
+type executors struct {
+	s      *session
+	local  *executor.Local
+	forced string // by --executor; "" for what the files say
+	made   map[string]*remote.Remote
+	closes []func()
+}
+
+// useExecutors finds out whether any node runs elsewhere, and makes what they need,
+// before anything is queued.
+func (s *session) useExecutors(ctx context.Context, local *executor.Local, forced string, force bool) (*executors, error) {
+	e := &executors{s: s, local: local, forced: forced, made: map[string]*remote.Remote{}}
+	if forced != "" && forced != lang.LocalExecutor && s.x.Executors[forced] == nil {
+		return nil, withCode(exitUsage, fmt.Errorf("--executor: there is no executor %q in %s; %q is this machine", forced, s.target.experiment, lang.LocalExecutor))
+	}
+	for _, n := range s.engine.Members() {
+		name := e.name(n)
+		if n.Status == run.Cached && !force || name == "" || e.made[name] != nil {
+			continue
+		}
+		if err := e.make(ctx, name); err != nil {
+			e.close()
+			return nil, withCode(exitUsage, err)
+		}
+	}
+	return e, nil
+}
+
+// name is that of the executor of a node; "" for this machine.
+func (e *executors) name(n *run.Node) string {
+	name := n.Executor
+	if name == "" {
+		name = e.s.x.Executor
+	}
+	if e.forced != "" {
+		name = e.forced
+	}
+	if name == lang.LocalExecutor {
+		return ""
+	}
+	return name
+}
+
+// remote implements run.Options.Remote.
+func (e *executors) remote(n *run.Node) executor.Executor {
+	if x := e.made[e.name(n)]; x != nil {
+		return x
+	}
+	return nil
+}
+
+func (e *executors) close() {
+	for _, x := range e.made {
+		_ = x.Close() // what could not be ended was told
+	}
+	for _, f := range slices.Backward(e.closes) {
+		f()
+	}
+}
+
+func (e *executors) make(ctx context.Context, name string) error {
+	s, block := e.s, e.s.x.Executors[name]
+	if s.team == nil || s.team.Key == nil {
+		return fmt.Errorf("executor %q needs a team cache that workers share with this machine, and a key of yours: settings { cache \"s3\" \"team\" { ... } } or cache \"folder\", `nbpipe cache init`, `nbpipe key generate`; --executor local runs everything here", name)
+	}
+	site, unlock, err := s.site(name)
+	if err != nil {
+		return err
+	}
+	e.closes = append(e.closes, unlock)
+	launcher, err := block.Settings.Launcher(site)
+	if err != nil {
+		return err
+	}
+	store, err := s.patientStore(ctx)
+	if err != nil {
+		return errors.Join(err, launcher.Close())
+	}
+	e.closes = append(e.closes, func() { _ = store.Close() })
+	file, key, err := e.workerFile(ctx, site, store, launcher)
+	if err != nil {
+		return errors.Join(err, launcher.Close())
+	}
+	e.made[name] = remote.New(remote.Config{
+		Name: name, ID: site.ID, Launcher: launcher, Store: store, Local: s.store, Fallback: e.local, Trust: s.trust.Check,
+		User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
+		Command: func(queue string, exclusive bool, id string) (args, files []string) {
+			args = []string{"worker", "--from", file, "--queue", queue, "--id", id}
+			if exclusive {
+				args = append(args, "--most", "1")
+			}
+			return args, []string{file}
+		},
+	})
+	return nil
+}
+
+// site is what an executor keeps on this machine: a folder that one run has at a time.
+// A second run of the same experiment has a site, and workers, of its own.
+func (s *session) site(name string) (site launch.Site, unlock func(), err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return site, nil, err
+	}
+	id := cache.DigestOf([]byte(s.store.ID() + "\x00" + s.path + "\x00" + name)).String()[:16]
+	for n := 1; ; n++ {
+		own := id
+		if n > 1 {
+			own = cache.DigestOf(fmt.Appendf(nil, "%s %d", id, n)).String()[:16]
+		}
+		dir := filepath.Join(s.store.Dir(), "executors", own)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return site, nil, err
+		}
+		lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return site, nil, err
+		}
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			site = launch.Site{ID: own, Name: name, Program: program, Dir: dir, Environment: withoutSecrets(os.Environ()), Now: time.Now, Tell: s.app.tell}
+			return site, func() { _ = lock.Close() }, nil
+		}
+		_ = lock.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return site, nil, fmt.Errorf("locking %s: %w", dir, err)
+		}
+	}
+}
+
+// withoutSecrets leaves out what gives access to stores, and this run's own settings.
+func withoutSecrets(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(v string) bool {
+		for _, prefix := range []string{"AWS_", "MINIO_", "NBPIPE_REMOTE_", "NBPIPE_VAR_"} {
+			if strings.HasPrefix(v, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// patientStore opens the team's store once more, for what waits until it answers.
+func (s *session) patientStore(ctx context.Context) (*s3.Store, error) {
+	config := s.place
+	config.Event = s.app.tell
+	config.Dir, config.Temp = s.remoteFolder(), filepath.Join(s.store.Dir(), "tmp")
+	config.Attempts, config.BreakAfter = 4, math.MaxInt
+	return s3.Open(ctx, config)
+}
+
+// workerFile writes what workers are told. The key is that of an earlier run as long
+// as workers of that run are there: they go on with what this one asks for.
+func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.Store, launcher launch.Launcher) (string, ed25519.PublicKey, error) {
+	path := filepath.Join(site.Dir, "worker.json")
+	old, err := worker.ReadFile(path)
+	seed := old.Key
+	user := trust.PublicOf(*e.s.team.Key).String()
+	if err != nil || old.User != user || old.Store != store.ID() || !inUse(ctx, launcher, site.ID) {
+		seed = make([]byte, ed25519.SeedSize)
+		if _, err := rand.Read(seed); err != nil {
+			return "", nil, err
+		}
+	}
+	c := e.s.place
+	f := worker.File{
+		Folder: c.Folder, Endpoint: c.Endpoint, Insecure: c.Insecure, Region: c.Region, Bucket: c.Bucket, Prefix: c.Prefix, Style: c.Style, CAFile: c.CAFile,
+		Store: store.ID(), User: user, Key: seed, Mirrors: e.s.app.settings.Mirrors, Offline: e.s.app.settings.Offline,
+	}
+	if c.Folder == "" {
+		f.Credentials = filepath.Join(site.Dir, "credentials")
+		stop, err := keepCredentials(f.Credentials, e.s.app.tell)
+		if err != nil {
+			return "", nil, err
+		}
+		e.closes = append(e.closes, stop)
+	}
+	return path, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), f.Write(path)
+}
+
+func inUse(ctx context.Context, launcher launch.Launcher, id string) bool {
+	soon, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	found, err := launcher.Poll(soon)
+	return err != nil || slices.ContainsFunc(found, func(s launch.Status) bool {
+		return s.State != launch.Ended && strings.HasPrefix(s.ID, id+".")
+	})
+}
+
+// keepCredentials writes this machine's credentials for workers, and again as long as
+// the run lasts: those of a machine's role end after some hours.
+func keepCredentials(path string, tell func(string)) (stop func(), err error) {
+	chain := s3.DefaultCredentials()
+	write := func() error {
+		v, err := chain.GetWithContext(nil)
+		if err != nil {
+			return fmt.Errorf("credentials of the team cache: %w", err)
+		}
+		text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", v.AccessKeyID, v.SecretAccessKey)
+		if v.SessionToken != "" {
+			text += "aws_session_token = " + v.SessionToken + "\n"
+		}
+		return cache.ReplaceFile(path, []byte(text), 0o600, false)
+	}
+	if err := write(); err != nil {
+		return nil, err
+	}
+	quit := make(chan struct{})
+	go func() {
+		const often = 5 * time.Minute
+		tick := time.NewTicker(often)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				if err := write(); err != nil {
+					tell(err.Error())
+				}
+			}
+		}
+	}()
+	return func() { close(quit) }, nil
+}

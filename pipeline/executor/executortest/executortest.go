@@ -1,0 +1,294 @@
+package executortest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/plan"
+	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/command"
+)
+
+// Bench is an executor under test, with what a test may do to it. What an executor
+// does not have, it leaves nil: those tests are not for it.
+type Bench struct {
+	Executor executor.Executor
+	Store    *cache.Local // that of this machine, with an upstream where there is one
+	// KillWorkers ends all workers at once, as kill -9 does, and returns how many there were.
+	KillWorkers func(t *testing.T) int
+	// FreezeWorkers stops all workers as they are; thaw lets them go on.
+	FreezeWorkers func(t *testing.T) (thaw func())
+	// Away takes the store away; back brings it back.
+	Away func(t *testing.T) (back func())
+}
+
+// Run checks an executor. open returns a fresh one each time.
+func Run(t *testing.T, open func(t *testing.T) *Bench) {
+	t.Helper()
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, b *Bench)
+	}{
+		{"Success", success}, {"Failure", failure}, {"TimeOut", timeOut}, {"Cancel", cancelled}, {"Double", double},
+		{"LostWorker", lostWorker}, {"LateWorker", lateWorker}, {"StoreAway", storeAway}, {"Many", many},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
+}
+
+// Script makes an action that runs a shell script. It leaves the file out. Files of
+// the test's folder are named by absolute paths: they are how a test sees what ran.
+func Script(t testing.TB, script string, inputs map[string]stages.File) *executor.Action {
+	t.Helper()
+	in := map[string]cty.Value{}
+	for name, f := range inputs {
+		in[name] = stages.FileValue(f)
+	}
+	files := cty.MapValEmpty(stages.FileType)
+	if len(in) > 0 {
+		files = cty.MapVal(in)
+	}
+	attrs := stages.Attrs{
+		"argv":    cty.ListVal([]cty.Value{cty.StringVal("sh"), cty.StringVal("-c"), cty.StringVal(script)}),
+		"inputs":  files,
+		"outputs": cty.MapVal(map[string]cty.Value{"out": cty.StringVal("out")}),
+	}
+	for i := range command.Kind.Attributes {
+		a := &command.Kind.Attributes[i]
+		if _, ok := attrs[a.Name]; !ok && a.Default != cty.NilVal {
+			attrs[a.Name] = a.Default
+		}
+	}
+	a := &executor.Action{
+		Address: "command.test", Build: "test", Outputs: map[string]cty.Type{"out": stages.FileType},
+		Ingredients: plan.Ingredients{Kind: command.Kind, Attrs: attrs},
+	}
+	p, err := a.Ingredients.Preimage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Key = p.Key()
+	return a
+}
+
+// out reads the file that an action made, through this machine's store.
+func (b *Bench) out(t *testing.T, r *executor.Result) string {
+	t.Helper()
+	got, err := b.Store.Lookup(t.Context(), r.Entry.Key)
+	if err != nil || got == nil {
+		t.Fatalf("its entry is not in this machine's store, or not believed: %v, %v", b.Store.MissReasons(r.Entry.Key), err)
+	}
+	if err := b.Store.Complete(t.Context(), got); err != nil {
+		t.Fatal(err)
+	}
+	o := got.Objects[0]
+	text, err := b.Store.ReadAll(t.Context(), o.Digest, o.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (b *Bench) execute(t *testing.T, a *executor.Action) (*executor.Result, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	return b.Executor.Execute(ctx, a, &watcher{})
+}
+
+func (b *Bench) must(t *testing.T, a *executor.Action, want string) {
+	t.Helper()
+	r, err := b.execute(t, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.out(t, r); got != want {
+		t.Errorf("%q came out, want %q", got, want)
+	}
+}
+
+// await waits until a file has a number of lines.
+func await(t *testing.T, path string, lines int) {
+	t.Helper()
+	for range 3000 {
+		if count(path) >= lines {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s has %d lines after 30 s, want %d", path, count(path), lines)
+}
+
+func count(path string) int {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	return strings.Count(string(b), "\n")
+}
+
+// watcher takes what an executor tells.
+type watcher struct {
+	mu    sync.Mutex
+	begun int
+	log   strings.Builder
+}
+
+func (*watcher) Report(int64, int64, string) {}
+func (*watcher) Note(string)                 {}
+func (w *watcher) Begun(string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun++
+}
+func (w *watcher) Logged(b []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log.Write(b)
+}
+
+func success(t *testing.T, b *Bench) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, "own.txt")
+	if err := os.WriteFile(own, []byte("own\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o, err := b.Store.HashPath(t.Context(), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.execute(t, Script(t, "cat in/x > out", map[string]stages.File{"x": {Object: o, Name: "own.txt", Source: own}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What one action made is the input of another one.
+	made := stages.File{Object: r.Entry.Objects[0], Name: "out"}
+	b.must(t, Script(t, "cat in/x in/x > out", map[string]stages.File{"x": made}), "own\nown\n")
+}
+
+func failure(t *testing.T, b *Bench) {
+	a := Script(t, "echo the end; exit 7", nil)
+	_, err := b.execute(t, a)
+	var f *executor.Failure
+	if !errors.As(err, &f) {
+		t.Fatalf("%v", err)
+	}
+	if f.Exit == nil || *f.Exit != 7 || !strings.Contains(f.LogTail, "the end") {
+		t.Errorf("%+v", f)
+	}
+	if text, err := os.ReadFile(f.LogPath); err != nil || !strings.Contains(string(text), "the end") {
+		t.Errorf("the log: %q, %v", text, err)
+	}
+	if e, err := b.Store.Lookup(t.Context(), a.Key); e != nil || err != nil { // I9
+		t.Errorf("a failure has an entry: %v, %v", e, err)
+	}
+}
+
+func timeOut(t *testing.T, b *Bench) {
+	a := Script(t, "sleep 30; echo > out", nil)
+	a.Resources.Time = 1
+	began := time.Now()
+	_, err := b.execute(t, a)
+	var late *executor.TimeoutError
+	if !errors.As(err, &late) || time.Since(began) > 25*time.Second {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+}
+
+func cancelled(t *testing.T, b *Bench) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stopped by the test")
+	go func() {
+		for count(mark) == 0 && ctx.Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel(stop)
+	}()
+	_, err := b.Executor.Execute(ctx, Script(t, fmt.Sprintf("echo >> %s; sleep 3; echo >> %s; echo > out", mark, mark), nil), &watcher{})
+	if !errors.Is(err, stop) {
+		t.Errorf("%v", err)
+	}
+	time.Sleep(4 * time.Second)
+	if n := count(mark); n != 1 {
+		t.Errorf("the stage went on after it was cancelled")
+	}
+}
+
+// double: two copies of an action at once, and one after them, are harmless.
+func double(t *testing.T, b *Bench) {
+	a := Script(t, "echo same > out", nil)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { b.must(t, a, "same\n") })
+	}
+	wg.Wait()
+	b.must(t, a, "same\n")
+}
+
+func lostWorker(t *testing.T, b *Bench) {
+	if b.KillWorkers == nil {
+		t.Skip("this executor has no workers")
+	}
+	mark := filepath.Join(t.TempDir(), "mark")
+	go func() {
+		await(t, mark, 1)
+		if b.KillWorkers(t) == 0 {
+			t.Error("there was no worker to kill")
+		}
+	}()
+	b.must(t, Script(t, fmt.Sprintf("echo >> %s; sleep 1; echo done > out", mark), nil), "done\n")
+	if n := count(mark); n != 2 {
+		t.Errorf("it ran %d times", n)
+	}
+}
+
+// lateWorker: a worker that was given up comes back, and its result is no worse.
+func lateWorker(t *testing.T, b *Bench) {
+	if b.FreezeWorkers == nil {
+		t.Skip("this executor has no workers")
+	}
+	dir := t.TempDir()
+	mark, go2 := filepath.Join(dir, "mark"), filepath.Join(dir, "go")
+	go func() {
+		await(t, mark, 1)
+		thaw := b.FreezeWorkers(t)
+		await(t, mark, 2)
+		thaw()
+		_ = os.WriteFile(go2, []byte("\n"), 0o644)
+	}()
+	b.must(t, Script(t, fmt.Sprintf("echo >> %s; while [ ! -s %s ]; do sleep 0.1; done; echo done > out", mark, go2), nil), "done\n")
+}
+
+func storeAway(t *testing.T, b *Bench) {
+	if b.Away == nil {
+		t.Skip("this executor has no store but this machine's")
+	}
+	mark := filepath.Join(t.TempDir(), "mark")
+	go func() {
+		await(t, mark, 1)
+		back := b.Away(t)
+		time.Sleep(3 * time.Second)
+		back()
+	}()
+	b.must(t, Script(t, fmt.Sprintf("echo >> %s; sleep 1; echo done > out", mark), nil), "done\n")
+}
+
+func many(t *testing.T, b *Bench) {
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() { b.must(t, Script(t, fmt.Sprintf("echo %d > out", i), nil), fmt.Sprintf("%d\n", i)) })
+	}
+	wg.Wait()
+}

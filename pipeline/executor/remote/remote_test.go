@@ -1,0 +1,215 @@
+package remote_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"golang.org/x/sys/unix"
+
+	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/cache/s3test"
+	"github.com/nbpipe/nbpipe/cache/trust"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/executor/executortest"
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
+	"github.com/nbpipe/nbpipe/pipeline/executor/process"
+	"github.com/nbpipe/nbpipe/pipeline/executor/remote"
+	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
+	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/command"
+)
+
+// TestMain is the worker, too: the launcher starts this program again.
+func TestMain(m *testing.M) {
+	if len(os.Args) < 2 || os.Args[1] != "worker" {
+		os.Exit(m.Run())
+	}
+	unix.CloseOnExec(3)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	err := worker.Run(ctx, worker.Options{
+		File: os.Args[2], Queue: os.Args[3], ID: os.Args[4], Cache: os.Args[5], Kinds: stages.NewRegistry(command.Kind),
+		Environment: os.Environ(), Now: time.Now, Tell: func(m string) { fmt.Println(m) }, Beat: 200 * time.Millisecond, Linger: 3 * time.Second,
+	})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// place is a store, and how it can be taken away.
+type place struct {
+	config s3.Config
+	file   worker.File
+	away   func(t *testing.T) (back func())
+}
+
+func folderPlace(t *testing.T) place {
+	dir := filepath.Join(t.TempDir(), "nfs")
+	return place{s3.Config{Folder: dir}, worker.File{Folder: dir}, func(t *testing.T) func() {
+		if err := os.Rename(dir, dir+".away"); err != nil {
+			t.Error(err)
+		}
+		return func() {
+			if err := os.Rename(dir+".away", dir); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+}
+
+func fakePlace(t *testing.T) place {
+	server := s3test.Fake(t)
+	file := filepath.Join(t.TempDir(), "credentials")
+	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", server.AccessKey, server.SecretKey)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := s3.Config{
+		Endpoint: server.Endpoint, Insecure: true, Region: server.Region, Bucket: server.Bucket(t), Style: "path",
+		Credentials: credentials.NewStaticV4(server.AccessKey, server.SecretKey, ""),
+	}
+	f := worker.File{Endpoint: c.Endpoint, Insecure: true, Region: c.Region, Bucket: c.Bucket, Style: "path", Credentials: file}
+	return place{c, f, func(t *testing.T) func() {
+		server.Kill()
+		return server.Restart
+	}}
+}
+
+func open(t *testing.T, p place) *executortest.Bench {
+	t.Helper()
+	dir := t.TempDir()
+	ring := trust.Keyring{Dir: filepath.Join(dir, "keys")}
+	user, err := ring.Generate("alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.config.Dir, p.config.Attempts, p.config.BreakAfter, p.config.Temp = dir, 2, 1<<30, t.TempDir()
+	store, err := s3.Init(t.Context(), p.config, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := trust.Load(filepath.Join(dir, "trust.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set.AddOwn(ring); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.Pin("test", store.ID()); err != nil {
+		t.Fatal(err)
+	}
+	local, err := cache.Open(t.Context(), filepath.Join(dir, "cache"), cache.Options{Trust: set.Check, OwnSigner: user.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	local.SetUpstream(store)
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "worker.json")
+	p.file.Store, p.file.User, p.file.Key = store.ID(), trust.PublicOf(user).String(), private.Seed()
+	if err := p.file.Write(file); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := launch.Site{ID: "0123456789abcdef", Name: "test", Program: self, Dir: filepath.Join(dir, "site"), Environment: os.Environ(), Now: time.Now}
+	launcher, err := (&process.Settings{Slots: 2}).Launcher(site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	workers := filepath.Join(site.Dir, "workers")
+	x := remote.New(remote.Config{
+		Name: "test", ID: site.ID, Launcher: launcher, Store: store, Local: local, Trust: set.Check, User: user, Key: public,
+		LogDir: filepath.Join(dir, "logs"), Now: time.Now, Tell: func(m string) { t.Log(m) },
+		Command: func(queue string, _ bool, id string) (args, files []string) {
+			return []string{"worker", file, queue, id, filepath.Join(dir, "workers-cache")}, []string{file}
+		},
+		Poll: 50 * time.Millisecond, SlowPoll: 200 * time.Millisecond, LaunchGap: 200 * time.Millisecond, LostAfter: 3 * time.Second,
+	})
+	t.Cleanup(func() {
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = local.Close()
+		_ = store.Close()
+		if t.Failed() {
+			logs, _ := filepath.Glob(filepath.Join(workers, "*", "log"))
+			for _, name := range logs {
+				b, _ := os.ReadFile(name)
+				t.Logf("%s:\n%s", name, b)
+			}
+		}
+	})
+	return &executortest.Bench{
+		Executor: x, Store: local, Away: p.away,
+		KillWorkers: func(t *testing.T) int { return signalAll(t, workers, syscall.SIGKILL) },
+		FreezeWorkers: func(t *testing.T) func() {
+			signalAll(t, workers, syscall.SIGSTOP)
+			frozen := pids(workers)
+			return func() {
+				for _, pid := range frozen {
+					_ = syscall.Kill(pid, syscall.SIGCONT)
+				}
+			}
+		},
+	}
+}
+
+func pids(workers string) (out []int) {
+	files, _ := filepath.Glob(filepath.Join(workers, "*", "pid"))
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if pid, perr := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && perr == nil {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+func signalAll(t *testing.T, workers string, s syscall.Signal) int {
+	t.Helper()
+	n := 0
+	for _, pid := range pids(workers) {
+		if syscall.Kill(pid, s) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+func TestProcessOverFolder(t *testing.T) {
+	executortest.Run(t, func(t *testing.T) *executortest.Bench { return open(t, folderPlace(t)) })
+}
+
+func TestProcessOverS3(t *testing.T) {
+	executortest.Run(t, func(t *testing.T) *executortest.Bench { return open(t, fakePlace(t)) })
+}
+
+func TestLocal(t *testing.T) {
+	executortest.Run(t, func(t *testing.T) *executortest.Bench {
+		store, err := cache.Open(t.Context(), filepath.Join(t.TempDir(), "cache"), cache.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = store.Close() })
+		x := &executor.Local{Store: store, Scratch: t.TempDir(), LogDir: t.TempDir(), Now: time.Now, Services: stages.Services{Environment: os.Environ()}}
+		return &executortest.Bench{Executor: x, Store: store}
+	})
+}
