@@ -74,14 +74,14 @@ func start(id string, args, files []string, gpus []int) string {
 	for _, f := range files {
 		fmt.Fprintf(&s, "[ -e \"$site/files/%s\" ] || lacking=yes\n", remoteName(f))
 	}
-	s.WriteString("if [ -z \"$lacking\" ] && [ ! -e \"$d\" ] && mkdir -p \"$d.new\" && exec 9>\"$d.new/lock\" && flock -n 9; then\n")
+	s.WriteString("if [ -z \"$lacking\" ] && [ ! -e \"$d\" ] && mkdir -p \"$d.new\" && exec 3>\"$d.new/lock\" && flock -n 3; then\n")
 	fmt.Fprintf(&s, "  echo %s >\"$d.new/gpus\"\n  mv \"$d.new\" \"$d\" && cd \"$d\" || exit 1\n", numbers(gpus))
 	s.WriteString("  : >\"$d/log\"\n  umask \"$mask\"\n")
 	fmt.Fprintf(&s, "  CUDA_VISIBLE_DEVICES=%s setsid \"$bin/nbpipe\"", numbers(gpus))
 	for _, a := range args {
 		s.WriteString(" " + quote(a))
 	}
-	s.WriteString(" </dev/null >\"$d/log\" 2>&1 9>&9 &\n  umask 077\n  echo $! >\"$d/pid\"\n  exec 9>&-\nfi\n")
+	s.WriteString(" </dev/null >\"$d/log\" 2>&1 3>&3 &\n  umask 077\n  echo $! >\"$d/pid\"\n  exec 3>&-\nfi\n")
 	fmt.Fprintf(&s, "[ -e \"$d/pid\" ] && say started %s\n[ -z \"$lacking\" ] || say lacking %[1]s\n", id)
 	return s.String()
 }
