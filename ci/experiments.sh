@@ -16,10 +16,18 @@ cd "$home"
 "$nbpipe" run experiments/nb360 --mirror "$mirror" --offline
 "$nbpipe" run experiments/nb360 --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" show experiments/nb360 hypothesis.figure4 --json | grep -q '"importance"'
-"$nbpipe" verify experiments/nb360 hypothesis.figure3 hypothesis.figure4
+"$nbpipe" verify experiments/nb360 hypothesis.figure3 hypothesis.figure4 hypothesis.table3 hypothesis.figure2
 
 "$nbpipe" run experiments/search --mirror "$mirror" --offline
 "$nbpipe" run experiments/search --mirror "$mirror" --offline | grep 'nothing to do'
 "$nbpipe" verify experiments/search 'search.evolution["cifar100"]' hypothesis.vision
+
+"$nbpipe" run experiments/oneproxy --mirror "$mirror" --offline
+"$nbpipe" run experiments/oneproxy --mirror "$mirror" --offline | grep 'nothing to do'
+"$nbpipe" verify experiments/oneproxy hypothesis.devices hypothesis.myriad
+"$nbpipe" run experiments/fidelity --mirror "$mirror" --offline
+"$nbpipe" run experiments/fidelity --mirror "$mirror" --offline | grep 'nothing to do'
+"$nbpipe" verify experiments/fidelity hypothesis.validation
+"$nbpipe" validate experiments/proxies
 "$nbpipe" cache verify
 "$nbpipe" cache doctor

@@ -31,3 +31,36 @@ func ParseBytes(s string) (int64, error) {
 	}
 	return int64(f * unit), nil
 }
+
+var timeUnits = map[string]float64{"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+// ParseSeconds reads a time such as "90m", "8h" or "1d12h".
+func ParseSeconds(s string) (float64, error) {
+	total := 0.0
+	for rest := s; ; {
+		n, unit, more, err := CutAmount(rest)
+		factor, ok := timeUnits[unit]
+		if err != nil || !ok {
+			return 0, fmt.Errorf("%q is no time: write numbers with s, m, h or d, such as \"90m\" or \"1d12h\"", s)
+		}
+		total += n * factor
+		if more == "" {
+			return total, nil
+		}
+		rest = more
+	}
+}
+
+// CutAmount cuts a number and its unit from the front of a text.
+func CutAmount(s string) (n float64, unit, rest string, err error) {
+	s = strings.TrimSpace(s)
+	k := 0
+	for k < len(s) && (s[k] >= '0' && s[k] <= '9' || s[k] == '.') {
+		k++
+	}
+	n, err = strconv.ParseFloat(s[:k], 64)
+	s = strings.TrimSpace(s[k:])
+	for k = 0; k < len(s) && (s[k] >= 'a' && s[k] <= 'z' || s[k] >= 'A' && s[k] <= 'Z'); k++ {
+	}
+	return n, s[:k], strings.TrimSpace(s[k:]), err
+}

@@ -28,6 +28,7 @@ func (a *app) showCommand() *cobra.Command {
 type nodeJSON struct {
 	Address     string           `json:"address"`
 	Kind        string           `json:"kind"`
+	Place       string           `json:"place"` // file and line of its block
 	Version     int              `json:"version"`
 	Description string           `json:"description,omitempty"`
 	Status      run.Status       `json:"status"`
@@ -88,7 +89,7 @@ func (s *session) describe(cmd *cobra.Command, n *run.Node) (nodeJSON, error) {
 		return nodeJSON{}, err
 	}
 	doc := nodeJSON{
-		Address: n.Address, Kind: n.Kind.Name(), Version: n.Kind.Version, Description: n.Description, Status: n.Status,
+		Address: n.Address, Kind: n.Kind.Name(), Place: fmt.Sprintf("%s:%d", relative(n.Range.Filename), n.Range.Start.Line), Version: n.Kind.Version, Description: n.Description, Status: n.Status,
 		Key: keyText(n), Inputs: inputs, Verdicts: n.Verdicts,
 	}
 	for _, i := range n.Deps {

@@ -22,13 +22,14 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/executor/process"
 	"github.com/nbpipe/nbpipe/pipeline/executor/remote"
+	"github.com/nbpipe/nbpipe/pipeline/executor/slurm"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/pipeline/run"
 )
 
 // executorKinds are the types of executor blocks that this build knows.
-func executorKinds() launch.Kinds { return launch.Kinds{process.Kind} }
+func executorKinds() launch.Kinds { return launch.Kinds{process.Kind, slurm.Kind} }
 
 // executors are where the nodes of a run go; they are made when a node needs them.
 type executors struct {

@@ -140,3 +140,16 @@ func TestRibbonAndCurveStayInside(t *testing.T) {
 		t.Errorf("the curve leaves the panel: %s", doc)
 	}
 }
+
+func TestHeatmap(t *testing.T) {
+	c := New(60, 60, "t", "a")
+	steps := []Step{{0, "#111111"}, {0.5, "#222222"}, {0.9, "#333333"}}
+	c.Heatmap(0, 0, 26, [][]float64{{1, 0.5}, {math.NaN(), -1}}, steps)
+	doc := string(c.Bytes())
+	for want, n := range map[string]int{"#111111": 0, "#222222": 1, "#333333": 1, "M1 1h24v24h-24z": 1, "M27 1h24": 1, "NaN": 0} {
+		if got := strings.Count(doc, want); got != n {
+			t.Errorf("%q stands there %d times, want %d:\n%s", want, got, n, doc)
+		}
+	}
+	c.Heatmap(0, 0, 10, nil, steps)
+}

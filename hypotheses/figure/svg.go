@@ -88,6 +88,11 @@ func (c *Canvas) Disc(x, y, radius float64, fill string) {
 	fmt.Fprintf(&c.body, "<circle cx=\"%s\" cy=\"%s\" r=\"%s\" fill=\"%s\"/>\n", num(x), num(y), num(radius), fill)
 }
 
+// Spot draws a translucent circle, so that several at one place are darker.
+func (c *Canvas) Spot(x, y, radius float64, fill string, opacity float64) {
+	fmt.Fprintf(&c.body, "<circle cx=\"%s\" cy=\"%s\" r=\"%s\" fill=\"%s\" fill-opacity=\"%s\"/>\n", num(x), num(y), num(radius), fill, num(opacity))
+}
+
 // Anchor says which point of a text stands at its position.
 type Anchor string
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -73,7 +72,7 @@ func operationNames() []string {
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	names := attrs.Strings("tasks")
-	if len(names) == 0 || hasTwice(names) != "" {
+	if len(names) == 0 || tasks.Twice(names) != "" {
 		names = nil
 	}
 	ops := operationNames()
@@ -97,29 +96,13 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var out []stages.Problem
+	out := append(tasks.CheckTables(attrs), tasks.CheckNames(attrs, "tasks", "to compare")...)
 	problem := func(attribute, summary, detail string, args ...any) {
 		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
 	}
-	if v, ok := attrs["tables"]; ok && v.IsKnown() && !v.IsNull() && v.LengthInt() == 0 {
-		problem("tables", "No tables", "Name at least one table, such as [preprocess.vision.table].")
-	}
 	names := attrs.Strings("tasks")
-	if attrs.Known("tasks") && len(names) == 0 {
-		problem("tasks", "No tasks", "Name the tasks to compare.")
-	}
-	if name := hasTwice(names); name != "" {
-		problem("tasks", "Task named twice", "%q stands in tasks more than once. Name each task once.", name)
-	}
 	for _, attribute := range []string{"labels", "noise_band"} {
-		if names == nil || !attrs.Known(attribute) {
-			continue
-		}
-		for _, task := range attrs.Strings(attribute) {
-			if !slices.Contains(names, task) {
-				problem(attribute, "Unknown task", "%q is no task of this block. Its tasks are %s.", task, strings.Join(names, ", "))
-			}
-		}
+		out = append(out, tasks.CheckKeys(attrs, attribute, names)...)
 	}
 	if attrs.Known("fraction") {
 		if f := number(attrs["fraction"]); !(f > 0 && f <= 1) {
@@ -321,13 +304,4 @@ func number(v cty.Value) float64 {
 
 func without(names []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == one })
-}
-
-func hasTwice(names []string) string {
-	for i, n := range names {
-		if slices.Contains(names[:i], n) {
-			return n
-		}
-	}
-	return ""
 }

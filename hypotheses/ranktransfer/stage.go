@@ -2,14 +2,13 @@ package ranktransfer
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/hypotheses/estimate"
+	"github.com/nbpipe/nbpipe/hypotheses/tasks"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -100,7 +99,7 @@ func bestType(others []string) cty.Type {
 // tasksOf returns the tasks of `to`, and all tasks, `from` first; nil where
 // they are not known, or wrong.
 func tasksOf(attrs stages.Attrs) (to, all []string) {
-	if to = attrs.Strings("to"); len(to) == 0 || hasTwice(to) != "" {
+	if to = attrs.Strings("to"); len(to) == 0 || tasks.Twice(to) != "" {
 		return nil, nil
 	}
 	if !attrs.Known("from") {
@@ -115,74 +114,20 @@ func tasksOf(attrs stages.Attrs) (to, all []string) {
 
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var out []stages.Problem
-	problem := func(attribute, summary, detail string, args ...any) {
-		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
+	out := tasks.CheckTables(attrs)
+	out = append(out, tasks.CheckNames(attrs, "to", "that the ranking is compared with")...)
+	if attrs.Known("from", "to") && slices.Contains(attrs.Strings("to"), text(attrs["from"])) {
+		out = append(out, stages.Problem{
+			Attribute: "to", Summary: "Task compared with itself",
+			Detail: fmt.Sprintf("%q is from, and stands in to as well. A ranking agrees with itself: leave it out of to.", text(attrs["from"])),
+		})
 	}
-	if v, ok := attrs["tables"]; ok && v.IsKnown() && !v.IsNull() && v.LengthInt() == 0 {
-		problem("tables", "No tables", "Name at least one table, such as [preprocess.vision.table].")
-	}
-	if attrs.Known("to") {
-		to := attrs.Strings("to")
-		if len(to) == 0 {
-			problem("to", "No tasks", "Name the tasks that the ranking is compared with.")
-		}
-		if name := hasTwice(to); name != "" {
-			problem("to", "Task named twice", "%q stands in to more than once. Name each task once.", name)
-		}
-		if attrs.Known("from") && slices.Contains(to, text(attrs["from"])) {
-			problem("to", "Task compared with itself", "%q is from, and stands in to as well. A ranking agrees with itself: leave it out of to.", text(attrs["from"]))
-		}
-	}
-	for _, name := range []string{"better", "rounding", "labels"} {
-		out = append(out, checkTasks(attrs, name)...)
-	}
-	out = append(out, checkValues(attrs)...)
-	return append(out, checkNumbers(attrs)...)
-}
-
-// checkTasks reports keys of a map that are no task of the block.
-func checkTasks(attrs stages.Attrs, name string) []stages.Problem {
 	_, all := tasksOf(attrs)
-	if all == nil || !attrs.Known(name) {
-		return nil
+	for _, name := range []string{"better", "rounding", "labels"} {
+		out = append(out, tasks.CheckKeys(attrs, name, all)...)
 	}
-	var out []stages.Problem
-	for _, task := range attrs.Strings(name) {
-		if !slices.Contains(all, task) {
-			out = append(out, stages.Problem{
-				Attribute: name, Summary: "Unknown task",
-				Detail: fmt.Sprintf("%q is no task of this block. Its tasks, by from and to, are %s.", task, strings.Join(all, ", ")),
-			})
-		}
-	}
-	return out
-}
-
-// checkValues reports values of better and rounding that mean nothing.
-func checkValues(attrs stages.Attrs) []stages.Problem {
-	var out []stages.Problem
-	if attrs.Known("better") {
-		for _, task := range attrs.Strings("better") {
-			if b := text(member(attrs["better"], task)); b != "lower" && b != "higher" {
-				out = append(out, stages.Problem{
-					Attribute: "better", Summary: "Neither lower nor higher",
-					Detail: fmt.Sprintf("For %q this is %q. Say \"lower\" for errors and losses, \"higher\" for accuracies.", task, b),
-				})
-			}
-		}
-	}
-	if attrs.Known("rounding") {
-		for _, task := range attrs.Strings("rounding") {
-			if d := number(member(attrs["rounding"], task)); !(d > 0) || math.IsInf(d, 0) {
-				out = append(out, stages.Problem{
-					Attribute: "rounding", Summary: "Not a denominator",
-					Detail: fmt.Sprintf("For %q this is %v. Give the number d of which values are multiples of 1/d, such as the size of the test set.", task, d),
-				})
-			}
-		}
-	}
-	return out
+	out = append(out, tasks.CheckOrientation(attrs)...)
+	return append(out, checkNumbers(attrs)...)
 }
 
 func checkNumbers(attrs stages.Attrs) []stages.Problem {
@@ -197,7 +142,7 @@ func checkNumbers(attrs stages.Attrs) []stages.Problem {
 				})
 			}
 		}
-		if p := hasTwice(percentages(fs)); p != "" {
+		if p := tasks.Twice(percentages(fs)); p != "" {
 			out = append(out, stages.Problem{Attribute: "top", Summary: "Fraction named twice", Detail: fmt.Sprintf("Two fractions are %s. Name each once.", p)})
 		}
 	}
@@ -233,14 +178,6 @@ func fractions(attrs stages.Attrs) []float64 {
 	return out
 }
 
-func member(v cty.Value, key string) cty.Value {
-	v, _ = v.Unmark()
-	if v.Type().IsObjectType() {
-		return v.GetAttr(key)
-	}
-	return v.Index(cty.StringVal(key))
-}
-
 func text(v cty.Value) string {
 	v, _ = v.Unmark()
 	return v.AsString()
@@ -260,14 +197,4 @@ func without(names []string, one string) []string {
 		}
 	}
 	return out
-}
-
-// hasTwice returns a name that occurs more than once, or "".
-func hasTwice(names []string) string {
-	for i, n := range names {
-		if slices.Contains(names[:i], n) {
-			return n
-		}
-	}
-	return ""
 }

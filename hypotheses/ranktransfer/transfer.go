@@ -82,19 +82,7 @@ func (s *Stage) prepare(set *tasks.Set) *transfer {
 		raw: map[string][]float64{}, values: map[string][]float64{}, pairs: map[[2]string]pair{},
 	}
 	for _, name := range set.Names {
-		sign := 1.0
-		if s.Better[name] == "higher" {
-			sign = -1
-		}
-		raw := make([]float64, len(set.Architectures))
-		rounded := make([]float64, len(raw))
-		for i, v := range set.Values[name] {
-			raw[i], rounded[i] = sign*v, sign*v
-			if d := s.Rounding[name]; d > 0 {
-				rounded[i] = sign * math.Round(v*d) / d
-			}
-		}
-		t.raw[name], t.values[name] = raw, rounded
+		t.raw[name], t.values[name] = set.Lower(name, s.Better[name], s.Rounding[name])
 	}
 	for _, m := range t.members {
 		t.unique = append(t.unique, m[0])

@@ -122,6 +122,56 @@ func BootstrapMeans(values [][]float64, resamples int, seed uint64) ([]Interval,
 	return out, nil
 }
 
+// ClusterBootstrapTimes is ClusterBootstrap of several statistics at once, on the same
+// resamples, and without making the samples: statistic gets how often each point was
+// drawn, points of a class as often as each other, and fills in the values. It is
+// called from several goroutines at once and must not keep the slices. The first
+// call's values, each point drawn once, are those of the intervals.
+func ClusterBootstrapTimes(class []int, width, resamples int, seed uint64, statistic func(times []int32, values []float64)) ([]Interval, error) {
+	if err := checkResamples(resamples); err != nil {
+		return nil, err
+	}
+	if err := checkSize(len(class)); err != nil {
+		return nil, err
+	}
+	out := make([]Interval, width)
+	if len(class) == 0 {
+		for i := range out {
+			out[i] = undefinedInterval(math.NaN(), 0)
+		}
+		return out, nil
+	}
+	ids, count := classIDs(class)
+	times := make([]int32, len(class))
+	for i := range times {
+		times[i] = 1
+	}
+	whole := make([]float64, width)
+	statistic(times, whole)
+	drawn := make([]float64, resamples*width)
+	forEachStream(resamples, seed, func() func(int, *source) {
+		classTimes, times := make([]int32, count), make([]int32, len(class))
+		return func(b int, random *source) {
+			clear(classTimes)
+			for range classTimes {
+				classTimes[random.below(count)]++
+			}
+			for i, id := range ids {
+				times[i] = classTimes[id]
+			}
+			statistic(times, drawn[b*width:(b+1)*width])
+		}
+	})
+	for i := range out {
+		column := make([]float64, resamples)
+		for b := range column {
+			column[b] = drawn[b*width+i]
+		}
+		out[i] = percentileInterval(whole[i], column, count)
+	}
+	return out, nil
+}
+
 func addTo(sums, values []float64) {
 	for i, v := range values {
 		sums[i] += v

@@ -1,9 +1,11 @@
 package stats
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -287,5 +289,42 @@ func TestBootstrapEdges(t *testing.T) {
 	got, err = Bootstrap(1, 1, 1, func(sample []int) float64 { return float64(len(sample)) })
 	if err != nil || got.Value != 1 || got.Low != 1 || got.High != 1 || !math.IsNaN(got.StdErr) {
 		t.Errorf("one point, one resample: %+v, %v", got, err)
+	}
+}
+
+// TestBootstrapTimesIsTheClusterBootstrap: on the same seed the same samples are drawn.
+func TestBootstrapTimesIsTheClusterBootstrap(t *testing.T) {
+	x, _, class := clusteredNormal(40)
+	got, err := ClusterBootstrapTimes(class, 2, 300, 9, func(times []int32, values []float64) {
+		sum, n, largest := 0.0, 0.0, math.Inf(-1)
+		for i, k := range times {
+			sum += float64(k) * x[i]
+			n += float64(k)
+			if k > 0 {
+				largest = max(largest, x[i])
+			}
+		}
+		values[0], values[1] = sum/n, largest
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, statistic := range []func(sample []int) float64{
+		func(sample []int) float64 { return mean(pick(x, sample)) },
+		func(sample []int) float64 { return slices.Max(pick(x, sample)) },
+	} {
+		want, err := ClusterBootstrap(class, 300, 9, statistic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkNear(t, "value", got[i].Value, want.Value, 1e-12)
+		checkNear(t, "low", got[i].Low, want.Low, 1e-12)
+		checkNear(t, "high", got[i].High, want.High, 1e-12)
+	}
+	if none, err := ClusterBootstrapTimes(nil, 1, 5, 1, nil); err != nil || !math.IsNaN(none[0].Value) {
+		t.Errorf("of nothing: %+v, %v", none, err)
+	}
+	if _, err := ClusterBootstrapTimes([]int{1}, 1, 0, 1, nil); !errors.Is(err, ErrRange) {
+		t.Errorf("no resamples: %v", err)
 	}
 }

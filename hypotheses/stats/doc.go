@@ -17,6 +17,10 @@
 //     Pearson's r NaN;
 //   - negative zero equals zero.
 //
+// The tests that compare treatments (Friedman, Nemenyi, Wilcoxon, Mann-Whitney)
+// and the corrections of p-values refuse a NaN instead: it stands for a result
+// that is missing, and SciPy's nan_policy="raise" is the only safe answer.
+//
 // Errors are kept for calls that cannot be meant: samples of unequal length,
 // k outside 0..n, no resamples. They wrap the sentinel errors of this package.
 //

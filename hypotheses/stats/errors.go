@@ -13,6 +13,8 @@ var (
 	ErrTooLong = errors.New("sample is too long")
 	// ErrRange says that a count (k, a number of resamples) is out of range.
 	ErrRange = errors.New("count out of range")
+	// ErrNaN says that a test was given a value that is not a number.
+	ErrNaN = errors.New("not a number")
 )
 
 // checkPaired refuses samples that cannot be paired value by value.

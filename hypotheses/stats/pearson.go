@@ -39,6 +39,22 @@ func PearsonInterval(r float64, n int) Interval {
 	return Interval{Value: r, Low: math.Tanh(z - half), High: math.Tanh(z + half), StdErr: se, Units: n}
 }
 
+// PearsonDifference compares the Pearson coefficients of two independent samples by
+// Fisher's z-transform (Fisher, Metron 1921): atanh(r1) - atanh(r2) with its normal 95
+// % interval, and the two-sided p-value that they are equal. A sample of fewer than 4
+// pairs, or a coefficient of ±1, leaves NaN or an infinite interval.
+func PearsonDifference(first, second Correlation) (Interval, Correlation) {
+	n := first.N + second.N
+	value := math.Atanh(first.Value) - math.Atanh(second.Value)
+	if first.N < 4 || second.N < 4 || math.IsNaN(value) {
+		return undefinedInterval(value, n), Correlation{N: n, Value: value, P: math.NaN(), Log10P: math.NaN()}
+	}
+	se := math.Sqrt(1/float64(first.N-3) + 1/float64(second.N-3))
+	half := NormalQuantile(upperLevel) * se
+	i := Interval{Value: value, Low: value - half, High: value + half, StdErr: se, Units: n}
+	return i, Correlation{N: n, Value: value}.withLogP(lnNormalTail(value / se))
+}
+
 // deviations are the deviations from the mean, scaled by powers of two so that
 // neither the sum nor the squares can overflow or vanish.
 func deviations(x []float64) []float64 {

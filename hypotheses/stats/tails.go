@@ -115,6 +115,56 @@ func betaFraction(a, b, x float64) float64 {
 	return value
 }
 
+// lnGammaTail is the natural logarithm of the regularised upper incomplete gamma
+// function Q(a, x); of chi-squared on nu degrees of freedom the upper tail at s is
+// Q(nu/2, s/2). It sums the series of NIST DLMF 8.7.1 below the mean and the
+// continued fraction 8.9.2 above it.
+func lnGammaTail(a, x float64) float64 {
+	switch {
+	case math.IsNaN(a) || math.IsNaN(x):
+		return math.NaN()
+	case x <= 0:
+		return 0
+	case math.IsInf(x, 1):
+		return math.Inf(-1)
+	}
+	lnGamma, _ := math.Lgamma(a)
+	lnFront := a*math.Log(x) - x - lnGamma
+	if x < a+1 {
+		total, term := 1/a, 1/a
+		for i := 1.0; term > 1e-17*total; i++ {
+			term *= x / (a + i)
+			total += term
+		}
+		return math.Log1p(-total * math.Exp(lnFront))
+	}
+	return lnFront + math.Log(gammaFraction(a, x))
+}
+
+// gammaFraction is the continued fraction of the upper incomplete gamma function,
+// by the modified Lentz method.
+func gammaFraction(a, x float64) float64 {
+	const (
+		precision = 1e-15
+		tiny      = 1e-300
+		maxSteps  = 1_000_000
+	)
+	b := x + 1 - a
+	c, d := 1/tiny, 1/nonZero(b, tiny)
+	value := d
+	for i := 1.0; i < maxSteps; i++ {
+		step := i * (a - i)
+		b += 2
+		d = 1 / nonZero(step*d+b, tiny)
+		c = nonZero(b+step/c, tiny)
+		value *= d * c
+		if math.Abs(d*c-1) < precision {
+			break
+		}
+	}
+	return value
+}
+
 // nonZero is v, or tiny where v is too close to zero to divide by.
 func nonZero(v, tiny float64) float64 {
 	if math.Abs(v) < tiny {

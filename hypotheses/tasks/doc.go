@@ -3,6 +3,8 @@
 // tables and put into the benchmark's order, together with the architectures'
 // isomorphism classes.
 //
+// Checks of the attributes by which blocks name tasks are here, too (check.go).
+//
 // It reads artifacts only; files of other formats become artifacts in
 // preprocess "benchmark_table".
 package tasks

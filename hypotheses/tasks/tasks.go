@@ -17,13 +17,59 @@ import (
 type Set struct {
 	Names         []string             // of the tasks
 	Architectures []int                // numbers in the benchmark's order, ascending
-	Values        map[string][]float64 // by task; one finite value an architecture
+	Values        map[string][]float64 // by task; one finite value an architecture, but see LoadPartial
 	Dropped       int                  // architectures left out since some task has no finite value
 }
 
 // Load reads the named columns from the tables, wherever they stand, and keeps
 // the architectures that have a finite value in each.
 func Load(ctx context.Context, store stages.InputStore, tables []stages.Table, names []string) (*Set, error) {
+	read, err := decode(ctx, store, tables)
+	if err != nil {
+		return nil, err
+	}
+	return Gather(read, names)
+}
+
+// LoadPartial is Load, but keeps the architectures that have a finite value in any
+// of the columns; a value that is missing, or not finite, is NaN.
+func LoadPartial(ctx context.Context, store stages.InputStore, tables []stages.Table, names []string) (*Set, error) {
+	read, err := decode(ctx, store, tables)
+	if err != nil {
+		return nil, err
+	}
+	return gather(read, names, anywhere)
+}
+
+// Columns reads the named columns as they stand, by architecture: values may be NaN or
+// infinite, and an architecture without a row has none.
+func Columns(ctx context.Context, store stages.InputStore, tables []stages.Table, names []string) (map[string]map[int]float64, error) {
+	read, err := decode(ctx, store, tables)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]map[int]float64, len(names))
+	for _, name := range names {
+		if out[name], err = find(read, name); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Keep is the set of the architectures at the positions, which ascend.
+func (s *Set) Keep(at []int) *Set {
+	out := &Set{Names: s.Names, Dropped: s.Dropped, Values: make(map[string][]float64, len(s.Values))}
+	for _, p := range at {
+		out.Architectures = append(out.Architectures, s.Architectures[p])
+	}
+	for name, values := range s.Values {
+		out.Values[name] = Pick(values, at)
+	}
+	return out
+}
+
+func decode(ctx context.Context, store stages.InputStore, tables []stages.Table) ([]*table.Table, error) {
 	read := make([]*table.Table, len(tables))
 	for i, f := range tables {
 		data, err := store.ReadAll(ctx, f.File)
@@ -34,11 +80,20 @@ func Load(ctx context.Context, store stages.InputStore, tables []stages.Table, n
 			return nil, fmt.Errorf("table %d of %d: %w", i+1, len(tables), err)
 		}
 	}
-	return Gather(read, names)
+	return read, nil
 }
 
 // Gather is Load for tables in memory.
 func Gather(tables []*table.Table, names []string) (*Set, error) {
+	s, err := gather(tables, names, everywhere)
+	if err == nil && len(s.Architectures) == 0 {
+		return nil, fmt.Errorf("no architecture has a finite value in each of the columns %s", strings.Join(names, ", "))
+	}
+	return s, err
+}
+
+// gather keeps the architectures that the predicate accepts.
+func gather(tables []*table.Table, names []string, keep func(map[string]map[int]float64, []string, int) bool) (*Set, error) {
 	values := make(map[string]map[int]float64, len(names))
 	seen := map[int]bool{}
 	for _, name := range names {
@@ -56,29 +111,39 @@ func Gather(tables []*table.Table, names []string) (*Set, error) {
 		if !seen[a] {
 			continue
 		}
-		if !everywhere(values, names, a) {
+		if !keep(values, names, a) {
 			s.Dropped++
 			continue
 		}
 		s.Architectures = append(s.Architectures, a)
 		for _, name := range names {
-			s.Values[name] = append(s.Values[name], values[name][a])
+			v := math.NaN()
+			if has(values[name], a) {
+				v = values[name][a]
+			}
+			s.Values[name] = append(s.Values[name], v)
 		}
-	}
-	if len(s.Architectures) == 0 {
-		return nil, fmt.Errorf("no architecture has a finite value in each of the columns %s", strings.Join(names, ", "))
 	}
 	return s, nil
 }
 
 func everywhere(values map[string]map[int]float64, names []string, a int) bool {
 	for _, name := range names {
-		v, ok := values[name][a]
-		if !ok || math.IsNaN(v) || math.IsInf(v, 0) {
+		if !has(values[name], a) {
 			return false
 		}
 	}
 	return true
+}
+
+func anywhere(values map[string]map[int]float64, names []string, a int) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return has(values[name], a) })
+}
+
+// has reports whether the architecture has a finite value.
+func has(column map[int]float64, a int) bool {
+	v, ok := column[a]
+	return ok && !math.IsNaN(v) && !math.IsInf(v, 0)
 }
 
 // find returns a column by architecture. It must stand in exactly one table.
@@ -172,6 +237,24 @@ func (s *Set) Members() [][]int {
 		out[n] = append(out[n], i)
 	}
 	return out
+}
+
+// Lower returns a task's values turned so that lower is better, as they are and
+// rounded to multiples of 1/denominator. better is "higher" where they are to be
+// turned; a denominator of 0 rounds nothing.
+func (s *Set) Lower(name, better string, denominator float64) (raw, rounded []float64) {
+	sign := 1.0
+	if better == "higher" {
+		sign = -1
+	}
+	raw, rounded = make([]float64, len(s.Architectures)), make([]float64, len(s.Architectures))
+	for i, v := range s.Values[name] {
+		raw[i], rounded[i] = sign*v, sign*v
+		if denominator > 0 {
+			rounded[i] = sign * math.Round(v*denominator) / denominator
+		}
+	}
+	return raw, rounded
 }
 
 // Pick returns the values at the positions.

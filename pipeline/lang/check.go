@@ -19,17 +19,21 @@ func (x *Experiment) Check(s *State) (diags hcl.Diagnostics) {
 		}
 	}()
 	var all hcl.Diagnostics
-	seen := &repeats{first: map[repeat]*hcl.Diagnostic{}, count: map[*hcl.Diagnostic]int{}}
+	seen := newRepeats("node")
 	for _, n := range x.Nodes {
 		if err := x.meter.cancelled(); err != nil {
 			return append(all, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Cancelled", Detail: sentence(err)})
 		}
+		of := ""
+		if n.EachKey != nil {
+			of = n.Address
+		}
 		_, d := s.Attributes(n)
-		all = seen.add(all, n, d)
+		all = seen.add(all, of, d)
 		_, _, d = s.Resources(n)
-		all = seen.add(all, n, d)
+		all = seen.add(all, of, d)
 		_, d = s.Verdicts(n, s.Get(n))
-		all = seen.add(all, n, d)
+		all = seen.add(all, of, d)
 	}
 	seen.finish()
 	for _, n := range x.named {
@@ -40,8 +44,9 @@ func (x *Experiment) Check(s *State) (diags hcl.Diagnostics) {
 	return tidy(append(all, s.takeProblems()...))
 }
 
-// repeats folds the same problem of several nodes of one block into one.
+// repeats folds the same problem of several things that one block makes into one.
 type repeats struct {
+	thing string // "node" or "expectation"
 	first map[repeat]*hcl.Diagnostic
 	count map[*hcl.Diagnostic]int
 }
@@ -51,9 +56,15 @@ type repeat struct {
 	summary string
 }
 
-func (r *repeats) add(all hcl.Diagnostics, n *Node, diags hcl.Diagnostics) hcl.Diagnostics {
+func newRepeats(thing string) *repeats {
+	return &repeats{thing: thing, first: map[repeat]*hcl.Diagnostic{}, count: map[*hcl.Diagnostic]int{}}
+}
+
+// add appends the problems of one of these things; of names it, "" if it is the
+// only one of its block.
+func (r *repeats) add(all hcl.Diagnostics, of string, diags hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range diags {
-		if n.EachKey == nil {
+		if of == "" {
 			all = append(all, d)
 			continue
 		}
@@ -63,7 +74,7 @@ func (r *repeats) add(all hcl.Diagnostics, n *Node, diags hcl.Diagnostics) hcl.D
 			continue
 		}
 		c := *d
-		c.Detail += fmt.Sprintf(" (%s)", n.Address)
+		c.Detail += fmt.Sprintf(" (%s)", of)
 		r.first[id] = &c
 		all = append(all, &c)
 	}
@@ -72,11 +83,11 @@ func (r *repeats) add(all hcl.Diagnostics, n *Node, diags hcl.Diagnostics) hcl.D
 
 func (r *repeats) finish() {
 	for d, n := range r.count {
-		nodes := "nodes"
+		things := r.thing + "s"
 		if n == 1 {
-			nodes = "node"
+			things = r.thing
 		}
-		d.Detail += fmt.Sprintf(" The same holds for %d more %s of this block.", n, nodes)
+		d.Detail += fmt.Sprintf(" The same holds for %d more %s of this block.", n, things)
 	}
 }
 

@@ -533,6 +533,10 @@ func (c *compiler) eachRef(t hcl.Traversal) {
 }
 
 func (c *compiler) selfRef(t hcl.Traversal) {
+	if !c.scope.self && c.scope.what == forEachOfExpect {
+		c.fail(t.SourceRange(), "self in for_each", "Which expectations there are must be known before anything runs, so for_each cannot use self. Make a map whose keys are in the file, and use self in value, min or max: self.spearman[each.key].")
+		return
+	}
 	if !c.scope.self {
 		c.fail(t.SourceRange(), "self outside expect", "self is the node's own outputs. They exist only after it ran, so self can be used in expect blocks alone. Another node refers to them as kind.name.output.")
 		return

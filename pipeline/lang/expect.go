@@ -14,11 +14,14 @@ import (
 	"github.com/nbpipe/nbpipe/stages"
 )
 
-// expect is an `expect` block: a claim about a node's outputs.
+// expect is an `expect` block: a claim about a node's outputs; under for_each,
+// one for each element.
 type expect struct {
 	name   string
 	header hcl.Range
 	kind   string
+
+	forEach *expression // nil: a single one
 
 	claim                                              *expression
 	value, parent, min, max, equals, tolerance, bounds *expression
@@ -28,7 +31,7 @@ type expect struct {
 // slack forgives the difference between a decimal number and its nearest float64.
 const slack = 1e-12
 
-var expectAttributes = []string{"value", "min", "max", "equals", "tolerance", "interval", "claim", "kind"}
+var expectAttributes = []string{"for_each", "value", "min", "max", "equals", "tolerance", "interval", "claim", "kind"}
 
 func (l *loader) expectBlock(t *template, b *hclsyntax.Block, each bool, seen map[string]hcl.Range) {
 	if !l.labels(b, `expect "correlated" { ... }`, 1) {
@@ -43,6 +46,10 @@ func (l *loader) expectBlock(t *template, b *hclsyntax.Block, each bool, seen ma
 	l.onlyAttributes(b, expectAttributes)
 	e := &expect{name: name, header: b.DefRange(), kind: "own", printed: math.NaN()}
 	as := b.Body.Attributes
+	if a := as["for_each"]; a != nil {
+		e.forEach = l.compile(a.Expr, t.mod, nil, scope{each: each, noNodes: true, what: forEachOfExpect})
+		each = true // and from here on it is the expectation's
+	}
 	get := func(name string, self bool) *expression {
 		a := as[name]
 		if a == nil {
@@ -178,18 +185,24 @@ func (s *State) Verdicts(n *Node, self cty.Value) ([]stages.Verdict, hcl.Diagnos
 	var out []stages.Verdict
 	var diags hcl.Diagnostics
 	for _, e := range n.inst.tmpl.expects {
-		v := &verdict{s: s, n: n, e: e, self: self}
-		result, ok := v.evaluate()
-		if !ok && self.IsKnown() && v.diags.HasErrors() {
-			// The file is right (it was checked before the values were known); these
-			// values just give no answer, and that is no reason to stop anything.
-			result.Outcome, result.Reason, ok = stages.Inconclusive, reasonOf(v.diags), true
-			v.diags = nil
+		cases, d := s.cases(n.inst, e)
+		diags = append(diags, d...)
+		same := newRepeats("expectation")
+		for _, c := range cases {
+			v := &verdict{s: s, n: n, e: e, inst: c.inst, name: c.name, self: self}
+			result, ok := v.evaluate()
+			if !ok && self.IsKnown() && v.diags.HasErrors() {
+				// The file is right (it was checked before the values were known); these
+				// values just give no answer, and that is no reason to stop anything.
+				result.Outcome, result.Reason, ok = stages.Inconclusive, reasonOf(v.diags), true
+				v.diags = nil
+			}
+			diags = same.add(diags, c.of(e), v.diags)
+			if ok {
+				out = append(out, result)
+			}
 		}
-		diags = append(diags, v.diags...)
-		if ok {
-			out = append(out, result)
-		}
+		same.finish()
 	}
 	return out, append(diags, s.takeProblems()...)
 }
@@ -208,6 +221,8 @@ type verdict struct {
 	s     *State
 	n     *Node
 	e     *expect
+	inst  *instance // what each is taken from
+	name  string
 	self  cty.Value
 	diags hcl.Diagnostics
 }
@@ -217,7 +232,7 @@ func (v *verdict) eval(ex *expression) (cty.Value, bool) {
 	if ex.broken {
 		return cty.DynamicVal, false
 	}
-	ctx := v.s.context(ex, v.n.inst, nil)
+	ctx := v.s.context(ex, v.inst, nil)
 	if ex.self {
 		ctx = &hcl.EvalContext{Functions: ctx.Functions, Variables: withSelf(ctx.Variables, v.self)}
 	}
@@ -279,7 +294,7 @@ func floatOf(v cty.Value) (float64, bool) {
 
 func (v *verdict) evaluate() (stages.Verdict, bool) {
 	e := v.e
-	out := stages.Verdict{Node: v.n.Address, Name: e.name, Kind: e.kind, Outcome: stages.Inconclusive}
+	out := stages.Verdict{Node: v.n.Address, Name: v.name, Kind: e.kind, Outcome: stages.Inconclusive}
 	ok := v.claim(&out)
 	value, valueOK := v.eval(e.value)
 	limits := v.limits(&out)
@@ -417,11 +432,11 @@ func member(v cty.Value, name string) *float64 {
 func (v *verdict) explicitInterval() (low, high *float64, ok bool) {
 	ex := v.e.bounds
 	val, ok := v.eval(ex)
-	if !ok || !val.IsKnown() && val.Type() == cty.DynamicPseudoType {
-		return nil, nil, ok
+	if !ok || val.IsNull() || !val.IsKnown() && val.Type() == cty.DynamicPseudoType {
+		return nil, nil, ok // null: by the value alone
 	}
 	t := val.Type()
-	if val.IsNull() || !(t.IsTupleType() || t.IsListType()) || val.IsKnown() && val.LengthInt() != 2 {
+	if !(t.IsTupleType() || t.IsListType()) || val.IsKnown() && val.LengthInt() != 2 {
 		return nil, nil, v.fail(ex, "Wrong interval", "An interval is a list of two numbers, [low, high]; this is %s.", diagnostic.Given(val))
 	}
 	if !val.IsKnown() {

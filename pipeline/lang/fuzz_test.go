@@ -57,6 +57,7 @@ var nasties = []string{
 	`import "a" { source = "." }`,
 	"locals {\n f = path(\"data.txt\")\n g = \"${path(\"data.txt\")}\"\n h = file(\"data.txt\")\n i = fileset(\".\", \"**\")\n j = path(\"../x\")\n}",
 	"hypothesis \"rank_transfer\" \"h\" {\n tables = []\n from = \"a\"\n to = [\"b\"]\n expect \"e\" {\n value = self.spearman[\"b\"].value\n equals = .5\n interval = [self.count, null]\n claim = \"c\"\n kind = \"print\"\n }\n expect \"f\" {\n value = self[\"label\"]\n equals = \"x\"\n claim = self.label\n }\n}",
+	"hypothesis \"rank_transfer\" \"h\" {\n for_each = { a = { x = 1 } }\n tables = []\n from = \"a\"\n to = [\"b\"]\n expect \"e\" {\n for_each = merge(each.value, { y = null, z = \"t\" })\n value = self.spearman[each.key].value\n min = each.value\n claim = each.key\n }\n}",
 	"report \"html\" \"r\" {\n nodes = [report.r, hypothesis.h, command.c[\"x\"]]\n title = null\n}",
 	"settings { required_version = \">= 0, ~> 1.2.3-x, !\" }",
 	"output \"o\" {\n value = [for k, v in {} : v...]\n}\nlocals {\n x = {for k in [\"a\",\"a\"] : k => k...}\n y = [1][*].z\n z = null[*]\n w = [[1]].0.0\n}",

@@ -237,7 +237,7 @@ func (t *template) expressions() []*expression {
 		}
 	}
 	for _, e := range t.expects {
-		add(e.value, e.parent, e.min, e.max, e.equals, e.tolerance, e.bounds, e.claim)
+		add(e.forEach, e.value, e.parent, e.min, e.max, e.equals, e.tolerance, e.bounds, e.claim)
 	}
 	return out
 }
@@ -349,30 +349,48 @@ func (l *loader) texts(t *template) ([]eachElement, bool) {
 // eachElement is a key and a value of a for_each.
 type eachElement struct{ key, value cty.Value }
 
-// forEachValue checks what a for_each may be, and lists its elements.
+// eachWords are what a for_each makes, for messages.
+type eachWords struct {
+	one, many string
+	full      func(count int) string // "" if so many may be made
+}
+
+// forEachValue lists the elements of a block's for_each.
 func (l *loader) forEachValue(t *template, v cty.Value) ([]eachElement, bool) {
-	at := t.forEach.expr.Range()
-	bad := func(summary, detail string, args ...any) ([]eachElement, bool) {
-		d := l.error(at, summary, detail, args...)
+	elems, d := forEachElements(t.forEach, v, eachWords{"node", "nodes", func(count int) string {
+		if l.nodes+count <= maxNodes { // before they are sorted
+			return ""
+		}
+		return fmt.Sprintf("This for_each makes %d nodes. An experiment may have %d.", count, maxNodes)
+	}})
+	if d != nil {
 		d.Expression, d.EvalContext = t.forEach.expr, l.x.static.context(t.forEach, nil, nil)
-		return nil, false
+		l.diags = append(l.diags, d)
+	}
+	return elems, d == nil
+}
+
+// forEachElements checks what a for_each may be, and lists its elements.
+func forEachElements(ex *expression, v cty.Value, words eachWords) ([]eachElement, *hcl.Diagnostic) {
+	bad := func(summary, detail string, args ...any) ([]eachElement, *hcl.Diagnostic) {
+		return nil, diagnostic.Error(ex.expr.Range(), summary, detail, args...)
 	}
 	ty := v.Type()
 	switch {
 	case v.IsMarked():
-		return bad("Sensitive for_each", "The keys of for_each become part of nodes' names, which are shown, so for_each cannot be sensitive. Keep the secret in values, and make a set of names for for_each.")
+		return bad("Sensitive for_each", "The keys of for_each become part of %s' names, which are shown, so for_each cannot be sensitive. Keep the secret in values, and make a set of names for for_each.", words.many)
 	case v.IsNull():
-		return bad("for_each is null", "for_each takes a map, an object or a set of strings, this is null. For no nodes at all give an empty set: toset([]).")
+		return bad("for_each is null", "for_each takes a map, an object or a set of strings, this is null. For no %s at all give an empty set: toset([]).", words.many)
 	case ty.IsTupleType() || ty.IsListType():
-		return bad("for_each is a list", "for_each takes a map, an object or a set of strings: a list has no keys to tell its nodes apart. For a list of texts write for_each = toset([...]); else a map from a key to each element.")
+		return bad("for_each is a list", "for_each takes a map, an object or a set of strings: a list has no keys to tell its %s apart. For a list of texts write for_each = toset([...]); else a map from a key to each element.", words.many)
 	case !v.IsKnown():
-		return bad("for_each is not known before the run", "Which nodes there are must be known before anything runs; this depends on outputs of nodes. The keys must be known, the values need not: write a map whose keys are in the file.")
+		return bad("for_each is not known before the run", "Which %s there are must be known before anything runs; this depends on outputs of nodes. The keys must be known, the values need not: write a map whose keys are in the file.", words.many)
 	case !ty.IsMapType() && !ty.IsObjectType() && !ty.IsSetType():
 		return bad("Wrong for_each", "for_each takes a map, an object or a set of strings, this is %s.", diagnostic.Given(v))
-	case l.nodes+v.LengthInt() > maxNodes: // before they are sorted
-		return bad("Too many nodes", "This for_each makes %d nodes. An experiment may have %d.", v.LengthInt(), maxNodes)
+	case words.full(v.LengthInt()) != "":
+		return bad("Too many "+words.many, "%s", words.full(v.LengthInt()))
 	case ty.IsSetType() && ty.ElementType() == cty.DynamicPseudoType && v.LengthInt() > 0:
-		return bad("for_each is not known before the run", "An element of the set depends on outputs of nodes. Which nodes there are must be known before anything runs: write a map whose keys are in the file, and use the output as a value.")
+		return bad("for_each is not known before the run", "An element of the set depends on outputs of nodes. Which %s there are must be known before anything runs: write a map whose keys are in the file, and use the output as a value.", words.many)
 	case ty.IsSetType() && v.LengthInt() > 0 && ty.ElementType() != cty.String:
 		return bad("Wrong for_each", "for_each takes a set of strings, this is %s. Make texts of the elements: toset([for x in ... : tostring(x)]).", diagnostic.Article(diagnostic.TypeText(ty)))
 	}
@@ -388,12 +406,12 @@ func (l *loader) forEachValue(t *template, v cty.Value) ([]eachElement, bool) {
 		case k.IsNull():
 			return bad("for_each is null", "An element of the set is null; every element must be a text.")
 		case k.IsMarked():
-			return bad("Sensitive for_each", "The keys of for_each become part of nodes' names, which are shown, so they cannot be sensitive.")
+			return bad("Sensitive for_each", "The keys of for_each become part of %s' names, which are shown, so they cannot be sensitive.", words.many)
 		}
 		if !printable(k.AsString()) {
-			return bad("Wrong key", "The key %s cannot be part of a node's name: keys are printable text of at most 1,000 bytes.", diagnostic.ValueText(k))
+			return bad("Wrong key", "The key %s cannot be part of %s's name: keys are printable text of at most 1,000 bytes.", diagnostic.ValueText(k), diagnostic.Article(words.one))
 		}
 		elems = append(elems, eachElement{k, e})
 	}
-	return elems, true
+	return elems, nil
 }

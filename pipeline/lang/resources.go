@@ -3,7 +3,6 @@ package lang
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -96,7 +95,7 @@ func setResource(r *stages.Resources, name string, v cty.Value) string {
 		}
 		r.Memory = int64(n)
 	case "time":
-		n, err := secondsOf(text)
+		n, err := stages.ParseSeconds(text)
 		if isNumber {
 			n, err = number, nil
 		}
@@ -113,42 +112,10 @@ var byteUnits = map[string]float64{"": 1, "b": 1,
 	"ki": 1 << 10, "kib": 1 << 10, "mi": 1 << 20, "mib": 1 << 20, "gi": 1 << 30, "gib": 1 << 30, "ti": 1 << 40, "tib": 1 << 40}
 
 func bytesOf(s string) (float64, error) {
-	n, unit, rest, err := amount(s)
+	n, unit, rest, err := stages.CutAmount(s)
 	factor, ok := byteUnits[strings.ToLower(unit)]
 	if err != nil || !ok || rest != "" {
 		return 0, fmt.Errorf("%q is no amount of memory", s)
 	}
 	return n * factor, nil
-}
-
-var timeUnits = map[string]float64{"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-
-func secondsOf(s string) (float64, error) {
-	total := 0.0
-	for rest := s; ; {
-		n, unit, more, err := amount(rest)
-		factor, ok := timeUnits[unit]
-		if err != nil || !ok {
-			return 0, fmt.Errorf("%q is no time", s)
-		}
-		total += n * factor
-		if more == "" {
-			return total, nil
-		}
-		rest = more
-	}
-}
-
-// amount cuts a number and its unit from the front of a text.
-func amount(s string) (n float64, unit, rest string, err error) {
-	s = strings.TrimSpace(s)
-	k := 0
-	for k < len(s) && (s[k] >= '0' && s[k] <= '9' || s[k] == '.') {
-		k++
-	}
-	n, err = strconv.ParseFloat(s[:k], 64)
-	s = strings.TrimSpace(s[k:])
-	for k = 0; k < len(s) && (s[k] >= 'a' && s[k] <= 'z' || s[k] >= 'A' && s[k] <= 'Z'); k++ {
-	}
-	return n, s[:k], strings.TrimSpace(s[k:]), err
 }

@@ -70,6 +70,7 @@ func TestVerdict(t *testing.T) {
 		{"whole number off by one", point + "equals = 6466", 6467, nan, nan, stages.NotReproduced, "by 1, more than the tolerance 0.5"},
 		{"own tolerance", point + "equals = 0.5\ntolerance = 0.2", 0.65, nan, nan, stages.Reproduced, ""},
 		{"zero tolerance forgives only binary fractions", point + "equals = 0.3\ntolerance = 0", 0.1 + 0.2, nan, nan, stages.Reproduced, ""},
+		{"without its interval", point + "min = 0.9\ninterval = null", 0.88, 0.8, 0.91, stages.NotReproduced, "0.02 below the limit 0.9"},
 		{"NaN", point + "min = 0.9", nan, 0.8, 0.95, stages.Inconclusive, "NaN"},
 		{"NaN in the interval", point + "min = 0.9", 0.8, nan, 0.95, stages.NotReproduced, "0.1 below"},
 		{"infinite", "value = self.count\nmax = -5", math.Inf(-1), nan, nan, stages.Reproduced, ""},
@@ -156,5 +157,117 @@ hypothesis "rank_transfer" "first" {
 	vs, diags := s.Verdicts(x.Nodes[1], outputs(1, 1, 1))
 	if len(diags) > 0 || len(vs) != 1 || vs[0].Outcome != stages.Inconclusive || !strings.Contains(vs[0].Reason, `Did you mean "cifar10"`) {
 		t.Errorf("got %+v\n%s", vs, text(x, diags))
+	}
+}
+
+func TestVerdictForEach(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"x.hcl": `
+variable "printed" { default = { spearman = 0.7, count = 0.8 } }
+hypothesis "rank_transfer" "h" {
+  tables = []
+  from   = "a"
+  to     = ["cifar10"]
+  expect "print" {
+    for_each  = var.printed
+    value     = { spearman = self.spearman["cifar10"], count = { value = self.count } }[each.key].value
+    equals    = each.value
+    tolerance = 0.05
+    claim     = "${each.key} is ${each.value}"
+  }
+  expect "none" {
+    for_each = toset([])
+    value    = self.count
+    min      = each.key
+    claim    = "nothing"
+  }
+  expect "key" {
+    for_each = toset(["cifar10"])
+    value    = self.spearman[each.key].value
+    min      = 0.74
+    claim    = each.value
+  }
+  expect "last" {
+    value = self.count
+    min   = 0
+    claim = "no each"
+  }
+}`})
+	x, s := loadOK(t, dir, options())
+	if n := x.Nodes[0].Expects; n != 4 {
+		t.Errorf("%d expect blocks", n)
+	}
+	vs, diags := s.Verdicts(x.Nodes[0], outputs(0.7, 0.65, 0.75))
+	if len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	var got []string
+	for _, v := range vs {
+		got = append(got, fmt.Sprintf("%s: %s, %s", v.Name, v.Claim, v.Outcome))
+	}
+	want := []string{
+		"print[count]: count is 0.8, not reproduced", "print[spearman]: spearman is 0.7, reproduced",
+		"key[cifar10]: cifar10, inconclusive", // the interval is found behind a computed key, too
+		"last: no each, reproduced",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestVerdictForEachOfBoth has an expectation for each element of what the node's
+// own for_each gives: inside, each is the expectation's.
+func TestVerdictForEachOfBoth(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"x.hcl": `
+hypothesis "rank_transfer" "h" {
+  for_each = { a = { low = 0.5, high = 0.9 }, b = {} }
+  tables   = []
+  from     = each.key
+  to       = ["cifar10"]
+  expect "e" {
+    for_each = { for name, limit in each.value : "${each.key}_${name}" => limit }
+    value    = self.spearman["cifar10"].value
+    min      = each.value
+    claim    = "at least ${each.value} for ${each.key}"
+  }
+}`})
+	x, s := loadOK(t, dir, options())
+	var got []string
+	for _, n := range x.Nodes {
+		vs, diags := s.Verdicts(n, outputs(0.7, 0.65, 0.75))
+		if len(diags) > 0 {
+			t.Fatal(diags)
+		}
+		for _, v := range vs {
+			got = append(got, fmt.Sprintf("%s: %s %s", *n.EachKey, v.Name, v.Outcome))
+		}
+	}
+	want := []string{"a: e[a_high] not reproduced", "a: e[a_low] reproduced"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestExpectationsAreBounded has few lines that ask for a hundred million verdicts.
+func TestExpectationsAreBounded(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"x.hcl": `
+locals { many = toset([for i in range(1000) : tostring(i)]) }
+hypothesis "rank_transfer" "h" {
+  for_each = toset([for i in range(50000) : tostring(i)])
+  tables   = []
+  from     = "a"
+  to       = ["cifar10"]
+  expect "e" {
+    for_each = local.many
+    value    = self.count
+    min      = 0
+    claim    = "c"
+  }
+}`})
+	x, diags := lang.Load(context.Background(), dir, options())
+	if !diags.HasErrors() {
+		diags = x.Check(x.NewState())
+	}
+	if len(diags) != 1 || !strings.Contains(diags[0].Detail, "too many expectations") {
+		t.Errorf("got %d problems, want one", len(diags))
 	}
 }

@@ -59,7 +59,7 @@ func (m *meter) step() {
 	switch {
 	case m.steps > maxSteps:
 		panic(tooMuch{fmt.Sprintf("It takes more than %d steps. Nested `for` expressions multiply: compute the inner ones once, in locals.", maxSteps)})
-	case m.total > maxTotalSteps+stepsPerNode*m.nodes:
+	case m.spent():
 		panic(tooMuch{fmt.Sprintf("The expressions of this experiment take more than %d steps together. Compute what several of them need once, in locals.", maxTotalSteps+stepsPerNode*m.nodes)})
 	case m.full():
 		panic(tooMuch{"The values before it are too large already, all together."})
@@ -67,6 +67,9 @@ func (m *meter) step() {
 		panic(tooMuch{"Loading was cancelled."})
 	}
 }
+
+// spent reports whether all evaluations together have taken too many steps.
+func (m *meter) spent() bool { return m.total > maxTotalSteps+stepsPerNode*m.nodes }
 
 func (m *meter) charge(n int) {
 	m.steps += n

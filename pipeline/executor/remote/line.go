@@ -49,6 +49,7 @@ type line struct {
 
 	workers map[string]launch.Status // that have not ended, as the launcher says
 	asked   map[string]time.Time     // started, and not told about by the launcher yet
+	started map[string]time.Time     // by this controller
 	useful  map[string]bool          // workers that have ended an attempt
 	barren  int                      // workers in a row that ended, and had not
 	failed  int                      // starts in a row that failed
@@ -59,6 +60,7 @@ type line struct {
 type attempt struct {
 	name    queue.Attempt
 	job     *job
+	made    time.Time // by this machine's clock
 	claimed bool
 	worker  string
 	pieces  int       // of the log that were read
@@ -78,7 +80,7 @@ func (l *loop) lineOf(r stages.Resources) (*line, error) {
 	}
 	n := &line{
 		class: c, queue: q, left: map[cache.Key]queue.Attempt{}, at: map[queue.Attempt]*attempt{},
-		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, useful: map[string]bool{},
+		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{},
 	}
 	l.lines[c] = n
 	l.order = append(l.order, n)

@@ -26,6 +26,7 @@ type loop struct {
 	looked    time.Time             // at the launcher
 	happened  time.Time             // when something last happened
 	detached  bool
+	works     bool      // a worker has begun an action
 	last      time.Time // of the names of attempts
 	pollError string
 }

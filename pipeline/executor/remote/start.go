@@ -17,6 +17,10 @@ const patienceNew = time.Minute
 // while there is something to run.
 const mostBarren = 3
 
+// unproven is how many workers there are at most before one has begun something: a
+// store that machines cannot reach is found with these, not with a thousand.
+const unproven = 8
+
 // look asks the launcher what became of the workers.
 func (l *loop) look(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
@@ -84,12 +88,23 @@ func (l *loop) compare(n *line, alive map[string]launch.Status) {
 	}
 }
 
-// over notes that a worker has ended.
+// over notes that a worker has ended. One that ran nothing is a bad sign only if there
+// was something to run for as long as it lived: others go when the queue is empty.
 func (n *line) over(id string) {
-	if !n.useful[id] {
+	if since, ours := n.started[id]; ours && !n.useful[id] && n.waitedSince(since) {
 		n.barren++
 	}
 	delete(n.useful, id)
+	delete(n.started, id)
+}
+
+func (n *line) waitedSince(t time.Time) bool {
+	for _, a := range n.at {
+		if !a.claimed && !a.over && !a.made.After(t) {
+			return true
+		}
+	}
+	return false
 }
 
 // oneOf is the first of a set, so that the same is said each time.
@@ -131,10 +146,24 @@ func (l *loop) start(ctx context.Context) {
 			l.failLine(n, fmt.Errorf("executor %q: %d workers ended without having run anything: %s", l.Name, n.barren, n.why()))
 			continue
 		}
-		if lacking := min(open-idle, l.Launcher.Slots()-total); lacking > 0 {
+		lacking := min(open-idle, l.Launcher.Slots()-total)
+		if !l.proven() {
+			lacking = min(lacking, unproven-total)
+		}
+		if lacking > 0 {
 			total += l.startSome(ctx, n, lacking)
 		}
 	}
+}
+
+// proven reports whether a worker of this run has begun an action.
+func (l *loop) proven() bool {
+	for _, n := range l.order {
+		if len(n.useful) > 0 || n.anyClaimed() {
+			l.works = true
+		}
+	}
+	return l.works
 }
 
 // there counts workers that will run what is asked for: those that are silent will not.
@@ -187,7 +216,7 @@ func (l *loop) startSome(ctx context.Context, n *line, count int) int {
 	}
 	n.failed = 0
 	for _, w := range all {
-		n.asked[w.ID] = l.Now()
+		n.asked[w.ID], n.started[w.ID] = l.Now(), l.Now()
 	}
 	return len(all)
 }

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nbpipe/nbpipe/cache/s3test"
+	"github.com/nbpipe/nbpipe/pipeline/executor/slurm/slurmtest"
+)
+
+// slurmUser is a user of a Slurm cluster: a home folder that all machines see, an
+// experiment, and nbpipe as a program.
+type slurmUser struct {
+	t       *testing.T
+	cluster *slurmtest.Cluster
+	program string
+	home    string
+	env     []string
+}
+
+// slurmExperiment has a chain of three below each of 66 nodes, one that reads all of
+// them, and one beside.
+const slurmExperiment = `
+settings {
+  executor = executor.cluster
+}
+variable "seconds" {
+  type    = number
+  default = 0
+}
+executor "slurm" "cluster" {
+  slots  = 8
+  memory = "64MiB"
+
+  prologue = ["export HOME=HOMEFOLDER NBPIPE_CACHE=HOMEFOLDER/$SLURMD_NODENAME"]
+}
+locals {
+  names = toset([for i in range(66) : format("%02d", i)])
+}
+command "run" "first" {
+  for_each = local.names
+  argv     = ["sh", "-c", "sleep ${var.seconds}; mkdir out; echo ${each.key} > out/a; chmod +x out/a"]
+  outputs  = { out = "out" }
+}
+command "run" "second" {
+  for_each = local.names
+  argv     = ["sh", "-c", "cat in/x/a in/x/a > out"]
+  inputs   = { x = command.first[each.key].out }
+  outputs  = { out = "out" }
+}
+command "run" "third" {
+  for_each = local.names
+  argv     = ["sh", "-c", "sort -r in/x > out; echo '{\"n\": ${each.key == "00" ? 0 : 1}}' > n"]
+  inputs   = { x = command.second[each.key].out }
+  outputs  = { out = "out" }
+}
+command "run" "all" {
+  argv    = ["sh", "-c", "cat in/* | sha256sum > out"]
+  inputs  = { for n in local.names : "x${n}" => command.third[n].out }
+  outputs = { out = "out" }
+}
+command "run" "beside" {
+  argv    = ["sh", "-c", "echo beside > out"]
+  outputs = { out = "out" }
+}
+`
+
+func newSlurmUser(t *testing.T, o slurmtest.Options) *slurmUser {
+	t.Helper()
+	if testing.Short() || os.Getenv("NBPIPE_CI") == "" {
+		t.Skip("SKIPPED: tests on a Slurm cluster run where NBPIPE_CI is set")
+	}
+	u := &slurmUser{t: t, cluster: slurmtest.Up(t, o), home: t.TempDir()}
+	u.program = filepath.Join(u.home, "nbpipe")
+	build := exec.Command("go", "build", "-o", u.program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, e := range u.cluster.Environment() {
+		if name, _, _ := strings.Cut(e, "="); !strings.HasPrefix(name, "NBPIPE_") && !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "XDG_") && name != "HOME" {
+			u.env = append(u.env, e)
+		}
+	}
+	u.env = append(u.env, "HOME="+u.home, "NBPIPE_CACHE="+u.home+"/cache", "XDG_CONFIG_HOME="+u.home+"/config", "XDG_DATA_HOME="+u.home+"/data")
+	if err := os.WriteFile(filepath.Join(u.home, "main.hcl"), []byte(strings.ReplaceAll(slurmExperiment, "HOMEFOLDER", u.home)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func (u *slurmUser) folderStore() {
+	u.env = append(u.env, "NBPIPE_REMOTE_FOLDER="+u.home+"/store")
+	u.init()
+}
+
+func (u *slurmUser) init() {
+	u.t.Helper()
+	u.must("key", "generate", "alice")
+	u.must("cache", "init", u.home)
+}
+
+func (u *slurmUser) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, u.program, args...)
+	cmd.Env, cmd.Dir = u.env, u.home
+	return cmd
+}
+
+func (u *slurmUser) must(args ...string) string {
+	u.t.Helper()
+	ctx, cancel := context.WithTimeout(u.t.Context(), 5*time.Minute)
+	defer cancel()
+	out, err := u.command(ctx, args...).CombinedOutput()
+	if err != nil {
+		u.t.Fatalf("nbpipe %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// start runs the experiment in the background.
+func (u *slurmUser) start(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	u.t.Helper()
+	var out bytes.Buffer
+	cmd := u.command(u.t.Context(), append([]string{"run", u.home}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		u.t.Fatal(err)
+	}
+	return cmd, &out
+}
+
+// untilSome waits until some results are in the store's folder.
+func (u *slurmUser) untilSome(n int) {
+	u.t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		found := 0
+		_ = filepath.WalkDir(u.home+"/store/entries", func(_ string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				found++
+			}
+			return nil
+		})
+		if found >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			u.t.Fatalf("%d results after two minutes", found)
+		}
+	}
+}
+
+// sameAsHere runs the experiment on this machine alone, and compares every file.
+func (u *slurmUser) sameAsHere(args ...string) {
+	u.t.Helper()
+	elsewhere := u.outputs(args...)
+	u.env = append(u.env, "NBPIPE_CACHE="+u.home+"/local")
+	if out := u.must(append([]string{"run", u.home, "--executor", "local", "--no-remote"}, args...)...); !strings.Contains(out, "200 nodes: 200 ran") {
+		u.t.Errorf("here: %s", out)
+	}
+	if here := u.outputs(args...); elsewhere != here {
+		u.t.Errorf("the results differ:\n%s\n%s", elsewhere, here)
+	}
+}
+
+var (
+	keys    = regexp.MustCompile(`"key": *"[0-9a-f]{64}"`)
+	digests = regexp.MustCompile(`"digest": *"[0-9a-f]{64}"`)
+)
+
+// outputs are keys and digests of the two nodes at the end. A key is made of the
+// digests of all inputs, so equal ones stand for equal results of all nodes.
+func (u *slurmUser) outputs(args ...string) string {
+	u.t.Helper()
+	var all []string
+	for _, node := range []string{"command.all", "command.beside"} {
+		shown := u.must(append([]string{"show", u.home, node, "--json"}, args...)...)
+		key, found := keys.FindString(shown), digests.FindAllString(shown, -1)
+		if key == "" || len(found) == 0 {
+			u.t.Fatalf("no key or digest of %s: %s", node, shown)
+		}
+		all = append(append(all, key), found...)
+	}
+	return strings.Join(all, "\n")
+}
+
+func TestSlurm(t *testing.T) {
+	u := newSlurmUser(t, slurmtest.Options{})
+	u.folderStore()
+	if out := u.must("run", u.home); !strings.Contains(out, "200 nodes: 200 ran") {
+		t.Errorf("%s", out)
+	}
+	u.sameAsHere()
+}
+
+func TestSlurmWithMinIO(t *testing.T) {
+	u := newSlurmUser(t, slurmtest.Options{})
+	s := s3test.MinIO(t)
+	u.env = append(u.env, "AWS_ACCESS_KEY_ID="+s.AccessKey, "AWS_SECRET_ACCESS_KEY="+s.SecretKey,
+		"NBPIPE_REMOTE_BUCKET="+s.Bucket(t), "NBPIPE_REMOTE_ENDPOINT="+s.Endpoint, "NBPIPE_REMOTE_INSECURE=true")
+	u.init()
+	if out := u.must("run", u.home); !strings.Contains(out, "200 nodes: 200 ran") {
+		t.Errorf("%s", out)
+	}
+	u.sameAsHere()
+}
+
+// Whatever dies in the middle of a run, the results are those of this machine.
+func TestSlurmDeaths(t *testing.T) {
+	for name, kill := range map[string]func(u *slurmUser, run *exec.Cmd){
+		"slurmd": func(u *slurmUser, _ *exec.Cmd) { u.cluster.KillDaemon(0) },
+		"machine": func(u *slurmUser, _ *exec.Cmd) {
+			u.cluster.KillMachine(0)
+		},
+		"slurmctld": func(u *slurmUser, _ *exec.Cmd) {
+			u.cluster.KillController()
+			time.Sleep(5 * time.Second)
+			if err := u.cluster.StartController(); err != nil {
+				u.t.Fatal(err)
+			}
+		},
+		"worker": func(u *slurmUser, _ *exec.Cmd) { u.cluster.KillJobs(1) },
+		"controller": func(_ *slurmUser, run *exec.Cmd) {
+			_ = run.Process.Signal(syscall.SIGKILL)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newSlurmUser(t, slurmtest.Options{})
+			u.folderStore()
+			run, out := u.start("--var", "seconds=0.2")
+			u.untilSome(20)
+			kill(u, run)
+			err := run.Wait()
+			if name == "controller" {
+				u.must("run", u.home, "--var", "seconds=0.2")
+			} else if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			u.sameAsHere("--var", "seconds=0.2")
+		})
+	}
+}

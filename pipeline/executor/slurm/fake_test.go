@@ -1,0 +1,190 @@
+package slurm
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// fakes are programs in the place of Slurm's: shell scripts, by name.
+func fakes(t *testing.T, s Settings, scripts map[string]string) *launcher {
+	t.Helper()
+	bin := t.TempDir()
+	for name, script := range scripts {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := s.Launcher(launch.Site{ID: siteID, Name: "gpu", Program: "/bin/nbpipe", Dir: t.TempDir(), Environment: []string{"PATH=" + bin + ":/usr/bin:/bin", "SQUEUE_STATES=x"}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.(*launcher)
+}
+
+var plain = Settings{Slots: 2, CPUs: 1, GRES: "gpu"}
+
+// A controller that is away lets calls hang: they end, with all that they started.
+func TestCallsEnd(t *testing.T) {
+	l := fakes(t, plain, map[string]string{"squeue": "sleep 1000 & sleep 1000"})
+	l.call.limit = 200 * time.Millisecond
+	began := time.Now()
+	_, err := l.Poll(t.Context())
+	var away *NotAnswering
+	if !errors.As(err, &away) || time.Since(began) > 10*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+	if _, again := l.Poll(t.Context()); again == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("the next poll: %v", again)
+	}
+}
+
+func TestErrorsAreToldApart(t *testing.T) {
+	exit := exec.Command("false").Run()
+	for said, isAway := range map[string]bool{
+		"sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)": true,
+		"squeue: error: slurm_load_jobs error: Socket timed out on send/recv operation":                    true,
+		"sbatch: error: Batch job submission failed: Invalid account or account/partition combination":     false,
+		"": false,
+	} {
+		err := classify("sbatch", said, exit)
+		var away *NotAnswering
+		var refused *Refused
+		if errors.As(err, &away) != isAway || errors.As(err, &refused) == isAway {
+			t.Errorf("%q: %T %v", said, err, err)
+		}
+	}
+}
+
+// A submission that is not answered is void, and what Slurm made of it is cancelled.
+func TestUnansweredSubmission(t *testing.T) {
+	dir := t.TempDir()
+	l := fakes(t, plain, map[string]string{
+		"sbatch":  `for a; do case $a in --comment=*) echo "7|7|0|PENDING|None||${a#--comment=}" >` + dir + `/queue;; esac; done; sleep 1000`,
+		"squeue":  "cat " + dir + "/queue",
+		"scancel": `echo "$@" >>` + dir + "/cancelled",
+	})
+	l.call.limit = 300 * time.Millisecond
+	err := l.Start(t.Context(), []launch.Worker{{ID: "a", Args: []string{"worker"}}})
+	if err == nil || !strings.Contains(err.Error(), `executor "gpu": Slurm does not answer`) {
+		t.Fatal(err)
+	}
+	got, err := l.Poll(t.Context())
+	if err != nil || len(got) != 0 {
+		t.Errorf("%v, %v", got, err)
+	}
+	b, err := os.ReadFile(dir + "/cancelled")
+	if err != nil || string(b) != "--quiet --name=nbpipe-"+siteID+" 7_0\n" {
+		t.Errorf("cancelled: %q, %v", b, err)
+	}
+	for id := range l.batches {
+		if _, err := os.Stat(l.batchPath(id, voidSuffix)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestRefusedSubmission(t *testing.T) {
+	l := fakes(t, plain, map[string]string{"sbatch": "echo 'sbatch: error: Invalid qos' >&2; exit 1"})
+	err := l.Start(t.Context(), []launch.Worker{{ID: "a"}})
+	if err == nil || err.Error() != `executor "gpu": sbatch: Invalid qos` || len(l.batches) != 0 {
+		t.Errorf("%v; %d batches", err, len(l.batches))
+	}
+}
+
+func TestNoSlurm(t *testing.T) {
+	l := fakes(t, plain, nil)
+	l.site.Environment = []string{"PATH=/nowhere"}
+	err := l.Check(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), "sbatch is not on the PATH") {
+		t.Error(err)
+	}
+}
+
+// Polls of a queue in which nothing changes get rarer, up to a limit.
+func TestPollsGetRarer(t *testing.T) {
+	var p poller
+	now := time.Unix(0, 0)
+	var pauses []time.Duration
+	for range 20 {
+		p.answered(now, nil, func(string) {})
+		pauses = append(pauses, p.pause)
+		now = now.Add(p.pause)
+		if !p.due(now) {
+			t.Fatal("not due after its pause")
+		}
+	}
+	if pauses[0] != shortest || pauses[19] != longest {
+		t.Errorf("%v", pauses)
+	}
+	for range 10 {
+		p.failed(now, errors.New("away"))
+	}
+	if p.pause != longestAway {
+		t.Errorf("while it is away: %v", p.pause)
+	}
+}
+
+// The script is run by a shell: words come through as they are, and nothing in them
+// is run.
+func TestScript(t *testing.T) {
+	s := plain
+	s.Prologue = []string{"X=set"}
+	s.Program = "/bin/echo"
+	l := fakes(t, s, nil)
+	words := []string{"a b", "'", "$(touch /tmp/never)", "`x`", "*", "", "\\"}
+	b := newBatch([]launch.Worker{{ID: "x"}, {ID: "y"}}, time.Now())
+	script := l.script(b, [][]string{{"no"}, words})
+	cmd := exec.Command("bash", "-s")
+	cmd.Stdin = strings.NewReader(script)
+	cmd.Env = []string{"SLURM_ARRAY_TASK_ID=1", "PATH=/usr/bin:/bin"}
+	out, err := cmd.CombinedOutput()
+	if want := strings.Join(words, " ") + "\n"; err != nil || string(out) != want {
+		t.Errorf("%q, %v, want %q\n%s", out, err, want, script)
+	}
+	if err := l.annul(b, 1); err != nil {
+		t.Fatal(err)
+	}
+	cmd = exec.Command("bash", "-c", script)
+	cmd.Env = []string{"SLURM_ARRAY_TASK_ID=1", "PATH=/usr/bin:/bin"}
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("a cancelled worker: %q, %v", out, err)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    Settings
+		want string
+	}{
+		"slots":     {Settings{Slots: 0, CPUs: 1}, "slots"},
+		"cores":     {Settings{Slots: 1, CPUs: 0}, "cpus"},
+		"memory":    {Settings{Slots: 1, CPUs: 1, Memory: "much"}, "memory"},
+		"time":      {Settings{Slots: 1, CPUs: 1, Time: "1s"}, "time"},
+		"partition": {Settings{Slots: 1, CPUs: 1, Partition: "a b"}, "partition"},
+		"ours":      {Settings{Slots: 1, CPUs: 1, Flags: []string{"--export=ALL"}}, "flags"},
+		"no flag":   {Settings{Slots: 1, CPUs: 1, Flags: []string{"script.sh"}}, "flags"},
+		"lines":     {Settings{Slots: 1, CPUs: 1, Modules: []string{"a\nb"}}, "prologue"},
+		"program":   {Settings{Slots: 1, CPUs: 1, Program: "nbpipe"}, "program"},
+		"good":      {Settings{Slots: 1000, CPUs: 1, Memory: "4GiB", Time: "1d12h", GRES: "gpu:a100", Flags: []string{"--reservation=x"}}, ""},
+	} {
+		got := ""
+		for _, p := range c.s.Check() {
+			got += p.Attribute
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	s := Settings{CPUs: 2, Memory: "1GiB", Time: "90m", GPUs: 1}
+	if got := s.request(stages.Resources{CPUs: 2.5, Memory: 1<<20 + 1}); got != (request{cpus: 3, memory: 2, gpus: 1, minutes: 90}) {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,88 @@
+package slurm
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// warning is how many seconds before the time limit a worker is told to leave.
+const warning = 60
+
+// options are the arguments of sbatch for jobs with a need.
+func (l *launcher) options(need stages.Resources) []string {
+	s, r := &l.Settings, l.request(need)
+	out := []string{
+		"--parsable", "--export=NIL", "--requeue", "--open-mode=append", "--input=/dev/null", "--chdir=/", "--nodes=1", "--ntasks=1", "--job-name=" + l.jobName(),
+		"--cpus-per-task=" + strconv.Itoa(r.cpus), fmt.Sprintf("--signal=B:TERM@%d", warning),
+	}
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, "--"+name+"="+value)
+		}
+	}
+	add("partition", s.Partition)
+	add("account", s.Account)
+	add("qos", s.QOS)
+	add("constraint", s.Constraint)
+	if r.memory > 0 {
+		add("mem", fmt.Sprintf("%dM", r.memory))
+	}
+	if r.gpus > 0 {
+		add("gres", fmt.Sprintf("%s:%d", s.GRES, r.gpus))
+	}
+	if r.minutes > 0 {
+		add("time", strconv.FormatInt(r.minutes, 10))
+	}
+	return append(out, s.Flags...)
+}
+
+// jobName is that of all jobs of the site: what squeue and scancel are asked about.
+func (l *launcher) jobName() string { return "nbpipe-" + l.site.ID }
+
+// script is what a batch's jobs run: one of its workers each. It holds no secret:
+// Slurm keeps scripts, and shows them to administrators.
+func (l *launcher) script(b *batch, args [][]string) string {
+	var s strings.Builder
+	shell := "#!/bin/sh"
+	if len(l.Modules)+len(l.Prologue) > 0 {
+		shell = "#!/bin/bash -l" // which is where clusters define `module`
+	}
+	fmt.Fprintf(&s, "%s\n# Workers of nbpipe, for executor %q.\n", shell, l.site.Name)
+	fmt.Fprintf(&s, "void=%s\n", quote(l.batchPath(b.ID, "")))
+	// A submission that was not answered, or a worker that was cancelled meanwhile.
+	s.WriteString("[ ! -e \"$void.void\" ] && [ ! -e \"$void.$SLURM_ARRAY_TASK_ID.void\" ] || exit 0\n")
+	s.WriteString("umask 077\n")
+	if shell != "#!/bin/sh" {
+		s.WriteString("set -e\n")
+		for _, m := range l.Modules {
+			fmt.Fprintf(&s, "module load %s\n", quote(m))
+		}
+		for _, line := range l.Prologue {
+			s.WriteString(line + "\n")
+		}
+		s.WriteString("set +e\n")
+	}
+	s.WriteString("case $SLURM_ARRAY_TASK_ID in\n")
+	for i, a := range args {
+		fmt.Fprintf(&s, "%d) set --", i)
+		for _, word := range a {
+			s.WriteString(" " + quote(word))
+		}
+		s.WriteString(" ;;\n")
+	}
+	fmt.Fprintf(&s, "esac\nexec %s \"$@\"\n", quote(l.program()))
+	return s.String()
+}
+
+func (l *launcher) program() string {
+	if l.Program != "" {
+		return l.Program
+	}
+	return l.site.Program
+}
+
+// quote makes one word of the shell's.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
