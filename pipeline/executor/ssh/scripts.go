@@ -67,21 +67,25 @@ func replace(temporary, name string) string {
 
 // start starts a worker that belongs to no session of ssh. It and all that it starts inherit
 // a lock, of which the kernel lets go when the last of them has ended. Its folder
-// appears with the lock held.
-func start(id string, args, files []string, gpus []int) string {
+// appears with the lock held. The site's lock keeps secrets from being taken away
+// meanwhile.
+func start(id string, prologue, args, files []string, gpus []int) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "d=$site/workers/%s\nlacking=\n", id)
+	fmt.Fprintf(&s, "exec 4>\"$site/lock\"\nflock -w 10 4 || exit 1\nd=$site/workers/%s\nlacking=\n", id)
 	for _, f := range files {
 		fmt.Fprintf(&s, "[ -e \"$site/files/%s\" ] || lacking=yes\n", remoteName(f))
 	}
 	s.WriteString("if [ -z \"$lacking\" ] && [ ! -e \"$d\" ] && mkdir -p \"$d.new\" && exec 3>\"$d.new/lock\" && flock -n 3; then\n")
 	fmt.Fprintf(&s, "  echo %s >\"$d.new/gpus\"\n  mv \"$d.new\" \"$d\" && cd \"$d\" || exit 1\n", numbers(gpus))
-	s.WriteString("  : >\"$d/log\"\n  umask \"$mask\"\n")
-	fmt.Fprintf(&s, "  CUDA_VISIBLE_DEVICES=%s setsid \"$bin/nbpipe\"", numbers(gpus))
+	s.WriteString("  (\n    exec </dev/null >\"$d/log\" 2>&1\n    umask \"$mask\"\n    set +u -e\n")
+	for _, p := range prologue {
+		s.WriteString(p + "\n")
+	}
+	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    export CUDA_VISIBLE_DEVICES\n    exec setsid \"$bin/nbpipe\"", numbers(gpus))
 	for _, a := range args {
 		s.WriteString(" " + quote(a))
 	}
-	s.WriteString(" </dev/null >\"$d/log\" 2>&1 3>&3 &\n  umask 077\n  echo $! >\"$d/pid\"\n  exec 3>&-\nfi\n")
+	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\nfi\n")
 	fmt.Fprintf(&s, "[ -e \"$d/pid\" ] && say started %s\n[ -z \"$lacking\" ] || say lacking %[1]s\n", id)
 	return s.String()
 }
@@ -102,14 +106,15 @@ if [ -f "$d/pid" ] && ! flock -n "$d/lock" true; then
       for p in $(ps -o pid= -s "$2"); do kill -KILL "$p"; done
       kill -KILL -- "-$2"
     fi
-    flock -w 5 "$1/lock" rm -rf "$1" && rmdir "$3/workers" && rm -rf "$3"' sh "$d" "$pid" "$site" </dev/null >/dev/null 2>&1 &
+    flock -w 5 "$1/lock" rm -rf "$1"
+    cd "$3" && flock -w 5 lock sh -c "rmdir workers && rm -f files/[0-9a-f]*"' sh "$d" "$pid" "$site" </dev/null >/dev/null 2>&1 &
 fi
 say cancelled %[1]s
 `, id, grace)
 }
 
 // clear takes the secrets of a site away if it has no workers.
-const clear = "rmdir \"$site/workers\" 2>/dev/null && rm -rf \"$site\"\n"
+const clear = "cd \"$site\" && flock -w 5 lock sh -c 'rmdir workers && rm -f files/[0-9a-f]*' 2>/dev/null\n"
 
 // numbers are GPUs as CUDA_VISIBLE_DEVICES has them; none hides all.
 func numbers(gpus []int) string {

@@ -3,6 +3,7 @@ package ssh
 import (
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/stages"
@@ -19,6 +20,8 @@ type Settings struct {
 	Hosts []string `attr:"hosts" doc:"The machines, as the ssh program knows them: \"bee\" or \"anna@bee\"."`
 	Slots int      `attr:"slots,optional" default:"1" doc:"How many workers there are at a time on each."`
 	GPUs  int      `attr:"gpus,optional" default:"0" doc:"How many GPUs each machine has."`
+
+	Prologue []string `attr:"prologue,optional" doc:"Lines for /bin/sh to run before a worker starts, such as \". ~/venv/bin/activate\"; one that fails ends the worker."`
 }
 
 const (
@@ -55,6 +58,11 @@ func (s *Settings) Check() []stages.Problem {
 	}
 	if s.GPUs < 0 || s.GPUs > maxGPUs {
 		wrong("gpus", "Wrong number of GPUs", "gpus is a whole number from 0 to %d, not %d.", maxGPUs, s.GPUs)
+	}
+	for _, p := range s.Prologue {
+		if strings.ContainsAny(p, "\n\r\x00") {
+			wrong("prologue", "Not one line", "prologue has one line in each text: %q has more.", p)
+		}
 	}
 	return out
 }
