@@ -18,6 +18,9 @@
 //	trash/<id>                        tombstones of garbage collection
 //	lease/gc                          who collects garbage just now
 //	probe/<id>/...                    corner of the capability probe
+//	actions/ attempts/                work area of executors; see Work
+//
+// A folder that machines share (Config.Folder) holds the same, a file an object.
 //
 // # What holds
 //

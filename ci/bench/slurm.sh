@@ -24,7 +24,7 @@ settings {
   executor = executor.cluster
 }
 command "run" "second" {
-  for_each = toset([for i in range($nodes) : "\${i}"])
+  for_each = toset([for i in range($nodes) : format("%04d", i)])
   argv     = ["sh", "-c", "sleep 1; echo \${each.key} > out"]
   outputs  = { out = "out" }
 }
@@ -33,6 +33,6 @@ HCL
 "$work/nbpipe" cache init "$work" >/dev/null
 echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 TIMEFORMAT='%R %U %S'
-{ time "$work/nbpipe" run "$work" >"$work/out" 2>&1 </dev/null || { tail "$work/out" >&2; exit 1; }; } 2>"$work/time"
+{ time "$work/nbpipe" run "$work" >"$work/out" 2>&1 </dev/null; } 2>"$work/time" || { tail "$work/out"; exit 1; }
 tail -1 "$work/time" | awk -v n="$nodes" '{ ideal = n / 8; printf "%d nodes: %.1f s, %.2f x the ideal %.1f s; controller %.1f %% of a core\n", n, $1, $1 / ideal, ideal, 100 * ($2 + $3) / $1 }'
 echo "load after: $(cut -d' ' -f1-3 /proc/loadavg)"

@@ -104,12 +104,12 @@ func (l *loop) ask(ctx context.Context, n *line) error {
 
 // nextTime is the store's time, never the same or an earlier one again.
 func (l *loop) nextTime(n *line) time.Time {
-	now := n.queue.Now()
+	now := n.queue.Now().Truncate(time.Millisecond) // as in a name
 	if !now.After(l.last) {
 		now = l.last.Add(time.Millisecond)
 	}
-	l.last = now.Truncate(time.Millisecond)
-	return l.last
+	l.last = now
+	return now
 }
 
 // adopt takes over an attempt that runs already.

@@ -66,6 +66,8 @@ func (l *loop) pause() time.Duration {
 	switch {
 	case !l.away.IsZero():
 		return l.SlowPoll
+	case len(l.gone) > 0:
+		return together
 	case len(l.jobs) == 0:
 		return time.Hour
 	}

@@ -90,6 +90,11 @@ func fakePlace(t *testing.T) place {
 
 func open(t *testing.T, p place) *executortest.Bench {
 	t.Helper()
+	return openWith(t, p, func(site launch.Site) (launch.Launcher, error) { return (&process.Settings{Slots: 2}).Launcher(site) })
+}
+
+func openWith(t *testing.T, p place, make func(launch.Site) (launch.Launcher, error)) *executortest.Bench {
+	t.Helper()
 	dir := t.TempDir()
 	ring := trust.Keyring{Dir: filepath.Join(dir, "keys")}
 	user, err := ring.Generate("alice")
@@ -130,7 +135,7 @@ func open(t *testing.T, p place) *executortest.Bench {
 		t.Fatal(err)
 	}
 	site := launch.Site{ID: "0123456789abcdef", Name: "test", Program: self, Dir: filepath.Join(dir, "site"), Environment: os.Environ(), Now: time.Now}
-	launcher, err := (&process.Settings{Slots: 2}).Launcher(site)
+	launcher, err := make(site)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func (r *refreshed) Retrieve() (credentials.Value, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return credentials.Value{}, fmt.Errorf("%s can be read by others than you, and holds credentials: chmod 600 it", r.path)
 	}
-	v, err := (&credentials.FileAWSCredentials{Filename: r.path, Profile: "default"}).Retrieve()
+	v, err := (&credentials.FileAWSCredentials{Filename: r.path, Profile: "default"}).RetrieveWithCredContext(nil)
 	if err == nil {
 		r.read = info
 	}
@@ -172,7 +172,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("the store cannot be reached from here: %w", err)
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	if store.ID() != f.Store {
 		return fmt.Errorf("the store at %s has the ID %s, and %s is expected: it was made anew, or another one is mounted here", store.Place(), store.ID(), f.Store)
 	}

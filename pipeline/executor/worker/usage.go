@@ -92,7 +92,7 @@ func kernelUsage() (seconds float64, rss int64) {
 			seconds += float64(t.Sec) + float64(t.Usec)/1e6
 		}
 		if who == unix.RUSAGE_CHILDREN {
-			rss = int64(r.Maxrss) * 1024
+			rss = r.Maxrss * 1024
 		}
 	}
 	return seconds, rss

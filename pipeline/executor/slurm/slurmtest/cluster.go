@@ -254,7 +254,7 @@ func (c *Cluster) start(name, program string, args ...string) error {
 	defer log.Close()
 	cmd := exec.Command(program, args...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.Environment(), c.Dir, log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = childAttributes()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -339,8 +339,14 @@ func (c *Cluster) ForgetState() {
 // KillJobs kills up to n processes that jobs started, as the kernel does when there is
 // no memory left.
 func (c *Cluster) KillJobs(n int) {
-	_, jobs := c.find("")
+	jobs := c.Jobs()
 	for _, pid := range jobs[:min(n, len(jobs))] {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
+}
+
+// Jobs are the process IDs of all that jobs started.
+func (c *Cluster) Jobs() []int {
+	_, jobs := c.find("")
+	return jobs
 }
