@@ -23,13 +23,14 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor/process"
 	"github.com/nbpipe/nbpipe/pipeline/executor/remote"
 	"github.com/nbpipe/nbpipe/pipeline/executor/slurm"
+	"github.com/nbpipe/nbpipe/pipeline/executor/ssh"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/pipeline/run"
 )
 
 // executorKinds are the types of executor blocks that this build knows.
-func executorKinds() launch.Kinds { return launch.Kinds{process.Kind, slurm.Kind} }
+func executorKinds() launch.Kinds { return launch.Kinds{process.Kind, slurm.Kind, ssh.Kind} }
 
 // executors are where the nodes of a run go; they are made when a node needs them.
 type executors struct {
@@ -111,7 +112,7 @@ func (e *executors) make(ctx context.Context, name string) error {
 		return errors.Join(err, launcher.Close())
 	}
 	e.closes = append(e.closes, func() { _ = store.Close() })
-	file, key, err := e.workerFile(ctx, site, store, launcher)
+	reads, key, err := e.workerFile(ctx, site, store, launcher)
 	if err != nil {
 		return errors.Join(err, launcher.Close())
 	}
@@ -119,11 +120,11 @@ func (e *executors) make(ctx context.Context, name string) error {
 		Name: name, ID: site.ID, Launcher: launcher, Store: store, Local: s.store, Fallback: e.local, Trust: s.trust.Check,
 		User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
 		Command: func(queue string, exclusive bool, id string) (args, files []string) {
-			args = []string{"worker", "--from", file, "--queue", queue, "--id", id}
+			args = []string{"worker", "--from", reads[0], "--queue", queue, "--id", id}
 			if exclusive {
 				args = append(args, "--most", "1")
 			}
-			return args, []string{file}
+			return args, reads
 		},
 	})
 	return nil
@@ -183,17 +184,19 @@ func (s *session) patientStore(ctx context.Context) (*s3.Store, error) {
 	return s3.Open(ctx, config)
 }
 
-// workerFile writes what workers are told. The key is that of an earlier run as long
-// as workers of that run are there: they go on with what this one asks for.
-func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.Store, launcher launch.Launcher) (string, ed25519.PublicKey, error) {
+// workerFile writes what workers are told, and returns its path and those of the
+// files that it names. The key is that of an earlier run as long as workers of that
+// run are there: they go on with what this one asks for.
+func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.Store, launcher launch.Launcher) (reads []string, key ed25519.PublicKey, err error) {
 	path := filepath.Join(site.Dir, "worker.json")
+	reads = []string{path}
 	old, err := worker.ReadFile(path)
 	seed := old.Key
 	user := trust.PublicOf(*e.s.team.Key).String()
 	if err != nil || old.User != user || old.Store != store.ID() || !inUse(ctx, launcher, site.ID) {
 		seed = make([]byte, ed25519.SeedSize)
 		if _, err := rand.Read(seed); err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
 	}
 	c := e.s.place
@@ -205,11 +208,16 @@ func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.
 		f.Credentials = filepath.Join(site.Dir, "credentials")
 		stop, err := keepCredentials(f.Credentials, e.s.app.tell)
 		if err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
 		e.closes = append(e.closes, stop)
 	}
-	return path, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), f.Write(path)
+	for _, named := range []string{f.Credentials, f.CAFile} {
+		if named != "" {
+			reads = append(reads, named)
+		}
+	}
+	return reads, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), f.Write(path)
 }
 
 func inUse(ctx context.Context, launcher launch.Launcher, id string) bool {
