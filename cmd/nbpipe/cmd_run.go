@@ -27,6 +27,8 @@ type runOptions struct {
 	force    bool
 	whole    bool // refuse to run without a whole sandbox
 	executor string
+	detach   bool
+	in       string // folder of the detached run that this is
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -36,12 +38,23 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "Run what has no result yet, and print verdicts and outputs",
 		Example: `  nbpipe run experiments/quickstart
   nbpipe run experiments/nb360 hypothesis.figure3 --var alpha=0.01`,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args, o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case o.detach:
+				return a.detach(cmd.Context(), args)
+			case o.in != "":
+				return runDetached(o.in, func() error { return a.run(cmd.Context(), args, o) })
+			}
+			return a.run(cmd.Context(), args, o)
+		},
 	}
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "exit with 3 if an expectation does not hold")
 	cmd.Flags().BoolVar(&o.force, "force", false, "run the named nodes although they have results")
 	cmd.Flags().BoolVar(&o.whole, "require-sandbox", false, "refuse to run where this machine cannot confine commands to what they declare")
 	cmd.Flags().StringVar(&o.executor, "executor", "", "run all nodes on this executor of the experiment; local is this machine")
+	cmd.Flags().BoolVar(&o.detach, "detach", false, "go on without this terminal: see nbpipe attach and nbpipe cancel")
+	cmd.Flags().StringVar(&o.in, "detached-in", "", "")
+	_ = cmd.Flags().MarkHidden("detached-in")
 	return cmd
 }
 

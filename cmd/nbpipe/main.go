@@ -123,7 +123,12 @@ func withCode(code int, err error) error {
 }
 
 // silently ends with a code after everything was said.
-func silently(code int) error { return &exitError{code: code} }
+func silently(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &exitError{code: code}
+}
 
 func exitCode(err error) int {
 	var coded *exitError

@@ -67,7 +67,7 @@ fmt --check found a difference; 130 interrupted.`,
 	root.AddCommand(
 		a.runCommand(), a.planCommand(), a.whyCommand(), a.validateCommand(), a.fmtCommand(), a.graphCommand(),
 		a.showCommand(), a.getCommand(), a.verifyCommand(), a.cacheCommand(), a.keyCommand(), a.trustCommand(), a.docsCommand(), a.shellCommand(),
-		a.workerCommand(),
+		a.workerCommand(), a.attachCommand(), a.cancelCommand(),
 	)
 	return root
 }
