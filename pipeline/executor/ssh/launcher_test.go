@@ -304,7 +304,9 @@ func TestAnotherControllerGoesOn(t *testing.T) {
 		t.Errorf("a file that names the other: %s, want %s", b, want)
 	}
 
-	r.launcher.stop() // the controller dies, and leaves its connection
+	dead := r.launcher
+	dead.stop() // the controller dies, and leaves its connection
+	t.Cleanup(func() { dead.Close() })
 	r.open(settings)
 	r.untilState("a", launch.Running)
 	if err := os.WriteFile(secret, []byte("second-secret"), 0o600); err != nil {
