@@ -183,3 +183,29 @@ func FuzzParseLook(f *testing.F) {
 		}
 	})
 }
+
+// Workers of a silent host are told as they were, until their leases must have ended;
+// should one live after all, its host says so.
+func TestSilentHost(t *testing.T) {
+	l, _ := fake(t, "")
+	h, now := l.hosts[0], time.Unix(1e9, 0)
+	h.silent, h.problem, h.answered = true, "No route to host", now
+	h.workers["a"] = &placed{state: launch.Running}
+	for _, c := range []struct {
+		after time.Duration
+		want  launch.State
+	}{{time.Minute, launch.Running}, {lost, launch.Running}, {lost + 1, launch.Ended}} {
+		got := l.statuses(now.Add(c.after))
+		if len(got) != 1 || got[0].State != c.want || got[0].Reason != "anna@bee does not answer: No route to host" {
+			t.Errorf("after %v: %v", c.after, got)
+		}
+	}
+	if got := l.statuses(now.Add(lost + 2)); len(got) != 0 || l.Slots() != 1 {
+		t.Errorf("%v, %d slots", got, l.Slots())
+	}
+	h.silent, h.problem = false, ""
+	h.compare(parseLook([]string{"running a 0"}))
+	if got := l.statuses(now); len(got) != 1 || got[0].State != launch.Running {
+		t.Errorf("%v", got)
+	}
+}

@@ -304,7 +304,9 @@ func TestAnotherControllerGoesOn(t *testing.T) {
 		t.Errorf("a file that names the other: %s, want %s", b, want)
 	}
 
-	r.launcher.stop() // the controller dies, and leaves its connection
+	dead := r.launcher
+	dead.stop() // the controller dies, and leaves its connection
+	t.Cleanup(func() { dead.Close() })
 	r.open(settings)
 	r.untilState("a", launch.Running)
 	if err := os.WriteFile(secret, []byte("second-secret"), 0o600); err != nil {
@@ -340,12 +342,12 @@ func (r *rig) ends(id, folder string) {
 		r.t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		_, gone := os.Stat(folder)
-		if syscall.Kill(child, 0) != nil && gone != nil {
+		left, _ := os.ReadDir(folder)
+		if syscall.Kill(child, 0) != nil && len(left) == 0 {
 			break
 		}
 		if time.Now().After(deadline) {
-			r.t.Fatalf("child: %v; files: %v", syscall.Kill(child, 0), gone)
+			r.t.Fatalf("child: %v; files: %v", syscall.Kill(child, 0), left)
 		}
 	}
 	if r.read(id+".ended") != "" {
