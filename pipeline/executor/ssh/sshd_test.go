@@ -32,12 +32,12 @@ const sshdPath = "/usr/sbin/sshd"
 
 func newServer(t *testing.T) *server {
 	t.Helper()
+	if os.Getenv("NBPIPE_CI") == "" {
+		t.Skip("SKIPPED: tests on an ssh server of their own take minutes, and run where NBPIPE_CI is set")
+	}
 	for _, p := range []string{sshdPath, "/usr/bin/ssh", "/usr/bin/ssh-keygen"} {
 		if _, err := os.Stat(p); err != nil {
-			if os.Getenv("NBPIPE_CI") != "" {
-				t.Fatalf("%v: install openssh-server", err)
-			}
-			t.Skipf("NOT TESTED, install openssh-server: %v", err)
+			t.Fatalf("%v: install openssh-server", err)
 		}
 	}
 	if os.Getuid() == 0 { // which sshd insists on then
