@@ -114,8 +114,20 @@ func (l *Local) attempt(ctx context.Context, a *Action, kept *resume, progress s
 	if l.Measure != nil {
 		entry.Record.Facts = maps.Clone(out.Facts)
 		maps.Copy(entry.Record.Facts, l.Measure())
+		maps.Copy(entry.Record.Facts, asked(a.Resources))
 	}
 	return entry, out.Pins, nil
+}
+
+// asked are the resources that a node asked for, as facts beside what it used.
+func asked(r stages.Resources) map[string]string {
+	out := map[string]string{}
+	for name, n := range map[string]float64{"cpus": r.CPUs, "memory": float64(r.Memory), "gpus": float64(r.GPUs), "seconds": float64(r.Time)} {
+		if n > 0 {
+			out["asked."+name] = strconv.FormatFloat(n, 'f', -1, 64)
+		}
+	}
+	return out
 }
 
 func (l *Local) input(a *Action, scratch string, log io.Writer, progress stages.Progress) *stages.Input {
