@@ -641,7 +641,7 @@ func TestOwnGPUs(t *testing.T) {
 		"none":    {nil, nil, " \n"},
 		"own say": {[]string{"1"}, map[string]string{"CUDA_VISIBLE_DEVICES": "7"}, "7 PCI_BUS_ID\n"},
 	} {
-		s := script(`echo "$CUDA_VISIBLE_DEVICES $CUDA_DEVICE_ORDER" > out.txt`, oneOutput)
+		s := script(`echo "${CUDA_VISIBLE_DEVICES-} ${CUDA_DEVICE_ORDER-}" > out.txt`, oneOutput)
 		s.Environment = c.set
 		in := &stages.Input{Scratch: t.TempDir(), CPUs: 1, GPUs: c.gpus, Log: io.Discard, Progress: silent{}, Store: newMemory(), Services: stages.Services{Environment: []string{"PATH=" + defaultPath}}}
 		out := stages.NewOutput()
