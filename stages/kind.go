@@ -160,13 +160,20 @@ type Estimator interface {
 	Resources() Resources
 }
 
-// Resources are what a node asks of the machine that runs it. No part of a key.
+// Resources are what a node asks of the machine that runs it. No part of a key, but
+// for GPUModel.
 type Resources struct {
 	CPUs   float64 // cores; 0 means 1
 	Memory int64   // bytes; 0 means not stated
 	Disk   int64   // bytes of the scratch folder; 0 means not limited
 	GPUs   int
 	Time   int64 // seconds; 0 means no limit
+
+	// GPUShare is how much of its one GPU the stage needs, where stages can share
+	// one; 0 means all of it.
+	GPUShare float64 `json:",omitempty"`
+	// GPUModel is what the GPUs have to be; "" means any.
+	GPUModel string `json:",omitempty"`
 }
 
 // Services are what the engine lends to stages that need more than their inputs.
@@ -216,7 +223,8 @@ type Input struct {
 	Seed     uint64    // constant unless the file gives a seed
 	CPUs     int       // how many cores the stage may use, at least 1
 	Limits   Resources // what the node may use; 0 where that is not limited
-	Services Services
+	GPUs     []string  // the stage's own, as CUDA_VISIBLE_DEVICES has them; nil where nobody says
+	Services Services  // whose Environment says so, too
 	Log      io.Writer // captured, shown when the stage fails
 	Progress Progress  // never nil
 	Store    InputStore

@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
+	"github.com/nbpipe/nbpipe/pipeline/gpu"
 )
 
 type workerOptions struct {
@@ -60,15 +60,19 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 		until = time.Now().Add(o.timeLeft)
 	}
 	store := filepath.Join(a.settings.Cache, "worker")
+	gpus, err := gpu.Find(ctx, os.Environ())
+	if err != nil {
+		a.tell(fmt.Sprintf("GPUs could not be listed: %v", err))
+	}
 	return withCode(exitStore, worker.Run(ctx, worker.Options{
 		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Kinds: kinds(), Sandbox: a.sandbox("", store),
-		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(ctx), Now: time.Now, Tell: a.tell,
+		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Now: time.Now, Tell: a.tell,
 		Beat: o.beat, Linger: o.linger, Until: until, Most: o.most,
 	}))
 }
 
 // about says what this machine is.
-func about(ctx context.Context) queue.Used {
+func about(gpus []gpu.Device) queue.Used {
 	u := queue.Used{Build: version}
 	u.Host, _ = os.Hostname()
 	var name unix.Utsname
@@ -78,12 +82,8 @@ func about(ctx context.Context) queue.Used {
 	if id := os.Getenv("SLURM_JOB_ID"); id != "" {
 		u.Job = "slurm " + id
 	}
-	soon, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(soon, "nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader").Output()
-	if err == nil {
-		first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-		u.GPU, u.GPUDriver, _ = strings.Cut(first, ", ")
+	if len(gpus) > 0 {
+		u.GPU, u.GPUDriver = gpus[0].Model, gpus[0].Driver
 	}
 	return u
 }

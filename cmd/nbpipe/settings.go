@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -9,12 +10,14 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cast"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 	"golang.org/x/sys/unix"
 
+	"github.com/nbpipe/nbpipe/pipeline/gpu"
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/pipeline/run"
 	"github.com/nbpipe/nbpipe/stages"
@@ -30,7 +33,7 @@ type settings struct {
 	Color   string
 	CPUs    float64
 	Memory  string
-	GPUs    int
+	GPUs    int // -1 for all that there are
 	Remote  remoteSettings
 
 	vars, varFiles []string
@@ -46,7 +49,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.String("color", "auto", "colours: auto, always or never")
 	f.Float64("cpus", 0, "cores to use at a time (default: all)")
 	f.String("memory", "", "memory to use at a time, such as 16GiB (default: all)")
-	f.Int("gpus", 0, "GPUs to use at a time")
+	f.Int("gpus", 0, "GPUs to use at a time (default: all that nvidia-smi lists; CUDA_VISIBLE_DEVICES limits them)")
 	remoteFlags(f)
 	f.StringArrayVar(&s.vars, "var", nil, "value of a variable, name=value; may be repeated")
 	f.StringArrayVar(&s.varFiles, "var-file", nil, "file of variable values; may be repeated")
@@ -79,6 +82,9 @@ func (s *settings) load(f *pflag.FlagSet) error {
 	}
 	if s.GPUs, err = cast.ToIntE(v.Get("gpus")); err != nil || s.GPUs < 0 {
 		return fmt.Errorf("the setting gpus is a number of GPUs, not %q", v.GetString("gpus"))
+	}
+	if !v.IsSet("gpus") {
+		s.GPUs = -1
 	}
 	if _, err := s.machine(); err != nil {
 		return err
@@ -162,7 +168,7 @@ func (s *settings) variables() ([]lang.Assignment, error) {
 
 // machine is what stages may use at a time.
 func (s *settings) machine() (run.Machine, error) {
-	m := run.Machine{CPUs: s.CPUs, GPUs: s.GPUs}
+	m := run.Machine{CPUs: s.CPUs, GPUs: sync.OnceValues(s.findGPUs)}
 	if m.CPUs == 0 {
 		m.CPUs = float64(runtime.GOMAXPROCS(0))
 	}
@@ -176,6 +182,19 @@ func (s *settings) machine() (run.Machine, error) {
 	}
 	m.Memory = n
 	return m, nil
+}
+
+// findGPUs lists as many GPUs as were said; of what nvidia-smi does not list, the
+// model is not known.
+func (s *settings) findGPUs() ([]gpu.Device, error) {
+	if s.GPUs == 0 {
+		return nil, nil
+	}
+	found, err := gpu.Find(context.Background(), os.Environ()) // it has a time limit of its own
+	if s.GPUs > 0 {
+		return gpu.Exactly(found, s.GPUs), nil
+	}
+	return found, err
 }
 
 func totalMemory() int64 {

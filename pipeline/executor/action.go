@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/gpu"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/stages"
 )
@@ -21,6 +22,7 @@ type Action struct {
 	Key         cache.Key // zero while an attribute is still to be pinned
 	Outputs     map[string]cty.Type
 	Resources   stages.Resources
+	GPUs        []gpu.Device // the action's own; nil where nobody gave it any
 	Why         []string
 	Build       string
 

@@ -19,6 +19,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/gpu"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -111,12 +112,19 @@ func (l *Local) attempt(ctx context.Context, a *Action, kept *resume, progress s
 		return nil, nil, err
 	}
 	entry.Record.Started, entry.Record.Seconds = started.UTC().Truncate(time.Millisecond), seconds
-	if l.Measure != nil {
-		entry.Record.Facts = maps.Clone(out.Facts)
-		maps.Copy(entry.Record.Facts, l.Measure())
-		maps.Copy(entry.Record.Facts, asked(a.Resources))
-	}
+	entry.Record.Facts = l.facts(a, out)
 	return entry, out.Pins, nil
+}
+
+// facts are the stage's own, those of its GPUs, and what it used.
+func (l *Local) facts(a *Action, out *stages.Output) map[string]string {
+	all := maps.Clone(out.Facts)
+	if l.Measure != nil {
+		maps.Copy(all, l.Measure())
+		maps.Copy(all, asked(a.Resources))
+	}
+	maps.Copy(all, gpu.Facts(a.GPUs))
+	return all
 }
 
 // asked are the resources that a node asked for, as facts beside what it used.
@@ -131,9 +139,13 @@ func asked(r stages.Resources) map[string]string {
 }
 
 func (l *Local) input(a *Action, scratch string, log io.Writer, progress stages.Progress) *stages.Input {
+	services := l.Services
+	if len(a.GPUs) > 0 {
+		services.Environment = gpu.Environment(services.Environment, a.GPUs)
+	}
 	return &stages.Input{
 		Address: a.Address, Scratch: scratch, Seed: seedOf(a.Ingredients.Attrs),
-		CPUs: max(1, int(a.Resources.CPUs)), Limits: a.Resources, Services: l.Services, Log: log, Progress: progress,
+		CPUs: max(1, int(a.Resources.CPUs)), Limits: a.Resources, GPUs: gpu.IDs(a.GPUs), Services: services, Log: log, Progress: progress,
 		Store: inputStore{l.Store}, Probes: a.Ingredients.Probes,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -19,7 +20,7 @@ type resources struct {
 	values map[string]*expression
 }
 
-var resourceNames = []string{"cpus", "disk", "gpus", "memory", "time"}
+var resourceNames = []string{"cpus", "disk", "gpu_model", "gpus", "memory", "time"}
 
 func (l *loader) resourcesBlock(t *template, b *hclsyntax.Block, each bool) {
 	if !l.labels(b, "resources { ... }", 0) {
@@ -81,10 +82,14 @@ func setResource(r *stages.Resources, name string, v cty.Value) string {
 		}
 		r.CPUs = number
 	case "gpus":
-		if !isNumber || number < 0 || number > 1e6 || number != math.Trunc(number) {
-			return "gpus is a whole number that is not negative"
+		return setGPUs(r, number, isNumber)
+	case "gpu_model":
+		const longest = 100
+		if len(text) > longest || !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+			return `gpu_model is a model as nvidia-smi names it, or some words of that, such as "A100" or "RTX 3090"`
 		}
-		r.GPUs = int(number)
+		r.GPUModel = text
+		r.GPUs = 1 // unless gpus, which comes after, says another number
 	case "memory", "disk":
 		n, err := bytesOf(text)
 		if isNumber {
@@ -107,6 +112,22 @@ func setResource(r *stages.Resources, name string, v cty.Value) string {
 			return "time is a number of seconds, or a text such as \"8h\", \"90m\" or \"1d12h\" (units s, m, h, d)"
 		}
 		r.Time = int64(math.Ceil(n))
+	}
+	return ""
+}
+
+func setGPUs(r *stages.Resources, number float64, isNumber bool) string {
+	const smallest = 0.01 // so that what shares a GPU can be counted
+	whole := number == math.Trunc(number)
+	switch {
+	case !isNumber || number < 0 || number > 1e6 || !whole && (number > 1 || number < smallest):
+		return "gpus is a whole number that is not negative, or the share of one GPU, such as 0.5"
+	case number == 0 && r.GPUModel != "":
+		return "gpus is at least 1 where gpu_model is set"
+	case !whole:
+		r.GPUs, r.GPUShare = 1, number
+	default:
+		r.GPUs = int(number)
 	}
 	return ""
 }

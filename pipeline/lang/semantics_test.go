@@ -449,10 +449,28 @@ func TestResources(t *testing.T) {
     time   = "1h30m"
   }
 }
+command "run" "model" {
+  argv = ["sh"]
+  resources { gpu_model = "A100" }
+}
+command "run" "models" {
+  argv = ["sh"]
+  resources {
+    gpus      = 4
+    gpu_model = "A100"
+  }
+}
+command "run" "half" {
+  argv = ["sh"]
+  resources { gpus = 0.5 }
+}
 command "run" "none" { argv = ["sh"] }`)
 	want := map[string]stages.Resources{
 		`command.c["a"]`: {CPUs: 2.5, GPUs: 1, Memory: 16 << 30, Time: 5400},
 		`command.c["b"]`: {CPUs: 2.5, Memory: 1000, Time: 5400},
+		"command.model":  {GPUs: 1, GPUModel: "A100"},
+		"command.models": {GPUs: 4, GPUModel: "A100"},
+		"command.half":   {GPUs: 1, GPUShare: 0.5},
 	}
 	for addr, w := range want {
 		if got, ok, diags := s.Resources(node(t, x, addr)); !ok || got != w || len(diags) > 0 {

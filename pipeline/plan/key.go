@@ -23,6 +23,10 @@ type Ingredients struct {
 	Attrs  stages.Attrs
 	Probes map[string]string            // outputs of tool probes and of stages.Versioned
 	Nodes  map[string][]stages.NodeInfo // attribute to what it tells about nodes
+
+	// GPUModel is the model that the file asks for, "" for none: results of another
+	// model may differ, and whoever asks for one means it.
+	GPUModel string
 }
 
 // Known reports whether a key can be made: every key attribute is known.
@@ -54,6 +58,9 @@ func (in Ingredients) Preimage() (*cache.Preimage, error) {
 	}
 	for _, name := range sortedKeys(in.Probes) {
 		p.Add("tool["+strconv.Quote(name)+"]", cache.FieldString, in.Probes[name])
+	}
+	if in.GPUModel != "" {
+		p.Add("gpu_model", cache.FieldString, in.GPUModel)
 	}
 	return p, in.addNodes(p)
 }

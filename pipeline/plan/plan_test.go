@@ -52,6 +52,20 @@ func fileOf(source string) cty.Value {
 	return stages.FileValue(stages.File{Object: cache.Object{Digest: cache.DigestOf([]byte("content")), Size: 7}, Name: filepath.Base(source), Source: source})
 }
 
+func TestModelOfGPUInKey(t *testing.T) {
+	seen := map[cache.Key]bool{keyOf(t, sampleKind, with(nil)): true}
+	for _, model := range []string{"A100", "H100"} {
+		p, err := Ingredients{Kind: sampleKind, Attrs: with(nil), GPUModel: model}.Preimage()
+		if err != nil || seen[p.Key()] {
+			t.Errorf("%s has the key of another: %v", model, err)
+		}
+		seen[p.Key()] = true
+	}
+	if p, _ := (Ingredients{Kind: sampleKind, Attrs: with(nil), GPUModel: ""}).Preimage(); !seen[p.Key()] || strings.Contains(string(p.Bytes()), "gpu_model") {
+		t.Error("keys change where no model is asked for")
+	}
+}
+
 func TestI7_KeyEncoding(t *testing.T) {
 	base := keyOf(t, sampleKind, with(nil))
 	same := map[string]stages.Attrs{

@@ -12,12 +12,9 @@ func (e *Engine) Action(m Machine, n *Node) (*executor.Action, error) {
 	if n.Key.IsZero() {
 		return nil, fmt.Errorf("%s depends on what has no result yet: run the experiment first", n.Address)
 	}
-	res, stated, diags := e.State.Resources(n.Node)
-	if diags.HasErrors() {
-		return nil, diags
+	p := pool{machine: m}
+	if n.needs().GPUs > 0 {
+		_, _ = p.gpus() // for a look at the action it may lack them
 	}
-	if !stated {
-		res = estimate(n)
-	}
-	return e.action(n, (&pool{machine: m}).clamp(res)), nil
+	return e.alone(&p, n), nil
 }

@@ -76,7 +76,8 @@ type Node struct {
 	Cause    string // address of the failed node that made this one be skipped
 
 	ingredients plan.Ingredients
-	types       cty.Type // object type of the outputs
+	stated      *stages.Resources // of its resources block; nil where it has none
+	types       cty.Type          // object type of the outputs
 	preimage    []byte
 	source      string            // of a stages.Locked kind
 	unpinned    string            // attribute that the run pins
@@ -227,8 +228,6 @@ func (e *Engine) settle(ctx context.Context, n *Node) hcl.Diagnostics {
 	if n.Expects > 0 { // whatever the values: for their types' sake
 		_, diags = e.State.Verdicts(n.Node, n.Outputs)
 	}
-	_, _, more := e.State.Resources(n.Node)
-	diags = append(diags, more...)
 	if !n.Key.IsZero() && !diags.HasErrors() {
 		diags = append(diags, e.lookUp(ctx, n)...)
 	}
@@ -246,7 +245,14 @@ func (e *Engine) evaluate(ctx context.Context, n *Node) hcl.Diagnostics {
 		return diags
 	}
 	n.types = e.State.OutputTypes(n.Node, attrs)
-	n.ingredients = plan.Ingredients{Kind: n.Kind, Attrs: n.Kind.Canonical(attrs)}
+	res, stated, more := e.State.Resources(n.Node)
+	if diags = append(diags, more...); more.HasErrors() {
+		return diags
+	}
+	if n.stated = nil; stated {
+		n.stated = &res
+	}
+	n.ingredients = plan.Ingredients{Kind: n.Kind, Attrs: n.Kind.Canonical(attrs), GPUModel: res.GPUModel}
 	n.Key = cache.Key{}
 	if !n.ingredients.Known() {
 		return diags

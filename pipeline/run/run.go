@@ -53,6 +53,7 @@ type run struct {
 	inFlight  map[cache.Key]*Node // by key: nodes with equal keys run once
 	twins     map[cache.Key][]*Node
 	asked     map[int]stages.Resources
+	held      map[int]grant
 	toAsk     []*Node // ready, and to be looked for in the shared store
 	answered  []*Node // that were
 	asking    bool
@@ -74,7 +75,7 @@ type outcome struct {
 func (e *Engine) Run(ctx context.Context, o Options) Summary {
 	r := &run{
 		Engine: e, Options: o, pool: pool{machine: o.Machine}, inFlight: map[cache.Key]*Node{}, twins: map[cache.Key][]*Node{},
-		asked: map[int]stages.Resources{}, done: make(chan outcome), retried: map[string]int{},
+		asked: map[int]stages.Resources{}, held: map[int]grant{}, done: make(chan outcome), retried: map[string]int{},
 	}
 	r.queue = graph.NewQueue(e.graph, r.todo())
 	r.emit(Event{Type: EventPlanned, Total: int64(r.sum.Total), Cached: int64(r.sum.Cached)})
@@ -257,14 +258,7 @@ func (r *run) decide(ctx context.Context, n *Node) bool {
 
 // admit works out what the node asks of the machine.
 func (r *run) admit(n *Node) bool {
-	res, stated, diags := r.State.Resources(n.Node)
-	if diags.HasErrors() {
-		r.fail(n, diags)
-		return false
-	}
-	if !stated {
-		res = estimate(n)
-	}
+	res := n.needs()
 	if n.remote = nil; r.Remote != nil {
 		n.remote = r.Remote(n)
 	}
@@ -275,8 +269,8 @@ func (r *run) admit(n *Node) bool {
 		}
 		return true
 	}
-	if res.GPUs > r.Machine.GPUs {
-		r.fail(n, fmt.Errorf("it asks for %d GPUs and this machine has %d; run it on a machine with GPUs, or say --gpus if there are some", res.GPUs, r.Machine.GPUs))
+	if err := r.pool.check(res); err != nil {
+		r.fail(n, err)
 		return false
 	}
 	r.asked[n.Index] = r.pool.clamp(res)
@@ -286,7 +280,11 @@ func (r *run) admit(n *Node) bool {
 	return true
 }
 
-func estimate(n *Node) stages.Resources {
+// needs are what the file says that the node needs, else what its kind says.
+func (n *Node) needs() stages.Resources {
+	if n.stated != nil {
+		return *n.stated
+	}
 	stage, err := n.Kind.Fill(knownOnly(n.ingredients.Attrs))
 	if err != nil {
 		return stages.Resources{}
@@ -300,17 +298,25 @@ func estimate(n *Node) stages.Resources {
 func (r *run) start(ctx context.Context, n *Node) bool {
 	res := r.asked[n.Index]
 	x := n.remote
+	var mine grant
+	if x == nil {
+		var ok bool
+		if mine, ok = r.pool.take(res); !ok {
+			return false
+		}
+	}
 	switch {
-	case x == nil && !r.pool.take(res), x != nil && r.away >= mostAway:
+	case x != nil && r.away >= mostAway:
 		return false
 	case x == nil:
-		x = r.Executor
+		x, r.held[n.Index] = r.Executor, mine
 		r.emit(Event{Type: EventStarted, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
 	default:
 		r.away++
 		r.emit(Event{Type: EventQueued, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
 	}
 	a := r.action(n, res)
+	a.GPUs = r.pool.of(mine)
 	progress := &progress{emit: r.emit, node: n.Address, now: r.Now, why: n.Why, key: keyText(n.Key)}
 	go func() {
 		result, err := x.Execute(ctx, a, progress)
@@ -331,7 +337,8 @@ func (r *run) finish(ctx context.Context, o outcome) {
 	if n.remote != nil {
 		r.away--
 	} else {
-		r.pool.release(r.asked[n.Index])
+		r.pool.release(r.held[n.Index])
+		delete(r.held, n.Index)
 	}
 	delete(r.inFlight, n.Key)
 	twins := r.twins[n.Key]
@@ -541,15 +548,21 @@ func (p *progress) Logged(text []byte) {
 // Rerun runs a node that has a result once more, with the same share of the
 // machine as before, and publishes nothing.
 func (e *Engine) Rerun(ctx context.Context, x executor.Executor, m Machine, n *Node) (*cache.Entry, error) {
-	res, stated, diags := e.State.Resources(n.Node)
-	if diags.HasErrors() {
-		return nil, diags
+	p := pool{machine: m}
+	if err := p.check(n.needs()); err != nil {
+		return nil, err
 	}
-	if !stated {
-		res = estimate(n)
+	return x.Rerun(ctx, e.alone(&p, n), &progress{emit: e.emit, node: n.Address, now: e.Now})
+}
+
+// alone is the action of a node that has the machine to itself.
+func (e *Engine) alone(p *pool, n *Node) *executor.Action {
+	res := p.clamp(n.needs())
+	a := e.action(n, res)
+	if mine, ok := p.take(res); ok {
+		a.GPUs = p.of(mine)
 	}
-	a := e.action(n, (&pool{machine: m}).clamp(res))
-	return x.Rerun(ctx, a, &progress{emit: e.emit, node: n.Address, now: e.Now})
+	return a
 }
 
 func (e *Engine) action(n *Node, res stages.Resources) *executor.Action {

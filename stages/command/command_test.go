@@ -630,3 +630,26 @@ func TestI21_SecretsInFileNames(t *testing.T) {
 		t.Errorf("told: %s", text)
 	}
 }
+
+func TestOwnGPUs(t *testing.T) {
+	for name, c := range map[string]struct {
+		gpus []string
+		set  map[string]string
+		want string
+	}{
+		"given":   {[]string{"2", "0"}, nil, "2,0 PCI_BUS_ID\n"},
+		"none":    {nil, nil, " \n"},
+		"own say": {[]string{"1"}, map[string]string{"CUDA_VISIBLE_DEVICES": "7"}, "7 PCI_BUS_ID\n"},
+	} {
+		s := script(`echo "${CUDA_VISIBLE_DEVICES-} ${CUDA_DEVICE_ORDER-}" > out.txt`, oneOutput)
+		s.Environment = c.set
+		in := &stages.Input{Scratch: t.TempDir(), CPUs: 1, GPUs: c.gpus, Log: io.Discard, Progress: silent{}, Store: newMemory(), Services: stages.Services{Environment: []string{"PATH=" + defaultPath}}}
+		out := stages.NewOutput()
+		if err := s.Run(t.Context(), in, out); err != nil {
+			t.Fatal(err)
+		}
+		if got := (result{out: out}).content(t, "text"); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -10,7 +10,8 @@
 //     cores it may use; and three settings that take a common source of chance
 //     out of results: PYTHONHASHSEED=0, SOURCE_DATE_EPOCH (1980-01-01, the
 //     first day that a zip can hold), and PYTHONDONTWRITEBYTECODE=1, since
-//     modules are imported from read-only inputs. Then what the block asks for:
+//     modules are imported from read-only inputs. A stage that asks for GPUs gets
+//     CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER of its own. Then what the block asks for:
 //     environment (names and values are part of the key), pass_environment
 //     (names are, values are not: use it for what cannot change results, such as
 //     LD_LIBRARY_PATH or a proxy) and secrets (neither; masked in the log).

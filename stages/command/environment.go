@@ -59,6 +59,9 @@ func (r *runner) environment() []string {
 			env[name] = v
 		}
 	}
+	if len(r.in.GPUs) > 0 { // numbers count as nvidia-smi does
+		env["CUDA_VISIBLE_DEVICES"], env["CUDA_DEVICE_ORDER"] = strings.Join(r.in.GPUs, ","), "PCI_BUS_ID"
+	}
 	for k, v := range r.s.Environment {
 		env[k] = v
 	}

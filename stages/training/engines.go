@@ -102,12 +102,15 @@ func (e *EngineOptions) unchanged(ctx context.Context, in *stages.Input, one *to
 	if !probed {
 		return nil // a stage that runs outside an experiment has no key
 	}
+	now := *found
 	var keyed torch.Probe
 	if err := json.Unmarshal([]byte(said), &keyed); err != nil {
 		return fmt.Errorf("python: what it said of PyTorch cannot be read: %w", err)
 	}
-	if keyed != *found {
-		return fmt.Errorf("python: PyTorch is another one than when the key of this node was made (%+v, now %+v): run again", keyed, *found)
+	// A stage sees the one GPU that it was given, and the key was made where all are seen.
+	keyed.GPUs, now.GPUs = min(keyed.GPUs, 1), min(now.GPUs, 1)
+	if keyed != now {
+		return fmt.Errorf("python: PyTorch is another one than when the key of this node was made (%+v, now %+v): run again", keyed, now)
 	}
 	return nil
 }

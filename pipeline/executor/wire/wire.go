@@ -126,7 +126,7 @@ func Decode(b []byte, kinds *stages.Registry) (*executor.Action, error) {
 	}
 	a := &executor.Action{
 		Address: d.Address, Key: d.Key, Outputs: make(map[string]cty.Type, len(d.Outputs)), Resources: d.Resources, Why: d.Why, Build: d.Build,
-		Ingredients: plan.Ingredients{Kind: kind, Attrs: stages.Attrs{}, Probes: d.Probes, Nodes: d.Nodes},
+		Ingredients: plan.Ingredients{Kind: kind, Attrs: stages.Attrs{}, Probes: d.Probes, Nodes: d.Nodes, GPUModel: d.Resources.GPUModel},
 	}
 	for name, v := range d.Attributes {
 		if a.Ingredients.Attrs[name], err = v.decode(kind, name); err != nil {

@@ -55,9 +55,9 @@ func action(t testing.TB) *executor.Action {
 	a := &executor.Action{
 		Address: `command.a["x"]`, Build: "test", Why: []string{"it never ran before"},
 		Outputs:   map[string]cty.Type{"file": stages.FileType, "n": cty.Number, "o": cty.Object(map[string]cty.Type{"x": cty.List(cty.String)})},
-		Resources: stages.Resources{CPUs: 1.5, Memory: 1 << 30, GPUs: 1, Time: 60},
+		Resources: stages.Resources{CPUs: 1.5, Memory: 1 << 30, GPUs: 1, GPUModel: "A100", Time: 60},
 		Ingredients: plan.Ingredients{
-			Kind: kind, Probes: map[string]string{"python": "3.12"},
+			Kind: kind, GPUModel: "A100", Probes: map[string]string{"python": "3.12"},
 			Attrs: stages.Attrs{
 				"text": cty.StringVal("a\x00 <b> \u2028"), "share": cty.MustParseNumberVal("0.1"), "seed": cty.MustParseNumberVal("18446744073709551615"),
 				"flag": cty.True, "names": cty.ListVal([]cty.Value{cty.StringVal("b"), cty.StringVal("a")}),
@@ -87,6 +87,17 @@ func encode(t testing.TB, a *executor.Action) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// A worker that were told another model could not answer for the key.
+func TestModelIsPartOfTheKey(t *testing.T) {
+	a := action(t)
+	for _, model := range []string{"", "T4"} {
+		a.Resources.GPUModel = model
+		if _, err := Decode(encode(t, a), kinds); err == nil || !strings.Contains(err.Error(), "it was changed on its way") {
+			t.Errorf("%q: %v", model, err)
+		}
+	}
 }
 
 func TestRoundTrip(t *testing.T) {

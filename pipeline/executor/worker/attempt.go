@@ -14,6 +14,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/wire"
+	"github.com/nbpipe/nbpipe/pipeline/gpu"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -81,10 +82,14 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 	if err != nil {
 		return nil, err
 	}
+	if err := w.hasModel(act.Resources); err != nil {
+		return nil, err
+	}
 	if err := w.fits(ctx, act); err != nil {
 		return nil, err
 	}
 	act.Log = s
+	act.GPUs = w.gpus(act.Resources)
 	if _, err := w.Executor.Execute(ctx, act, s); err != nil {
 		return nil, err
 	}
@@ -119,6 +124,24 @@ func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, [
 		return nil, nil, &unfit{err}
 	}
 	return act, ticket.Certificate, nil
+}
+
+// gpus are those that an action gets. How many there have to be is the launcher's
+// concern: a scheduler's GPUs may be none that this machine can list.
+func (w *Worker) gpus(r stages.Resources) []gpu.Device {
+	fit := gpu.Fitting(w.GPUs, r.GPUModel)
+	return fit[:min(max(r.GPUs, 0), len(fit))]
+}
+
+// hasModel checks that the GPUs here are what the file asks for.
+func (w *Worker) hasModel(r stages.Resources) error {
+	if r.GPUModel == "" {
+		return nil
+	}
+	if err := gpu.Check(w.GPUs, max(r.GPUs, 1), r.GPUModel); err != nil {
+		return &unfit{fmt.Errorf("on %s: %w; choose machines that have them in the executor's block (Slurm: gres, constraint or partition)", w.host(), err)}
+	}
+	return nil
 }
 
 // fits asks this machine's tools for what they said where the key was made: a result

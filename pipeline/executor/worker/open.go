@@ -19,6 +19,7 @@ import (
 	"github.com/nbpipe/nbpipe/cache/trust"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/pipeline/gpu"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/sandbox"
@@ -141,6 +142,7 @@ type Options struct {
 	Memory      int64    // bytes that stages may use; 0 where nobody said
 	Sandbox     *sandbox.Sandbox
 	About       queue.Used
+	GPUs        []gpu.Device // that stages may use
 	Now         func() time.Time
 	Tell        func(string)
 
@@ -191,7 +193,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
 	w := New(Config{
 		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
-		Prober: plan.NewProbes(local, o.Environment, true), About: o.About, Usage: usage, Now: o.Now, Tell: o.Tell,
+		Prober: plan.NewProbes(local, o.Environment, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
 		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
 		Executor: &executor.Local{
 			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),

@@ -13,6 +13,7 @@ import (
 	"github.com/nbpipe/nbpipe/cache/trust"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/pipeline/gpu"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -32,6 +33,7 @@ type Config struct {
 	User  trust.Public       // who has to have certified the key
 	Key   ed25519.PrivateKey // of this run
 	About queue.Used         // what is known of this machine
+	GPUs  []gpu.Device       // that actions may use, one action at a time
 	Usage *Usage             // counts what an action uses
 	Now   func() time.Time
 	Tell  func(message string)

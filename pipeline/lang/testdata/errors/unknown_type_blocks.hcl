@@ -3,7 +3,7 @@ command "rum" "a" { # ERROR: Unknown type ~ Did you mean "run"
   resources {
     cpu    = 1       # ERROR: Unknown attribute ~ Did you mean "cpus"
     memory = "16Gx"  # ERROR: Wrong amount ~ "16Gx"
-    gpus   = 0.5     # ERROR: Wrong amount ~ whole number
+    gpus   = 1.5     # ERROR: Wrong amount ~ whole number
     limits {         # ERROR: Unknown block ~ "limits"
     }
   }
