@@ -210,7 +210,8 @@ func (f *folder) publish(temp, name string, when condition) error {
 
 // swap replaces an object that has a tag. A lock keeps others that swap away.
 func (f *folder) swap(temp, name, etag string) error {
-	lock, err := os.OpenFile(f.path(swapLock), os.O_CREATE|os.O_RDWR, f.dirMode.Perm()&0o666)
+	// Whoever comes first makes it; others may only be able to read it, and need no more.
+	lock, err := os.OpenFile(f.path(swapLock), os.O_CREATE|os.O_RDONLY, f.dirMode.Perm()&0o666)
 	if err != nil {
 		return err
 	}

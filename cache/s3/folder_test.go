@@ -264,3 +264,41 @@ func TestI12_FolderReader(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A folder tells its time when it is written to, which a machine that remembers what
+// the folder can do has no other reason for.
+func TestI14_FolderIsCollectedAgain(t *testing.T) {
+	c := folderConfig(t)
+	if _, err := Init(t.Context(), c, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s, err := Open(t.Context(), c) // of the same Dir
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.GC(t.Context(), GCOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Who may write to the folder need not own the lock that another one has made.
+func TestFolderLockOfAnother(t *testing.T) {
+	c := folderConfig(t)
+	s, err := Init(t.Context(), c, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock := filepath.Join(c.Folder, c.Prefix, swapLock)
+	if err := os.MkdirAll(filepath.Dir(lock), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(lock, nil, 0o444); err != nil && !errors.Is(err, os.ErrPermission) {
+		t.Fatal(err)
+	}
+	_ = os.Chmod(lock, 0o444)
+	if can, err := s.Probe(t.Context(), true); err != nil || !can.ConditionalReplace {
+		t.Errorf("%+v, %v", can, err)
+	}
+}

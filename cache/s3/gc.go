@@ -122,6 +122,12 @@ func (s *Store) collectable(ctx context.Context) error {
 		return fmt.Errorf("the server does not honour %s: garbage cannot be collected safely, and nothing was deleted", strings.Join(lacks, ", "))
 	}
 	skew, ok := s.serverSkew()
+	if !ok { // a folder's time is seen by writing to it
+		if _, err := s.Probe(ctx, true); err != nil {
+			return err
+		}
+		skew, ok = s.serverSkew()
+	}
 	if !ok {
 		return errors.New("the server does not tell its time: ages cannot be known, and nothing was deleted")
 	}

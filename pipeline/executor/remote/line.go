@@ -53,7 +53,7 @@ type line struct {
 	useful  map[string]bool          // workers that have ended an attempt
 	barren  int                      // workers in a row that ended, and had not
 	failed  int                      // starts in a row that failed
-	reason  string                   // the launcher's, why workers wait or ended
+	reason  string                   // the launcher's, why workers ended
 }
 
 // attempt is one ticket.

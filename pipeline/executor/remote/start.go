@@ -46,7 +46,7 @@ func (l *loop) look(ctx context.Context) {
 		_, new := n.asked[s.ID]
 		_, old := n.workers[s.ID]
 		delete(n.asked, s.ID)
-		if s.Reason != "" {
+		if s.Reason != "" && s.State == launch.Ended { // what others wait for explains nothing
 			n.reason = s.Reason
 		}
 		if s.State == launch.Ended {

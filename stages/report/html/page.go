@@ -34,7 +34,7 @@ type page struct {
 	Kinds   []kindTally
 	Failed  []verdictView // not reproduced
 	Open    []verdictView // inconclusive
-	MoreBad int           // of both, not listed
+	More    string        // what of both is not listed, in words
 	Groups  []group
 	Figures []figure
 	Sources []source
@@ -121,7 +121,11 @@ func (p *page) summarise() {
 	}
 	slices.SortStableFunc(missed, func(a, b verdictView) int { return weight(a) - weight(b) })
 	listed := missed[:min(len(missed), maxListed)]
-	p.MoreBad = len(missed) - len(listed)
+	more := map[string]int{}
+	for _, v := range missed[len(listed):] {
+		more[v.Class]++
+	}
+	p.More = moreWords(more["no"], len(missed)-len(listed)-more["no"])
 	for _, v := range listed {
 		if v.Class == "no" {
 			p.Failed = append(p.Failed, v)
@@ -129,6 +133,19 @@ func (p *page) summarise() {
 			p.Open = append(p.Open, v)
 		}
 	}
+}
+
+// moreWords says how many statements a list leaves out.
+func moreWords(failed, open int) string {
+	switch {
+	case failed > 0 && open > 0:
+		return fmt.Sprintf("and %d more that did not reproduce, and %d that stay open, below", failed, open)
+	case failed > 0:
+		return fmt.Sprintf("and %d more that did not reproduce, below", failed)
+	case open > 0:
+		return fmt.Sprintf("and %d more that %s open, below", open, plural(open, "stays", "stay"))
+	}
+	return ""
 }
 
 func buildGroup(ctx context.Context, h stages.NodeInfo, i int, e *embedder, used map[cache.Digest]bool) (group, error) {

@@ -25,7 +25,7 @@ type Stage struct {
 var Kind = stages.Define[Stage](stages.Kind{
 	Block:   "report",
 	Type:    "html",
-	Version: 4,
+	Version: 5,
 	Doc: "One self-contained HTML page: a summary, a page per hypothesis with its figures, the verdicts beside the printed claims and the numbers, " +
 		"data sources, keys and how to run it again. Needs no network and no script.",
 	Reproducible: true,
