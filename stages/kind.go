@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -280,6 +282,17 @@ func NewOutput() *Output {
 		Facts:   map[string]string{},
 		Pins:    map[string]string{},
 	}
+}
+
+// Save leaves bytes in the scratch folder as the output of that name; display is the
+// file's name for people.
+func (in *Input) Save(out *Output, output, display string, content []byte) error {
+	path := filepath.Join(in.Scratch, output+filepath.Ext(display))
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		return fmt.Errorf("writing output %s: %w", output, err)
+	}
+	out.SetFile(output, path, display)
+	return nil
 }
 
 // Set records an output value. The engine converts it to the declared type.

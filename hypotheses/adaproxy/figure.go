@@ -1,6 +1,7 @@
 package adaproxy
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -85,8 +86,5 @@ func (e *experiment) words(ranked []string) string {
 }
 
 func (e *experiment) label(device string) string {
-	if l := e.Labels[device]; l != "" {
-		return l
-	}
-	return device
+	return cmp.Or(e.Labels[device], device)
 }

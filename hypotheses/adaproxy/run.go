@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -66,12 +64,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	if err := e.writeResults(in, out); err != nil {
 		return err
 	}
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, e.draw(), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "adaproxy.svg")
-	return nil
+	return in.Save(out, "figure", "adaproxy.svg", e.draw())
 }
 
 // load reads the columns and fits the proxy's predictor.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -68,12 +66,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 		})
 	}))
 	out.Set("runs", estimate.Count(c.runs))
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, c.draw(), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "algorithm_comparison.svg")
-	return nil
+	return in.Save(out, "figure", "algorithm_comparison.svg", c.draw())
 }
 
 // load reads the tables. All searches must have as many runs, since ranks compare

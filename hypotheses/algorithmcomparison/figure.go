@@ -1,6 +1,7 @@
 package algorithmcomparison
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -138,10 +139,7 @@ func (c *comparison) words() string {
 }
 
 func (c *comparison) label(name string) string {
-	if l := c.Labels[name]; l != "" {
-		return l
-	}
-	return strings.ReplaceAll(name, "_", " ")
+	return cmp.Or(c.Labels[name], strings.ReplaceAll(name, "_", " "))
 }
 
 // thinned keeps about a point a unit of the plot's width, and the last.

@@ -1,6 +1,7 @@
 package estimates
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -49,10 +50,7 @@ func (s *Stage) draw(names []string) []byte {
 }
 
 func (s *Stage) label(name string) string {
-	if l := s.Labels[name]; l != "" {
-		return l
-	}
-	return name
+	return cmp.Or(s.Labels[name], name)
 }
 
 // words says what the figure shows to those who do not see it.

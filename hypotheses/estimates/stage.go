@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -89,12 +87,7 @@ func (s *Stage) Run(_ context.Context, in *stages.Input, out *stages.Output) err
 	if s.Unit == "" {
 		return nil
 	}
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, s.draw(names), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "estimates.svg")
-	return nil
+	return in.Save(out, "figure", "estimates.svg", s.draw(names))
 }
 
 func number(v *float64) cty.Value {

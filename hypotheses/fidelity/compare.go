@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -54,12 +52,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	out.Set("architectures", estimate.Count(n))
 	out.Set("classes", estimate.Count(len(c.unique)))
 	out.Set("left_out", estimate.Count(set.Dropped))
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, c.draw(names, found), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "fidelity.svg")
-	return nil
+	return in.Save(out, "figure", "fidelity.svg", c.draw(names, found))
 }
 
 // columns are those of the pairs, each once.

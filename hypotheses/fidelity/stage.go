@@ -1,6 +1,7 @@
 package fidelity
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -160,8 +161,5 @@ func checkPairs(attrs stages.Attrs) []stages.Problem {
 }
 
 func (s *Stage) label(name string) string {
-	if l := s.Pairs[name].Label; l != "" {
-		return l
-	}
-	return strings.ReplaceAll(name, "_", " ")
+	return cmp.Or(s.Pairs[name].Label, strings.ReplaceAll(name, "_", " "))
 }

@@ -1,6 +1,7 @@
 package landscape
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -179,10 +180,7 @@ func (a *atlas) list(of func(l *landscape) string) string {
 }
 
 func (a *atlas) label(task string) string {
-	if l := a.Labels[task]; l != "" {
-		return l
-	}
-	return task
+	return cmp.Or(a.Labels[task], task)
 }
 
 // colour is that of task number i; the first category is for references.

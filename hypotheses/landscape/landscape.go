@@ -3,8 +3,6 @@ package landscape
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/nbpipe/nbpipe/hypotheses/stats"
@@ -37,11 +35,9 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 		return err
 	}
 	for name, draw := range map[string]func() []byte{"figure": a.drawWalks, "figure_difference": a.drawDifferences, "figure_basins": a.drawBasins} {
-		path := filepath.Join(in.Scratch, name+".svg")
-		if err := os.WriteFile(path, draw(), 0o644); err != nil {
-			return fmt.Errorf("writing output %s: %w", name, err)
+		if err := in.Save(out, name, "landscape_"+name+".svg", draw()); err != nil {
+			return err
 		}
-		out.SetFile(name, path, "landscape_"+name+".svg")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package latencymonotonicity
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -267,10 +268,7 @@ func (c *comparison) paretoWords(shown []pair) string {
 }
 
 func (c *comparison) label(name string) string {
-	if l := c.Labels[name]; l != "" {
-		return l
-	}
-	return name
+	return cmp.Or(c.Labels[name], name)
 }
 
 func shorter(v float64) string {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -50,26 +48,17 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	if err := c.writePairs(in, out, pairs); err != nil {
 		return err
 	}
-	if err := c.write(in, out, "figure", "latency_monotonicity.svg", c.draw()); err != nil {
+	if err := in.Save(out, "figure", "latency_monotonicity.svg", c.draw()); err != nil {
 		return err
 	}
 	if c.accuracy == nil {
 		return ctx.Err()
 	}
 	c.setTransfer(out, pairs)
-	if err := c.write(in, out, "pareto_figure", "pareto_sets.svg", c.drawPareto(pairs)); err != nil {
+	if err := in.Save(out, "pareto_figure", "pareto_sets.svg", c.drawPareto(pairs)); err != nil {
 		return err
 	}
 	return ctx.Err()
-}
-
-func (c *comparison) write(in *stages.Input, out *stages.Output, output, name string, doc []byte) error {
-	path := filepath.Join(in.Scratch, name)
-	if err := os.WriteFile(path, doc, 0o644); err != nil {
-		return fmt.Errorf("writing %s: %w", output, err)
-	}
-	out.SetFile(output, path, name)
-	return nil
 }
 
 // load reads the columns and keeps the cells that count.

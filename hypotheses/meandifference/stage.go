@@ -1,10 +1,9 @@
 package meandifference
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -77,19 +76,11 @@ func (s *Stage) Run(_ context.Context, in *stages.Input, out *stages.Output) err
 	out.Set("second_mean", estimate.Interval(second, len(s.Second)))
 	out.Set("splits", estimate.Count(p.Splits))
 	out.Set("exact", cty.BoolVal(p.Exact))
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, s.draw(first, second), 0o644); err != nil {
-		return fmt.Errorf("write figure: %w", err)
-	}
-	out.SetFile("figure", path, "figure.svg")
-	return nil
+	return in.Save(out, "figure", "figure.svg", s.draw(first, second))
 }
 
 func (s *Stage) label(group string) string {
-	if l := s.Labels[group]; l != "" {
-		return l
-	}
-	return group
+	return cmp.Or(s.Labels[group], group)
 }
 
 // draw shows every value as a dot, and each group's mean with its interval.

@@ -138,8 +138,5 @@ func (r *ranking) words(order []int) string {
 }
 
 func (s *Stage) label(name string) string {
-	if l := s.Labels[name]; l != "" {
-		return l
-	}
-	return strings.ReplaceAll(name, "_", " ")
+	return cmp.Or(s.Labels[name], strings.ReplaceAll(name, "_", " "))
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -48,11 +46,9 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	}
 	r.set(out)
 	for name, svg := range map[string][]byte{"figure": r.draw(), "critical_difference": r.drawDifferences()} {
-		path := filepath.Join(in.Scratch, name+".svg")
-		if err := os.WriteFile(path, svg, 0o644); err != nil {
-			return fmt.Errorf("write figure: %w", err)
+		if err := in.Save(out, name, name+".svg", svg); err != nil {
+			return err
 		}
-		out.SetFile(name, path, name+".svg")
 	}
 	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -146,12 +144,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	out.Set("distance", distances)
 	out.Set("best", estimate.Object(s.Tasks, a.best))
 	a.read(out)
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, a.draw(), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "operation_importance.svg")
-	return nil
+	return in.Save(out, "figure", "operation_importance.svg", a.draw())
 }
 
 // analysis is the work of one run.

@@ -1,11 +1,10 @@
 package paired
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -92,22 +91,14 @@ func (s *Stage) Run(_ context.Context, in *stages.Input, out *stages.Output) err
 	out.Set("equal", estimate.Count(equal))
 	out.Set("assignments", estimate.Count(t.Flips))
 	out.Set("exact", cty.BoolVal(t.Exact))
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, s.draw(lower), 0o644); err != nil {
-		return fmt.Errorf("write figure: %w", err)
-	}
-	out.SetFile("figure", path, "figure.svg")
-	return nil
+	return in.Save(out, "figure", "figure.svg", s.draw(lower))
 }
 
 // negative is -v without a negative zero.
 func negative(v float64) float64 { return 0 - v }
 
 func (s *Stage) label(side string) string {
-	if l := s.Labels[side]; l != "" {
-		return l
-	}
-	return side
+	return cmp.Or(s.Labels[side], side)
 }
 
 // draw joins the two values of each pair by a line.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -75,12 +73,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	if err := writeCurves(in, out, all); err != nil {
 		return err
 	}
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, s.figure(all), 0o644); err != nil {
-		return fmt.Errorf("write figure: %w", err)
-	}
-	out.SetFile("figure", path, "performance_profile.svg")
-	return nil
+	return in.Save(out, "figure", "performance_profile.svg", s.figure(all))
 }
 
 func (s *Stage) load() (*sheet, error) {

@@ -1,6 +1,7 @@
 package performanceprofile
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -165,10 +166,7 @@ const (
 )
 
 func (s *Stage) label(name string) string {
-	if l := s.Labels[name]; l != "" {
-		return l
-	}
-	return strings.ReplaceAll(name, "_", " ")
+	return cmp.Or(s.Labels[name], strings.ReplaceAll(name, "_", " "))
 }
 
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

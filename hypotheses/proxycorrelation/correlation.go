@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -48,12 +46,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	out.Set("architectures", estimate.Count(len(c.set.Architectures)))
 	out.Set("classes", estimate.Count(len(c.unique)))
 	out.Set("left_out", estimate.Count(c.leftOut))
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, s.draw(found), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "proxy_correlation.svg")
-	return nil
+	return in.Save(out, "figure", "proxy_correlation.svg", s.draw(found))
 }
 
 // cell holds the coefficients of a task and a proxy, in the order of coefficients.

@@ -1,6 +1,7 @@
 package proxycorrelation
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -115,8 +116,5 @@ func coefficientText(v float64) string {
 }
 
 func label(labels map[string]string, name string) string {
-	if l := labels[name]; l != "" {
-		return l
-	}
-	return name
+	return cmp.Or(labels[name], name)
 }

@@ -1,6 +1,7 @@
 package ranktransfer
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -75,10 +76,7 @@ func (s *Stage) words(pairs map[[2]string]pair) string {
 }
 
 func (s *Stage) label(task string) string {
-	if l := s.Labels[task]; l != "" {
-		return l
-	}
-	return task
+	return cmp.Or(s.Labels[task], task)
 }
 
 func coefficient(name string, v float64) string {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -45,12 +43,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	if err := writeRanks(in, out, set, ranks); err != nil {
 		return err
 	}
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, s.draw(ranks, t.pairs), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "rank_transfer.svg")
-	return nil
+	return in.Save(out, "figure", "rank_transfer.svg", s.draw(ranks, t.pairs))
 }
 
 // pair is the agreement of two tasks over all architectures.

@@ -1,6 +1,7 @@
 package sizecorrelation
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -85,8 +86,5 @@ func (s *Stage) words(names []string, found map[string]relation) string {
 }
 
 func (s *Stage) label(name string) string {
-	if l := s.Samples[name].Label; l != "" {
-		return l
-	}
-	return name
+	return cmp.Or(s.Samples[name].Label, name)
 }

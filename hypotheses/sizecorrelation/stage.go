@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -140,12 +138,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 			return estimate.Correlation(c, i)
 		})
 	}))
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, s.draw(names, found), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "size_correlation.svg")
-	return nil
+	return in.Save(out, "figure", "size_correlation.svg", s.draw(names, found))
 }
 
 // relation is what is found in one sample.

@@ -1,6 +1,7 @@
 package spaceshrinking
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -80,10 +81,7 @@ func (c *comparison) colour(method string) string {
 }
 
 func (c *comparison) label(name string) string {
-	if l := c.Labels[name]; l != "" {
-		return l
-	}
-	return name
+	return cmp.Or(c.Labels[name], name)
 }
 
 // words says what the figure shows to those who do not see it.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/nbpipe/nbpipe/hypotheses/estimate"
@@ -32,12 +30,7 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 		return err
 	}
 	c.publish(out)
-	path := filepath.Join(in.Scratch, "figure.svg")
-	if err := os.WriteFile(path, c.draw(), 0o644); err != nil {
-		return fmt.Errorf("writing the figure: %w", err)
-	}
-	out.SetFile("figure", path, "space_shrinking.svg")
-	return nil
+	return in.Save(out, "figure", "space_shrinking.svg", c.draw())
 }
 
 // comparison holds the spaces of all tasks, as measured.

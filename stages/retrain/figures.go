@@ -3,8 +3,6 @@ package retrain
 import (
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -127,10 +125,5 @@ func plane(a nn.Array, sample, size int) []float64 {
 }
 
 func (r *retraining) setFigure(out *stages.Output, name string, c *figure.Canvas) error {
-	path := filepath.Join(r.in.Scratch, name+".svg")
-	if err := os.WriteFile(path, c.Bytes(), 0o644); err != nil {
-		return err
-	}
-	out.SetFile(name, path, name+".svg")
-	return nil
+	return r.in.Save(out, name, name+".svg", c.Bytes())
 }

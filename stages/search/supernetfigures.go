@@ -2,8 +2,6 @@ package search
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/nbpipe/nbpipe/hypotheses/figure"
@@ -135,10 +133,5 @@ func (w *supernets) writeOperations(out *stages.Output, best int) error {
 }
 
 func (w *supernets) setFigure(out *stages.Output, name string, c *figure.Canvas) error {
-	path := filepath.Join(w.in.Scratch, name+".svg")
-	if err := os.WriteFile(path, c.Bytes(), 0o644); err != nil {
-		return err
-	}
-	out.SetFile(name, path, name+".svg")
-	return nil
+	return w.in.Save(out, name, name+".svg", c.Bytes())
 }

@@ -2,9 +2,6 @@ package html
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -77,11 +74,9 @@ func (s *Stage) Run(ctx context.Context, in *stages.Input, out *stages.Output) e
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(in.Scratch, "report.html")
-	if err := os.WriteFile(path, doc, 0o644); err != nil {
-		return fmt.Errorf("write page: %w", err)
+	if err := in.Save(out, "page", "report.html", doc); err != nil {
+		return err
 	}
-	out.SetFile("page", path, "report.html")
 	out.Set("reproduced", cty.NumberIntVal(int64(p.Tally.Reproduced)))
 	out.Set("not_reproduced", cty.NumberIntVal(int64(p.Tally.Not)))
 	out.Set("inconclusive", cty.NumberIntVal(int64(p.Tally.Inconclusive)))
