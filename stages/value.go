@@ -242,7 +242,7 @@ func encodeMembers(b *bytes.Buffer, v cty.Value) error {
 			return err
 		}
 		b.WriteByte(':')
-		if err := encodeJSON(b, member(v, k)); err != nil {
+		if err := encodeJSON(b, Member(v, k)); err != nil {
 			return err
 		}
 	}
@@ -260,11 +260,39 @@ func sortedKeys(v cty.Value) []string {
 	return keys
 }
 
-func member(v cty.Value, k string) cty.Value {
-	if v.Type().IsObjectType() {
-		return v.GetAttr(k)
+// Keys are the sorted keys of a map or object whose values need not be known; nil
+// where it is not known itself, null, or no map.
+func Keys(v cty.Value) []string {
+	if v == cty.NilVal {
+		return nil
 	}
-	return v.Index(cty.StringVal(k))
+	v, _ = v.Unmark()
+	if t := v.Type(); !v.IsKnown() || v.IsNull() || !t.IsMapType() && !t.IsObjectType() {
+		return nil
+	}
+	return append([]string{}, sortedKeys(v)...)
+}
+
+// Member is an element of a map or object that has the key.
+func Member(v cty.Value, key string) cty.Value {
+	v, _ = v.Unmark()
+	if v.Type().IsObjectType() {
+		return v.GetAttr(key)
+	}
+	return v.Index(cty.StringVal(key))
+}
+
+// Text is a string that is known and not null.
+func Text(v cty.Value) string {
+	v, _ = v.Unmark()
+	return v.AsString()
+}
+
+// Number is a number that is known and not null.
+func Number(v cty.Value) float64 {
+	v, _ = v.Unmark()
+	f, _ := v.AsBigFloat().Float64()
+	return f
 }
 
 // DecodeJSON reads what EncodeJSON wrote as a value of type t. Where t is (or
@@ -471,7 +499,7 @@ func addMembers(p *cache.Preimage, path string, v cty.Value) error {
 	keys := sortedKeys(v)
 	p.Add(path, cache.FieldMap, strconv.Itoa(len(keys)))
 	for _, k := range keys {
-		if err := AddToKey(p, path+"["+strconv.Quote(k)+"]", member(v, k)); err != nil {
+		if err := AddToKey(p, path+"["+strconv.Quote(k)+"]", Member(v, k)); err != nil {
 			return err
 		}
 	}

@@ -120,9 +120,6 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// URL is the endpoint with its scheme.
-func (s *Server) URL() string { return "http://" + s.Endpoint }
-
 // Stop ends the server as an administrator would: it may finish what it does.
 func (s *Server) Stop() { s.run.stop() }
 

@@ -94,11 +94,11 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	problem := func(attribute, summary, detail string, args ...any) {
 		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
 	}
-	if attrs.Known("penalty") && estimate.Text(attrs["penalty"]) != absolutePenalty && estimate.Text(attrs["penalty"]) != euclideanPenalty {
-		problem("penalty", "Unknown norm", "It is %q. Say \"l2\" or \"l1\".", estimate.Text(attrs["penalty"]))
+	if attrs.Known("penalty") && stages.Text(attrs["penalty"]) != absolutePenalty && stages.Text(attrs["penalty"]) != euclideanPenalty {
+		problem("penalty", "Unknown norm", "It is %q. Say \"l2\" or \"l1\".", stages.Text(attrs["penalty"]))
 	}
-	if attrs.Known("better") && estimate.Text(attrs["better"]) != "higher" && estimate.Text(attrs["better"]) != "lower" {
-		problem("better", "Neither lower nor higher", "It is %q. Say \"higher\" for accuracies, \"lower\" for errors.", estimate.Text(attrs["better"]))
+	if attrs.Known("better") && stages.Text(attrs["better"]) != "higher" && stages.Text(attrs["better"]) != "lower" {
+		problem("better", "Neither lower nor higher", "It is %q. Say \"higher\" for accuracies, \"lower\" for errors.", stages.Text(attrs["better"]))
 	}
 	if attrs.Known("lambdas") {
 		list := numbers(attrs["lambdas"])
@@ -139,14 +139,14 @@ func checkDevices(attrs stages.Attrs) []stages.Problem {
 	}
 	devices := targets
 	if attrs.Known("proxy") {
-		proxy := estimate.Text(attrs["proxy"])
+		proxy := stages.Text(attrs["proxy"])
 		if slices.Contains(targets, proxy) {
 			problem("targets", "The proxy among its targets", "%q is the proxy. Leave it out of targets.", proxy)
 		}
 		devices = append(slices.Clone(targets), proxy)
 	}
-	if attrs.Known("accuracy") && slices.Contains(devices, estimate.Text(attrs["accuracy"])) {
-		problem("accuracy", "Column used twice", "%q is a device. Name the column of accuracies.", estimate.Text(attrs["accuracy"]))
+	if attrs.Known("accuracy") && slices.Contains(devices, stages.Text(attrs["accuracy"])) {
+		problem("accuracy", "Column used twice", "%q is a device. Name the column of accuracies.", stages.Text(attrs["accuracy"]))
 	}
 	for _, d := range attrs.Strings("labels") {
 		if attrs.Known("proxy") && !slices.Contains(devices, d) {

@@ -67,7 +67,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	tasks, algorithms := namesOf(attrs)
 	var others []string
 	if algorithms != nil && attrs.Known("reference") {
-		others = estimate.Without(algorithms, estimate.Text(attrs["reference"]))
+		others = estimate.Without(algorithms, stages.Text(attrs["reference"]))
 	}
 	each := func(names []string, t cty.Type) cty.Type { return estimate.ByName(tasks, estimate.ByName(names, t)) }
 	return map[string]cty.Type{
@@ -89,11 +89,11 @@ func namesOf(attrs stages.Attrs) (tasks, algorithms []string) {
 	if !ok {
 		return nil, nil
 	}
-	if tasks = estimate.Keys(v); len(tasks) == 0 {
+	if tasks = stages.Keys(v); len(tasks) == 0 {
 		return nil, nil
 	}
 	for _, t := range tasks {
-		a := estimate.Keys(estimate.Member(v, t))
+		a := stages.Keys(stages.Member(v, t))
 		if len(a) == 0 || algorithms != nil && !slices.Equal(a, algorithms) {
 			return tasks, nil
 		}
@@ -110,7 +110,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	}
 	for name, limit := range map[string]float64{"resamples": maxResamples, "splits": maxResamples} {
 		if attrs.Known(name) {
-			if n := estimate.Number(attrs[name]); !(n >= 1 && n <= limit) || n != math.Trunc(n) {
+			if n := stages.Number(attrs[name]); !(n >= 1 && n <= limit) || n != math.Trunc(n) {
 				problem(name, "Out of range", "%s is %v; it must be a whole number from 1 to %v.", name, n, limit)
 			}
 		}
@@ -126,7 +126,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	}
 	if algorithms == nil {
 		for _, t := range tasks {
-			if first, these := estimate.Keys(estimate.Member(v, tasks[0])), estimate.Keys(estimate.Member(v, t)); known(estimate.Member(v, t)) && known(estimate.Member(v, tasks[0])) && !slices.Equal(first, these) {
+			if first, these := stages.Keys(stages.Member(v, tasks[0])), stages.Keys(stages.Member(v, t)); known(stages.Member(v, t)) && known(stages.Member(v, tasks[0])) && !slices.Equal(first, these) {
 				problem("searches", "Tasks with different algorithms", "%q has %s, %q has %s. Ranks average over tasks, so every task needs the same algorithms; put the others into a hypothesis of their own.",
 					tasks[0], list(first), t, list(these))
 				return out
@@ -137,8 +137,8 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	if len(algorithms) < 2 {
 		problem("searches", "Nothing to compare", "There is only %s. Name at least one more search.", list(algorithms))
 	}
-	if attrs.Known("reference") && !slices.Contains(algorithms, estimate.Text(attrs["reference"])) {
-		problem("reference", "Unknown algorithm", "%q is no algorithm of searches. They are %s.", estimate.Text(attrs["reference"]), list(algorithms))
+	if attrs.Known("reference") && !slices.Contains(algorithms, stages.Text(attrs["reference"])) {
+		problem("reference", "Unknown algorithm", "%q is no algorithm of searches. They are %s.", stages.Text(attrs["reference"]), list(algorithms))
 	}
 	if attrs.Known("labels") {
 		for _, name := range attrs.Strings("labels") {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/nbpipe/nbpipe/hypotheses/estimate"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nas/table"
 	"github.com/nbpipe/nbpipe/stages/preprocess/stagetest"
@@ -233,7 +232,7 @@ func TestTypesAreKnownBeforeTheRun(t *testing.T) {
 	if unknown["mean_rank"] != cty.DynamicPseudoType {
 		t.Errorf("mean_rank of nothing known is %#v", unknown["mean_rank"])
 	}
-	if got := estimate.Keys(attrs["searches"]); !slices.Equal(got, []string{"one"}) {
+	if got := stages.Keys(attrs["searches"]); !slices.Equal(got, []string{"one"}) {
 		t.Errorf("keys %v", got)
 	}
 }

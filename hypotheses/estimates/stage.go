@@ -41,8 +41,8 @@ var Kind = stages.Define[Stage](stages.Kind{
 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
-	types := map[string]cty.Type{"values": estimate.ByName(estimate.Keys(attrs["values"]), estimateType)}
-	if attrs.Known("unit") && estimate.Text(attrs["unit"]) != "" {
+	types := map[string]cty.Type{"values": estimate.ByName(stages.Keys(attrs["values"]), estimateType)}
+	if attrs.Known("unit") && stages.Text(attrs["unit"]) != "" {
 		types["figure"] = stages.FileType
 	}
 	return types
@@ -54,14 +54,14 @@ var estimateType = cty.Object(map[string]cty.Type{
 
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	if names := estimate.Keys(attrs["values"]); names != nil && len(names) == 0 {
+	if names := stages.Keys(attrs["values"]); names != nil && len(names) == 0 {
 		return []stages.Problem{{Attribute: "values", Summary: "No values", Detail: "Name the numbers that are to be judged: { gain = search.edges.gain.score }."}}
 	}
 	return checkLabels(attrs)
 }
 
 func checkLabels(attrs stages.Attrs) []stages.Problem {
-	names := estimate.Keys(attrs["values"])
+	names := stages.Keys(attrs["values"])
 	if names == nil || !attrs.Known("labels") {
 		return nil
 	}

@@ -69,7 +69,7 @@ var bestType = cty.Object(map[string]cty.Type{
 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
-	names := estimate.Keys(attrs["pairs"])
+	names := stages.Keys(attrs["pairs"])
 	types := map[string]cty.Type{
 		"architectures": cty.Number, "classes": cty.Number, "left_out": cty.Number, "figure": stages.FileType,
 		"best": estimate.ByName(names, bestType), "regret": cty.DynamicPseudoType,
@@ -110,7 +110,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	problem := func(attribute, summary, detail string, args ...any) {
 		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
 	}
-	if names := estimate.Keys(attrs["pairs"]); names != nil && len(names) == 0 {
+	if names := stages.Keys(attrs["pairs"]); names != nil && len(names) == 0 {
 		problem("pairs", "No pairs", "Name at least one: { cifar10 = { low = \"cifar10_12\", high = \"cifar10_200\" } }.")
 	}
 	if attrs.Known("better") {

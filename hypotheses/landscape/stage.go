@@ -73,7 +73,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	}
 	var lags, rounded []string
 	if attrs.Known("lags") {
-		lags = numbered(1, int(min(max(estimate.Number(attrs["lags"]), 1), maxLags)))
+		lags = numbered(1, int(min(max(stages.Number(attrs["lags"]), 1), maxLags)))
 	}
 	if v, ok := attrs["rounding"]; ok && v.IsKnown() {
 		rounded = append([]string{}, attrs.Strings("rounding")...)

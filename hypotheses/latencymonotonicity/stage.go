@@ -116,7 +116,7 @@ func proxyOf(attrs stages.Attrs, devices []string) string {
 	if !attrs.Known("proxy") {
 		return devices[0]
 	}
-	return estimate.Text(attrs["proxy"])
+	return stages.Text(attrs["proxy"])
 }
 
 // Check implements stages.Checker.
@@ -133,14 +133,14 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		if name := tasks.Twice(devices); name != "" {
 			problem("devices", "Device named twice", "%q stands in devices more than once. Name each device once.", name)
 		}
-		if attrs.Known("accuracy") && slices.Contains(devices, estimate.Text(attrs["accuracy"])) {
-			problem("accuracy", "Column used twice", "%q is one of devices. Name the column of accuracies.", estimate.Text(attrs["accuracy"]))
+		if attrs.Known("accuracy") && slices.Contains(devices, stages.Text(attrs["accuracy"])) {
+			problem("accuracy", "Column used twice", "%q is one of devices. Name the column of accuracies.", stages.Text(attrs["accuracy"]))
 		}
 	}
 	if devices := devicesOf(attrs); devices != nil {
 		for _, name := range []string{"proxy", "shown", "labels"} {
 			for _, d := range namesIn(attrs, name) {
-				if !slices.Contains(devices, d) && !(name == "labels" && attrs.Known("accuracy") && d == estimate.Text(attrs["accuracy"])) {
+				if !slices.Contains(devices, d) && !(name == "labels" && attrs.Known("accuracy") && d == stages.Text(attrs["accuracy"])) {
 					problem(name, "Unknown device", "%q is none of devices. They are %s.", d, strings.Join(devices, ", "))
 				}
 			}
@@ -152,8 +152,8 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	if attrs.Known("shown") && len(attrs.Strings("shown")) > maxShown {
 		problem("shown", "Too many panels", "%d targets are to be shown, at most %d can be.", len(attrs.Strings("shown")), maxShown)
 	}
-	if attrs.Known("better") && estimate.Text(attrs["better"]) != "higher" && estimate.Text(attrs["better"]) != "lower" {
-		problem("better", "Neither lower nor higher", "It is %q. Say \"higher\" for accuracies, \"lower\" for errors.", estimate.Text(attrs["better"]))
+	if attrs.Known("better") && stages.Text(attrs["better"]) != "higher" && stages.Text(attrs["better"]) != "lower" {
+		problem("better", "Neither lower nor higher", "It is %q. Say \"higher\" for accuracies, \"lower\" for errors.", stages.Text(attrs["better"]))
 	}
 	if attrs.Known("strong") {
 		if v, _ := attrs["strong"].Unmark(); v.LessThan(cty.NumberIntVal(-1)).True() || v.GreaterThan(cty.NumberIntVal(1)).True() {
@@ -169,7 +169,7 @@ func namesIn(attrs stages.Attrs, name string) []string {
 		return nil
 	}
 	if attrs[name].Type() == cty.String {
-		return []string{estimate.Text(attrs[name])}
+		return []string{stages.Text(attrs[name])}
 	}
 	return attrs.Strings(name)
 }

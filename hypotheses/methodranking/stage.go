@@ -100,7 +100,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		}
 	}
 	if attrs.Known("alpha") {
-		if a := estimate.Number(attrs["alpha"]); !(a > 0 && a < 1) {
+		if a := stages.Number(attrs["alpha"]); !(a > 0 && a < 1) {
 			out = append(out, stages.Problem{Attribute: "alpha", Summary: "Not a level", Detail: fmt.Sprintf("alpha is %v; a level lies between 0 and 1, such as 0.05.", a)})
 		}
 	}

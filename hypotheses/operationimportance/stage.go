@@ -102,12 +102,12 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		out = append(out, tasks.CheckKeys(attrs, attribute, names)...)
 	}
 	if attrs.Known("fraction") {
-		if f := estimate.Number(attrs["fraction"]); !(f > 0 && f <= 1) {
+		if f := stages.Number(attrs["fraction"]); !(f > 0 && f <= 1) {
 			problem("fraction", "Not a fraction", "%v is outside 0 to 1. The best five per cent are 0.05.", f)
 		}
 	}
 	if attrs.Known("resamples") {
-		if n := estimate.Number(attrs["resamples"]); n < 1 || n > maxResamples {
+		if n := stages.Number(attrs["resamples"]); n < 1 || n > maxResamples {
 			problem("resamples", "Resamples out of range", "%v resamples; from 1 to %d can be drawn.", n, maxResamples)
 		}
 	}

@@ -56,7 +56,7 @@ var Kind = stages.Define[Stage](stages.Kind{
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	each := func(of func(methods, tasks []string) cty.Type) cty.Type {
-		names := estimate.Keys(attrs["profiles"])
+		names := stages.Keys(attrs["profiles"])
 		if names == nil {
 			return cty.DynamicPseudoType
 		}
@@ -89,18 +89,18 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 
 // members are the methods and tasks of a profile; nil where they are not known.
 func members(attrs stages.Attrs, profile string) (methods, tasks []string) {
-	p := estimate.Member(attrs["profiles"], profile)
+	p := stages.Member(attrs["profiles"], profile)
 	if !known(p) {
 		return nil, nil
 	}
 	list := func(name string) []string {
-		if !slices.Contains(estimate.Keys(p), name) {
+		if !slices.Contains(stages.Keys(p), name) {
 			return nil
 		}
-		return stages.Attrs{name: estimate.Member(p, name)}.Strings(name)
+		return stages.Attrs{name: stages.Member(p, name)}.Strings(name)
 	}
 	methods, tasks = list("methods"), list("tasks")
-	if !slices.Contains(estimate.Keys(p), "tasks") || isNull(estimate.Member(p, "tasks")) {
+	if !slices.Contains(stages.Keys(p), "tasks") || isNull(stages.Member(p, "tasks")) {
 		_, tasks = scores.Names(stages.Attrs{"results": attrs["results"]})
 	}
 	return methods, tasks
@@ -115,8 +115,8 @@ func isNull(v cty.Value) bool { return v.IsKnown() && v.IsNull() }
 
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	profiles := estimate.Keys(attrs["profiles"])
-	groups := estimate.Keys(attrs["best_of"])
+	profiles := stages.Keys(attrs["profiles"])
+	groups := stages.Keys(attrs["best_of"])
 	out := scores.Check(attrs, append(slices.Clone(profiles), groups...)...)
 	problem := func(attribute, summary, detail string, args ...any) {
 		out = append(out, stages.Problem{Attribute: attribute, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
@@ -134,7 +134,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		return out
 	}
 	for _, g := range groups {
-		if of := (stages.Attrs{"x": estimate.Member(attrs["best_of"], g)}); of.Known("x") {
+		if of := (stages.Attrs{"x": stages.Member(attrs["best_of"], g)}); of.Known("x") {
 			switch {
 			case slices.Contains(methods, g):
 				problem("best_of", "Name taken", "%q is a method of results already. Give the best of several another name.", g)

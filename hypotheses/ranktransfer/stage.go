@@ -105,7 +105,7 @@ func tasksOf(attrs stages.Attrs) (to, all []string) {
 	if !attrs.Known("from") {
 		return to, nil
 	}
-	from := estimate.Text(attrs["from"])
+	from := stages.Text(attrs["from"])
 	if slices.Contains(to, from) {
 		return to, nil
 	}
@@ -116,10 +116,10 @@ func tasksOf(attrs stages.Attrs) (to, all []string) {
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	out := tasks.CheckTables(attrs)
 	out = append(out, tasks.CheckNames(attrs, "to", "that the ranking is compared with")...)
-	if attrs.Known("from", "to") && slices.Contains(attrs.Strings("to"), estimate.Text(attrs["from"])) {
+	if attrs.Known("from", "to") && slices.Contains(attrs.Strings("to"), stages.Text(attrs["from"])) {
 		out = append(out, stages.Problem{
 			Attribute: "to", Summary: "Task compared with itself",
-			Detail: fmt.Sprintf("%q is from, and stands in to as well. A ranking agrees with itself: leave it out of to.", estimate.Text(attrs["from"])),
+			Detail: fmt.Sprintf("%q is from, and stands in to as well. A ranking agrees with itself: leave it out of to.", stages.Text(attrs["from"])),
 		})
 	}
 	_, all := tasksOf(attrs)
@@ -147,7 +147,7 @@ func checkNumbers(attrs stages.Attrs) []stages.Problem {
 		}
 	}
 	if attrs.Known("resamples") {
-		if n := estimate.Number(attrs["resamples"]); n < 1 || n > maxResamples {
+		if n := stages.Number(attrs["resamples"]); n < 1 || n > maxResamples {
 			out = append(out, stages.Problem{
 				Attribute: "resamples", Summary: "Resamples out of range",
 				Detail: fmt.Sprintf("%v resamples; from 1 to %d can be drawn, and fewer than 1000 make intervals coarse.", n, maxResamples),
@@ -173,7 +173,7 @@ func fractions(attrs stages.Attrs) []float64 {
 	var out []float64
 	for it := v.ElementIterator(); it.Next(); {
 		_, e := it.Element()
-		out = append(out, estimate.Number(e))
+		out = append(out, stages.Number(e))
 	}
 	return out
 }

@@ -29,15 +29,15 @@ func Names(attrs stages.Attrs) (methods, tasks []string) {
 	if !ok {
 		return nil, nil
 	}
-	methods = estimate.Keys(v)
+	methods = stages.Keys(v)
 	seen := map[string]bool{}
 	for _, m := range methods {
-		row := estimate.Member(v, m)
+		row := stages.Member(v, m)
 		if !known(row) {
 			seen = nil
 			break
 		}
-		for _, t := range estimate.Keys(row) {
+		for _, t := range stages.Keys(row) {
 			seen[t] = true
 		}
 	}
@@ -84,7 +84,7 @@ func Check(attrs stages.Attrs, extra ...string) []stages.Problem {
 	if d := checkScores(attrs, methods, tasks); d != nil {
 		out = append(out, *d)
 	}
-	if n := len(methods) * len(tasks); len(methods) > MaxMethods || len(tasks) > MaxTasks || attrs.Known("resamples") && float64(n)*estimate.Number(attrs["resamples"]) > maxDraws {
+	if n := len(methods) * len(tasks); len(methods) > MaxMethods || len(tasks) > MaxTasks || attrs.Known("resamples") && float64(n)*stages.Number(attrs["resamples"]) > maxDraws {
 		problem("results", "Too many results", "%d methods on %d tasks: a block takes %d methods and %d tasks, and methods x tasks x resamples up to %d. Name fewer in methods or tasks, or lower resamples.",
 			len(methods), len(tasks), MaxMethods, MaxTasks, maxDraws)
 	}
@@ -105,15 +105,15 @@ func checkScores(attrs stages.Attrs, methods, tasks []string) *stages.Problem {
 	}
 	seeds := math.NaN()
 	if attrs.Known("seeds") {
-		seeds = estimate.Number(attrs["seeds"])
+		seeds = stages.Number(attrs["seeds"])
 	}
 	for _, m := range methods {
-		if !slices.Contains(estimate.Keys(attrs["results"]), m) {
+		if !slices.Contains(stages.Keys(attrs["results"]), m) {
 			continue // reported
 		}
-		row := estimate.Member(attrs["results"], m)
-		for _, task := range estimate.Keys(row) {
-			v := estimate.Member(row, task)
+		row := stages.Member(attrs["results"], m)
+		for _, task := range stages.Keys(row) {
+			v := stages.Member(row, task)
 			if !slices.Contains(tasks, task) || !v.IsWhollyKnown() || v.IsNull() {
 				continue
 			}
@@ -136,7 +136,7 @@ func numberIn(v cty.Value, name string) *float64 {
 	if n.IsNull() || n.Type() != cty.Number {
 		return nil
 	}
-	f := estimate.Number(n)
+	f := stages.Number(n)
 	return &f
 }
 

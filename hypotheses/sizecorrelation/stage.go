@@ -52,7 +52,7 @@ const least = 4
 
 // OutputTypes implements stages.Stage.
 func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
-	names := estimate.Keys(attrs["samples"])
+	names := stages.Keys(attrs["samples"])
 	types := map[string]cty.Type{
 		"r": estimate.ByName(names, cty.Number), "distinct_sizes": estimate.ByName(names, cty.Number),
 		"pearson": estimate.ByName(names, estimate.CorrelationType), "pearson_bca": estimate.ByName(names, estimate.IntervalType),
@@ -69,13 +69,13 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	var out []stages.Problem
-	if names := estimate.Keys(attrs["samples"]); names != nil && len(names) == 0 {
+	if names := stages.Keys(attrs["samples"]); names != nil && len(names) == 0 {
 		out = append(out, stages.Problem{Attribute: "samples", Summary: "No samples", Detail: "Name at least one: { ecg = { sizes = [...], scores = [...] } }."})
 	}
 	if attrs.Known("samples") {
 		samples, _ := attrs["samples"].UnmarkDeep()
-		for _, name := range estimate.Keys(samples) {
-			out = append(out, checkSample(name, estimate.Member(samples, name))...)
+		for _, name := range stages.Keys(samples) {
+			out = append(out, checkSample(name, stages.Member(samples, name))...)
 		}
 	}
 	return append(out, estimate.CheckCount(attrs, "resamples", 1_000_000)...)

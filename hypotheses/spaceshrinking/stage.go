@@ -66,7 +66,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 	if methods != nil {
 		methods = append(methods, drawn)
 		if attrs.Known("reference") {
-			others = estimate.Without(methods, estimate.Text(attrs["reference"]))
+			others = estimate.Without(methods, stages.Text(attrs["reference"]))
 		}
 	}
 	each := estimate.ByName(names, estimate.ByName(methods, estimate.IntervalType))
@@ -87,9 +87,9 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 // namesOf returns the tasks, and the methods if all tasks have the same, sorted; nil
 // where they are not known, or wrong.
 func namesOf(attrs stages.Attrs) (names, methods []string) {
-	names = estimate.Keys(attrs["tasks"])
+	names = stages.Keys(attrs["tasks"])
 	for i, name := range names {
-		these := estimate.Keys(part(attrs, name, "spaces"))
+		these := stages.Keys(part(attrs, name, "spaces"))
 		if len(these) == 0 || i > 0 && !slices.Equal(these, methods) {
 			return names, nil
 		}
@@ -103,7 +103,7 @@ func namesOf(attrs stages.Attrs) (names, methods []string) {
 
 // part is a known attribute of a task, cty.NilVal where it is not known.
 func part(attrs stages.Attrs, task, attribute string) cty.Value {
-	v, _ := estimate.Member(attrs["tasks"], task).Unmark()
+	v, _ := stages.Member(attrs["tasks"], task).Unmark()
 	if !v.IsKnown() || v.IsNull() {
 		return cty.NilVal
 	}
@@ -118,7 +118,7 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	}
 	out = append(out, estimate.CheckCount(attrs, "resamples", maxResamples)...)
 	if attrs.Known("top") {
-		if f := estimate.Number(attrs["top"]); !(f > 0 && f <= 1) {
+		if f := stages.Number(attrs["top"]); !(f > 0 && f <= 1) {
 			problem("top", "Not a fraction", "%v is outside 0 to 1. The best one per cent is 0.01.", f)
 		}
 	}
@@ -132,8 +132,8 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 		return out
 	}
 	for _, name := range names {
-		these := estimate.Keys(part(attrs, name, "spaces"))
-		if first := estimate.Keys(part(attrs, names[0], "spaces")); these != nil && first != nil && (len(these) == 0 || !slices.Equal(these, first)) {
+		these := stages.Keys(part(attrs, name, "spaces"))
+		if first := stages.Keys(part(attrs, names[0], "spaces")); these != nil && first != nil && (len(these) == 0 || !slices.Equal(these, first)) {
 			problem("tasks", "Tasks with different methods", "%q has %s, %q has %s. Every task needs the same methods, and at least one.", names[0], list(first), name, list(these))
 			return out
 		}
@@ -144,8 +144,8 @@ func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	if slices.Contains(methods, drawn) {
 		problem("tasks", "Reserved name", "%q is the method that this block adds. Give your own another name.", drawn)
 	}
-	if attrs.Known("reference") && !slices.Contains(methods, estimate.Text(attrs["reference"])) {
-		problem("reference", "Unknown method", "%q has no spaces. The methods are %s.", estimate.Text(attrs["reference"]), list(methods))
+	if attrs.Known("reference") && !slices.Contains(methods, stages.Text(attrs["reference"])) {
+		problem("reference", "Unknown method", "%q has no spaces. The methods are %s.", stages.Text(attrs["reference"]), list(methods))
 	}
 	if attrs.Known("labels") {
 		for _, name := range attrs.Strings("labels") {
@@ -166,7 +166,7 @@ func checkDirections(attrs stages.Attrs, names []string) []stages.Problem {
 		if d == cty.NilVal || !d.IsKnown() || d.IsNull() {
 			continue
 		}
-		if s := estimate.Text(d); s != "maximise" && s != "minimise" {
+		if s := stages.Text(d); s != "maximise" && s != "minimise" {
 			out = append(out, stages.Problem{
 				Attribute: "tasks", Summary: "Unknown direction",
 				Detail: fmt.Sprintf("That of %q is %q; it is maximise, for accuracies, or minimise, for errors.", task, s),

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os/exec"
@@ -78,7 +77,7 @@ func Probe(ctx context.Context, probe stages.Probe, environ []string) (string, e
 	cmd.Args, cmd.Env, cmd.Dir, cmd.SysProcAttr = argv, list(env), "/", &syscall.SysProcAttr{Setsid: true}
 	cmd.WaitDelay = drain
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	out, last := &limited{}, newCapture(nil)
+	out, last := &Beginning{Most: probeMax}, newCapture(nil)
 	cmd.Stdout, cmd.Stderr = out, last
 	err = cmd.Run()
 	switch {
@@ -86,22 +85,8 @@ func Probe(ctx context.Context, probe stages.Probe, environ []string) (string, e
 		return "", fmt.Errorf("%s: %w", shown(argv, ""), context.Cause(ctx))
 	case err != nil:
 		return "", fmt.Errorf("%s: %w%s", shown(argv, ""), err, last.lastLines())
-	case out.over:
+	case out.Over:
 		return "", fmt.Errorf("%s: it prints more than %d bytes, and should print a version", shown(argv, ""), probeMax)
 	}
-	return strings.TrimSpace(strings.ToValidUTF8(out.buf.String(), "?")), nil
-}
-
-// limited keeps the first probeMax bytes.
-type limited struct {
-	buf  bytes.Buffer // no embedding: its ReadFrom would pass Write by
-	over bool
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	if l.buf.Len()+len(p) > probeMax {
-		l.over = true
-		return len(p), nil
-	}
-	return l.buf.Write(p)
+	return strings.TrimSpace(strings.ToValidUTF8(out.String(), "?")), nil
 }

@@ -74,9 +74,9 @@ func (p *problems) start(attrs stages.Attrs) {
 	}
 	word := ""
 	if given(attrs, "start") {
-		word = text(attrs["start"])
+		word = stages.Text(attrs["start"])
 	}
-	runs := number(attrs["runs"])
+	runs := stages.Number(attrs["runs"])
 	a, err := shrinking(word, trains(attrs))
 	switch {
 	case err != nil:
@@ -85,9 +85,9 @@ func (p *problems) start(attrs stages.Attrs) {
 		if trains(attrs) && runs > 1 {
 			p.add("runs", "Runs that are the same", "All %v runs start at the cell of start, and would go the same way. Ask for one, or say start = \"drawn\".", runs)
 		}
-	case !a.Drawn && runs+number(attrs["first_run"]) > algorithm.NumStarts:
+	case !a.Drawn && runs+stages.Number(attrs["first_run"]) > algorithm.NumStarts:
 		p.add("runs", "More runs than starts", "There are 4096 cells without none, runs and first_run ask for number %v. Lower them, or say start = \"drawn\".",
-			runs+number(attrs["first_run"])-1)
+			runs+stages.Number(attrs["first_run"])-1)
 	}
 }
 

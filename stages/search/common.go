@@ -75,7 +75,7 @@ func (p *problems) whole(attrs stages.Attrs, name string, low, high int) {
 // between checks that an attribute is a number from low to high.
 func (p *problems) between(attrs stages.Attrs, name string, low, high float64) {
 	if attrs.Known(name) {
-		if v := number(attrs[name]); !(v >= low && v <= high) {
+		if v := stages.Number(attrs[name]); !(v >= low && v <= high) {
 			p.add(name, "Out of range", "%s is %v; it must be from %v to %v.", name, v, low, high)
 		}
 	}
@@ -83,8 +83,8 @@ func (p *problems) between(attrs stages.Attrs, name string, low, high float64) {
 
 // oneOf checks that an attribute is one of the words.
 func (p *problems) oneOf(attrs stages.Attrs, name string, words ...string) {
-	if attrs.Known(name) && !slices.Contains(words, text(attrs[name])) {
-		p.add(name, "Unknown word", "%s is %q; it is %s or %s.", name, text(attrs[name]), words[0], words[1])
+	if attrs.Known(name) && !slices.Contains(words, stages.Text(attrs[name])) {
+		p.add(name, "Unknown word", "%s is %q; it is %s or %s.", name, stages.Text(attrs[name]), words[0], words[1])
 	}
 }
 
@@ -106,13 +106,13 @@ func (p *problems) size(attrs stages.Attrs, epochs float64) {
 	if len(*p) > 0 || !attrs.Known("budget", "budget_in", "runs") {
 		return
 	}
-	each := number(attrs["budget"])
-	if text(attrs["budget_in"]) == "epochs" {
+	each := stages.Number(attrs["budget"])
+	if stages.Text(attrs["budget_in"]) == "epochs" {
 		each = math.Floor(each / max(1, epochs))
 	}
-	if n := each * number(attrs["runs"]); n > maxEvaluations {
+	if n := each * stages.Number(attrs["runs"]); n > maxEvaluations {
 		p.add("runs", "Too many evaluations", "%v runs of %v make %v evaluations; a node keeps the history of at most %d. Use fewer, or several nodes with first_run.",
-			number(attrs["runs"]), each, n, maxEvaluations)
+			stages.Number(attrs["runs"]), each, n, maxEvaluations)
 	}
 }
 
@@ -121,7 +121,7 @@ func checkSingle(attrs stages.Attrs) problems {
 	p.whole(attrs, "epochs", 0, 1<<20)
 	if trains(attrs) {
 		p.without(attrs, "task", "report")
-		if attrs.Known("epochs") && number(attrs["epochs"]) != 0 {
+		if attrs.Known("epochs") && stages.Number(attrs["epochs"]) != 0 {
 			p.add("epochs", "Not beside train", "epochs is about a table; networks are trained for the epochs that train says.")
 		}
 		return p
@@ -129,16 +129,16 @@ func checkSingle(attrs stages.Attrs) problems {
 	if given(attrs, "table") && !given(attrs, "task") {
 		p.add("task", "No column to search by", "task names the table's column that the search looks at.")
 	}
-	if attrs.Known("epochs", "budget_in", "budget") && text(attrs["budget_in"]) == "epochs" {
-		switch e := number(attrs["epochs"]); {
+	if attrs.Known("epochs", "budget_in", "budget") && stages.Text(attrs["budget_in"]) == "epochs" {
+		switch e := stages.Number(attrs["epochs"]); {
 		case e == 0:
 			p.add("epochs", "Epochs are missing", "The budget counts epochs, so say how many stand behind a value of task.")
-		case e > number(attrs["budget"]):
-			p.add("budget", "Too small", "One evaluation takes %v epochs, the budget is %v.", e, number(attrs["budget"]))
+		case e > stages.Number(attrs["budget"]):
+			p.add("budget", "Too small", "One evaluation takes %v epochs, the budget is %v.", e, stages.Number(attrs["budget"]))
 		}
 	}
 	if attrs.Known("epochs") {
-		p.size(attrs, number(attrs["epochs"]))
+		p.size(attrs, stages.Number(attrs["epochs"]))
 	}
 	return p
 }
@@ -148,8 +148,8 @@ func (p *problems) withoutRepeats(attrs stages.Attrs, size int, why string) {
 	if !attrs.Known("budget", "budget_in", "epochs") {
 		return
 	}
-	n := number(attrs["budget"])
-	if e := number(attrs["epochs"]); text(attrs["budget_in"]) == "epochs" && e > 0 {
+	n := stages.Number(attrs["budget"])
+	if e := stages.Number(attrs["epochs"]); stages.Text(attrs["budget_in"]) == "epochs" && e > 0 {
 		n /= e
 	}
 	if n > float64(size) {
@@ -183,8 +183,8 @@ func checkMulti(attrs stages.Attrs) problems {
 			lowest = n
 		}
 	}
-	if attrs.Known("budget", "budget_in") && text(attrs["budget_in"]) == "epochs" && float64(lowest) > number(attrs["budget"]) {
-		p.add("budget", "Too small", "One evaluation takes at least %d epochs, the budget is %v.", lowest, number(attrs["budget"]))
+	if attrs.Known("budget", "budget_in") && stages.Text(attrs["budget_in"]) == "epochs" && float64(lowest) > stages.Number(attrs["budget"]) {
+		p.add("budget", "Too small", "One evaluation takes at least %d epochs, the budget is %v.", lowest, stages.Number(attrs["budget"]))
 	}
 	p.size(attrs, float64(lowest))
 	return p
@@ -341,17 +341,6 @@ func (d *data) regret(value, best float64) float64 {
 		return value - best
 	}
 	return best - value
-}
-
-func text(v cty.Value) string {
-	v, _ = v.Unmark()
-	return v.AsString()
-}
-
-func number(v cty.Value) float64 {
-	v, _ = v.Unmark()
-	f, _ := v.AsBigFloat().Float64()
-	return f
 }
 
 // withDocs adds what a kind's own outputs are to the common ones.

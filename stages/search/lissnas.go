@@ -42,11 +42,11 @@ func (*LISSNAS) Check(attrs stages.Attrs) []stages.Problem {
 	p.whole(attrs, "radius", 1, nas.NumEdges)
 	p.whole(attrs, "rounds", 1, 1000)
 	p.between(attrs, "tolerance", 0, math.MaxFloat64)
-	if attrs.Known("sample", "seeds") && number(attrs["seeds"]) > number(attrs["sample"]) {
-		p.add("seeds", "More seeds than samples", "%v seeds of a sample of %v.", number(attrs["seeds"]), number(attrs["sample"]))
+	if attrs.Known("sample", "seeds") && stages.Number(attrs["seeds"]) > stages.Number(attrs["sample"]) {
+		p.add("seeds", "More seeds than samples", "%v seeds of a sample of %v.", stages.Number(attrs["seeds"]), stages.Number(attrs["sample"]))
 	}
-	if attrs.Known("sample", "budget", "budget_in") && text(attrs["budget_in"]) == "evaluations" && number(attrs["sample"]) > number(attrs["budget"]) {
-		p.add("sample", "Sample larger than the budget", "One sample takes %v evaluations, the budget is %v.", number(attrs["sample"]), number(attrs["budget"]))
+	if attrs.Known("sample", "budget", "budget_in") && stages.Text(attrs["budget_in"]) == "evaluations" && stages.Number(attrs["sample"]) > stages.Number(attrs["budget"]) {
+		p.add("sample", "Sample larger than the budget", "One sample takes %v evaluations, the budget is %v.", stages.Number(attrs["sample"]), stages.Number(attrs["budget"]))
 	}
 	p.withoutRepeats(attrs, nas.Size, "there are 15625 architectures and none is evaluated twice; lower budget")
 	return p

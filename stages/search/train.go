@@ -391,7 +391,7 @@ func (p *problems) rungs(attrs stages.Attrs) {
 	v, _ := attrs["rungs"].UnmarkDeep()
 	for it := v.ElementIterator(); it.Next(); {
 		if _, e := it.Element(); !e.IsNull() {
-			epochs = append(epochs, number(e))
+			epochs = append(epochs, stages.Number(e))
 		}
 	}
 	if len(epochs) < 2 || !slices.IsSorted(epochs) || len(slices.Compact(slices.Clone(epochs))) < len(epochs) {

@@ -59,16 +59,16 @@ func (*WeightSharing) check(kind string, attrs stages.Attrs) training.Problems {
 	case !given(attrs, "data"):
 		p.Add("data", "Nothing to train on", "search %q trains a network: data = dataset.NAME.data names the folder.", kind)
 	}
-	if attrs.Known("engine") && text(attrs["engine"]) != training.Torch {
-		p.Add("engine", "Not with this engine", "engine is %q; weights are shared in PyTorch alone: write engine = %q, or leave it out.", text(attrs["engine"]), training.Torch)
+	if attrs.Known("engine") && stages.Text(attrs["engine"]) != training.Torch {
+		p.Add("engine", "Not with this engine", "engine is %q; weights are shared in PyTorch alone: write engine = %q, or leave it out.", stages.Text(attrs["engine"]), training.Torch)
 	}
 	p.CheckEngine(stages.Attrs{"device": attrs["device"], "threads": attrs["threads"]})
 	p.CheckSkeleton(attrs)
 	p.CheckRecipe(attrs)
 	p.Number(attrs, "final_learning_rate", 0, 1e6, true)
-	if attrs.Known("final_learning_rate", "learning_rate") && number(attrs["final_learning_rate"]) > number(attrs["learning_rate"]) {
+	if attrs.Known("final_learning_rate", "learning_rate") && stages.Number(attrs["final_learning_rate"]) > stages.Number(attrs["learning_rate"]) {
 		p.Add("final_learning_rate", "Out of range", "final_learning_rate is %v, over the learning_rate of %v that it falls from.",
-			number(attrs["final_learning_rate"]), number(attrs["learning_rate"]))
+			stages.Number(attrs["final_learning_rate"]), stages.Number(attrs["learning_rate"]))
 	}
 	p.Number(attrs, "clip", 0, 1e12, false)
 	p.Whole(attrs, "validation_samples", 1, 1<<20)

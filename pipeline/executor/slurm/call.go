@@ -1,7 +1,6 @@
 package slurm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -64,23 +63,23 @@ func (p *programs) run(ctx context.Context, stdin, name string, args ...string) 
 	cmd := exec.CommandContext(limited, path, args...)
 	cmd.Env = cleanEnvironment(p.environ)
 	cmd.Stdin = strings.NewReader(stdin)
-	out, said := &bounded{most: most}, &bounded{most: 4 << 10}
+	out, said := &command.Beginning{Most: most}, &command.Beginning{Most: 4 << 10}
 	cmd.Stdout, cmd.Stderr = out, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the terminal's signals are nbpipe's
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	switch {
-	case err == nil && out.over:
+	case err == nil && out.Over:
 		return "", fmt.Errorf("%s printed more than %d bytes", name, most)
 	case err == nil:
-		return out.buf.String(), nil
+		return out.String(), nil
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case limited.Err() != nil:
 		return "", &NotAnswering{name, fmt.Sprintf("nothing within %v", p.limit)}
 	}
-	return "", classify(name, said.buf.String(), err)
+	return "", classify(name, said.String(), err)
 }
 
 func classify(name, said string, err error) error {
@@ -99,20 +98,6 @@ func classify(name, said string, err error) error {
 	}
 	detail = strings.ReplaceAll(detail, name+": error: ", "")
 	return &Refused{name, strings.ReplaceAll(detail, "\n", "; ")}
-}
-
-// bounded keeps the beginning of what is written to it.
-type bounded struct {
-	buf  bytes.Buffer
-	most int
-	over bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	room := max(0, b.most-b.buf.Len())
-	b.over = b.over || len(p) > room
-	b.buf.Write(p[:min(room, len(p))])
-	return len(p), nil
 }
 
 // kept are the variables with which a user tells sbatch where to go. Other ones of

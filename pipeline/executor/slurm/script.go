@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -51,14 +52,14 @@ func (l *launcher) script(b *batch, args [][]string) string {
 		shell = "#!/bin/bash -l" // which is where clusters define `module`
 	}
 	fmt.Fprintf(&s, "%s\n# Workers of nbpipe, for executor %q.\n", shell, l.site.Name)
-	fmt.Fprintf(&s, "void=%s\n", quote(l.batchPath(b.ID, "")))
+	fmt.Fprintf(&s, "void=%s\n", launch.Quote(l.batchPath(b.ID, "")))
 	// A submission that was not answered, or a worker that was cancelled meanwhile.
 	s.WriteString("[ ! -e \"$void.void\" ] && [ ! -e \"$void.$SLURM_ARRAY_TASK_ID.void\" ] || exit 0\n")
 	s.WriteString("umask 077\n")
 	if shell != "#!/bin/sh" {
 		s.WriteString("set -e\n")
 		for _, m := range l.Modules {
-			fmt.Fprintf(&s, "module load %s\n", quote(m))
+			fmt.Fprintf(&s, "module load %s\n", launch.Quote(m))
 		}
 		for _, line := range l.Prologue {
 			s.WriteString(line + "\n")
@@ -69,11 +70,11 @@ func (l *launcher) script(b *batch, args [][]string) string {
 	for i, a := range args {
 		fmt.Fprintf(&s, "%d) set --", i)
 		for _, word := range a {
-			s.WriteString(" " + quote(word))
+			s.WriteString(" " + launch.Quote(word))
 		}
 		s.WriteString(" ;;\n")
 	}
-	fmt.Fprintf(&s, "esac\nexec %s \"$@\"\n", quote(l.program()))
+	fmt.Fprintf(&s, "esac\nexec %s \"$@\"\n", launch.Quote(l.program()))
 	return s.String()
 }
 
@@ -83,6 +84,3 @@ func (l *launcher) program() string {
 	}
 	return l.site.Program
 }
-
-// quote makes one word of the shell's.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

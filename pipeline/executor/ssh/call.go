@@ -1,7 +1,6 @@
 package ssh
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +81,7 @@ func (l *line) run(ctx context.Context, limit time.Duration, in io.Reader, args 
 	defer cancel()
 	cmd := exec.CommandContext(limited, path, args...)
 	cmd.Env, cmd.Stdin = append(slices.Clone(l.environ), "LC_ALL=C"), in
-	out, complaint := &beginning{most: most}, &beginning{most: 4 << 10}
+	out, complaint := &command.Beginning{Most: most}, &command.Beginning{Most: 4 << 10}
 	cmd.Stdout, cmd.Stderr = out, complaint
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the terminal's signals are nbpipe's
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -91,13 +90,13 @@ func (l *line) run(ctx context.Context, limit time.Duration, in io.Reader, args 
 	err = cmd.Run()
 	switch {
 	case err == nil || errors.Is(err, exec.ErrWaitDelay):
-		return out.buf.String(), nil
+		return out.String(), nil
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case limited.Err() != nil:
 		return "", &away{fmt.Sprintf("it does not answer within %v", limit)}
 	}
-	return out.buf.String(), explain(complaint.buf.String(), err)
+	return out.String(), explain(complaint.String(), err)
 }
 
 // explain is what ssh complained about, with a remedy where there is one.
@@ -114,16 +113,4 @@ func explain(complaint string, err error) error {
 		detail += ": ssh has to get in without a password, by a key in your ssh agent or without a passphrase"
 	}
 	return &away{detail}
-}
-
-// beginning keeps the beginning of what is written to it.
-type beginning struct {
-	buf  bytes.Buffer // no embedding: its ReadFrom would pass Write by
-	most int
-}
-
-func (b *beginning) Write(p []byte) (int, error) {
-	room := max(0, b.most-b.buf.Len())
-	b.buf.Write(p[:min(room, len(p))])
-	return len(p), nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 )
 
 // mark begins the lines that are ours: what a login prints otherwise is left alone.
@@ -83,7 +84,7 @@ func start(id string, prologue, args, files []string, gpus []int) string {
 	}
 	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    export CUDA_VISIBLE_DEVICES\n    exec setsid \"$bin/nbpipe\"", numbers(gpus))
 	for _, a := range args {
-		s.WriteString(" " + quote(a))
+		s.WriteString(" " + launch.Quote(a))
 	}
 	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\nfi\n")
 	fmt.Fprintf(&s, "[ -e \"$d/pid\" ] && say started %s\n[ -z \"$lacking\" ] || say lacking %[1]s\n", id)
@@ -134,9 +135,6 @@ func parseNumbers(s string) []int {
 	}
 	return out
 }
-
-// quote makes one word of the shell's.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // said are the lines that a script said.
 func said(out string) []string {

@@ -3,7 +3,6 @@ package functions
 import (
 	"errors"
 	"maps"
-	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
@@ -27,9 +26,6 @@ func Table(files Files) map[string]function.Function {
 	t["fileset"] = guard(filesetFunc(files), false, nil)
 	return t
 }
-
-// Names lists the functions, sorted.
-func Names() []string { return slices.Sorted(maps.Keys(Table(nil))) }
 
 func pure() map[string]function.Function {
 	t := map[string]function.Function{}

@@ -136,22 +136,9 @@ func plain(v cty.Value) (any, error) {
 	}
 }
 
-func text(v cty.Value) string {
-	v, _ = v.Unmark()
-	return v.AsString()
-}
-
 func isTrue(v cty.Value) bool {
 	v, _ = v.Unmark()
 	return v.True()
-}
-
-func member(v cty.Value, key string) cty.Value {
-	v, _ = v.Unmark()
-	if v.Type().IsObjectType() {
-		return v.GetAttr(key)
-	}
-	return v.Index(cty.StringVal(key))
 }
 
 var _ stages.Checker = (*Stage)(nil)

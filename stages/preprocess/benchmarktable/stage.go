@@ -68,7 +68,7 @@ var formats = []string{"auto", "csv", "nats", "pandas", "parquet", "pickle"}
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
 	var out []stages.Problem
 	if attrs.Known("format") {
-		if f := text(attrs["format"]); !slices.Contains(formats, f) {
+		if f := stages.Text(attrs["format"]); !slices.Contains(formats, f) {
 			out = append(out, stages.Problem{
 				Attribute: "format", Summary: "Unknown format",
 				Detail: fmt.Sprintf("%q is no format of tables. The formats are %s.", f, strings.Join(formats, ", ")),
@@ -95,7 +95,7 @@ func checkTransforms(attrs stages.Attrs) []stages.Problem {
 	var out []stages.Problem
 	if attrs.Known("transform") {
 		for _, column := range attrs.Strings("transform") {
-			if t := text(member(attrs["transform"], column)); transforms[t] == nil {
+			if t := stages.Text(stages.Member(attrs["transform"], column)); transforms[t] == nil {
 				out = append(out, stages.Problem{
 					Attribute: "transform", Summary: "Unknown transform",
 					Detail: fmt.Sprintf("%q, of column %q, is no transform. The transforms are %s.", t, column,
@@ -106,7 +106,7 @@ func checkTransforms(attrs stages.Attrs) []stages.Problem {
 	}
 	if attrs.Known("round") {
 		for _, column := range attrs.Strings("round") {
-			v, _ := member(attrs["round"], column).Unmark()
+			v, _ := stages.Member(attrs["round"], column).Unmark()
 			if d, _ := v.AsBigFloat().Float64(); !(d > 0) || v.AsBigFloat().IsInf() {
 				out = append(out, stages.Problem{
 					Attribute: "round", Summary: "Not a denominator",

@@ -193,9 +193,6 @@ func (c *Cluster) Environment() []string {
 	return append(os.Environ(), "SLURM_CONF="+c.path("slurm.conf"))
 }
 
-// Setenv has the test's own process talk to the cluster.
-func (c *Cluster) Setenv(t testing.TB) { t.Setenv("SLURM_CONF", c.path("slurm.conf")) }
-
 // Command is one of Slurm's programs.
 func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)

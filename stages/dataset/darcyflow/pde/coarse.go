@@ -20,8 +20,6 @@ func newCoarse(n int) *coarse {
 	return o
 }
 
-func (o *coarse) side() int { return o.n }
-
 // set makes the operator transpose(P) A P of a finer one, P being t's
 // interpolation.
 func (o *coarse) set(finer operator, t *transfer) {

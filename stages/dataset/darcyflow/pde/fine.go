@@ -31,8 +31,6 @@ func (o *fine) set(a []float64) {
 	}
 }
 
-func (o *fine) side() int { return o.n }
-
 // apply sets y to the operator times x. Differences of neighbours are taken
 // first: they are nearly exact, and the residual of a solution at high resolution
 // is smaller than the rounding of its terms.

@@ -3,7 +3,6 @@ package pde
 // operator is a symmetric positive definite operator on the inner nodes of a
 // square grid. Vectors hold the border, too, which stays zero.
 type operator interface {
-	side() int
 	residual(r, b, x []float64)
 	smooth(x, b []float64, backward bool)
 	row(i, j int) [9]float64 // in reading order
