@@ -43,115 +43,34 @@ hypothesis "landscape" "locality" {
   # Weak reading: neighbours are alike at all. The lower end of the interval of their
   # correlation is above 0.
 
-  expect "cifar10_neighbours_correlate" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on CIFAR-10, weak reading: neighbours' values are correlated, lower end of the interval"
-    value = self.autocorrelation["cifar10"]["1"].ci_low
-    min   = 0
-  }
-
-  expect "cifar100_neighbours_correlate" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on CIFAR-100, weak reading: neighbours' values are correlated, lower end of the interval"
-    value = self.autocorrelation["cifar100"]["1"].ci_low
-    min   = 0
-  }
-
-  expect "imagenet16_neighbours_correlate" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on ImageNet16-120, weak reading: neighbours' values are correlated, lower end of the interval"
-    value = self.autocorrelation["imagenet16"]["1"].ci_low
-    min   = 0
-  }
-
-  expect "ninapro_neighbours_correlate" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on NinaPro, weak reading: neighbours' values are correlated, lower end of the interval"
-    value = self.autocorrelation["ninapro"]["1"].ci_low
-    min   = 0
-  }
-
-  expect "darcy_neighbours_correlate" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on Darcy Flow, weak reading: neighbours' values are correlated, lower end of the interval"
-    value = self.autocorrelation["darcy"]["1"].ci_low
-    min   = 0
+  expect "neighbours_correlate" {
+    for_each = local.labels
+    kind     = "claim"
+    claim    = "Structural similarity implies performance similarity on ${each.value}, weak reading: neighbours' values are correlated, lower end of the interval"
+    value    = self.autocorrelation[each.key]["1"].ci_low
+    min      = 0
   }
 
   # Middle reading: the nearer, the more alike. From each distance to the next the mean
   # difference rises; compared is the lowest of the lower ends of the five rises.
 
-  expect "cifar10_nearer_is_more_alike" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on CIFAR-10, middle reading: each edit more makes two cells differ more, lowest end of the intervals"
-    value = min([for d, r in self.rise["cifar10"] : r.ci_low]...)
-    min   = 0
-  }
-
-  expect "cifar100_nearer_is_more_alike" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on CIFAR-100, middle reading: each edit more makes two cells differ more, lowest end of the intervals"
-    value = min([for d, r in self.rise["cifar100"] : r.ci_low]...)
-    min   = 0
-  }
-
-  expect "imagenet16_nearer_is_more_alike" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on ImageNet16-120, middle reading: each edit more makes two cells differ more, lowest end of the intervals"
-    value = min([for d, r in self.rise["imagenet16"] : r.ci_low]...)
-    min   = 0
-  }
-
-  expect "ninapro_nearer_is_more_alike" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on NinaPro, middle reading: each edit more makes two cells differ more, lowest end of the intervals"
-    value = min([for d, r in self.rise["ninapro"] : r.ci_low]...)
-    min   = 0
-  }
-
-  expect "darcy_nearer_is_more_alike" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on Darcy Flow, middle reading: each edit more makes two cells differ more, lowest end of the intervals"
-    value = min([for d, r in self.rise["darcy"] : r.ci_low]...)
-    min   = 0
+  expect "nearer_is_more_alike" {
+    for_each = local.labels
+    kind     = "claim"
+    claim    = "Structural similarity implies performance similarity on ${each.value}, middle reading: each edit more makes two cells differ more, lowest end of the intervals"
+    value    = min([for d, r in self.rise[each.key] : r.ci_low]...)
+    min      = 0
   }
 
   # Strong reading: alike enough to rely on. Neighbours differ by at most half as much as
   # any two cells.
 
-  expect "cifar10_neighbours_differ_by_half" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on CIFAR-10, strong reading: neighbours' mean difference over that of any two cells (limit ours)"
-    value = self.locality["cifar10"]["1"].value
-    max   = var.alike
-  }
-
-  expect "cifar100_neighbours_differ_by_half" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on CIFAR-100, strong reading: neighbours' mean difference over that of any two cells (limit ours)"
-    value = self.locality["cifar100"]["1"].value
-    max   = var.alike
-  }
-
-  expect "imagenet16_neighbours_differ_by_half" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on ImageNet16-120, strong reading: neighbours' mean difference over that of any two cells (limit ours)"
-    value = self.locality["imagenet16"]["1"].value
-    max   = var.alike
-  }
-
-  expect "ninapro_neighbours_differ_by_half" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on NinaPro, strong reading: neighbours' mean difference over that of any two cells (limit ours)"
-    value = self.locality["ninapro"]["1"].value
-    max   = var.alike
-  }
-
-  expect "darcy_neighbours_differ_by_half" {
-    kind  = "claim"
-    claim = "Structural similarity implies performance similarity on Darcy Flow, strong reading: neighbours' mean difference over that of any two cells (limit ours)"
-    value = self.locality["darcy"]["1"].value
-    max   = var.alike
+  expect "neighbours_differ_by_half" {
+    for_each = local.labels
+    kind     = "claim"
+    claim    = "Structural similarity implies performance similarity on ${each.value}, strong reading: neighbours' mean difference over that of any two cells (limit ours)"
+    value    = self.locality[each.key]["1"].value
+    max      = var.alike
   }
 
   # Is it so for trivial reasons? A few cells that learn nothing have much of the variance,
@@ -180,19 +99,12 @@ hypothesis "landscape" "locality" {
     min   = self.noise_difference["ninapro"].ci_high
   }
 
-  expect "ninapro_is_mostly_signal" {
+  expect "is_mostly_signal" {
+    for_each = { for task in ["ninapro", "darcy"] : task => local.labels[task] }
     kind     = "own"
-    claim    = "NinaPro: training noise has less than half of the variance, lower end of the interval of what is left (limit ours)"
-    value    = self.signal["ninapro"].ci_low
-    interval = [self.signal["ninapro"].ci_low, self.signal["ninapro"].ci_high]
-    min      = 0.5
-  }
-
-  expect "darcy_is_mostly_signal" {
-    kind     = "own"
-    claim    = "Darcy Flow: training noise has less than half of the variance, lower end of the interval of what is left (limit ours)"
-    value    = self.signal["darcy"].ci_low
-    interval = [self.signal["darcy"].ci_low, self.signal["darcy"].ci_high]
+    claim    = "${each.value}: training noise has less than half of the variance, lower end of the interval of what is left (limit ours)"
+    value    = self.signal[each.key].ci_low
+    interval = [self.signal[each.key].ci_low, self.signal[each.key].ci_high]
     min      = 0.5
   }
 
@@ -212,25 +124,12 @@ hypothesis "landscape" "locality" {
     max   = 0.5
   }
 
-  expect "cifar10_ascents_reach_the_top" {
-    kind  = "own"
-    claim = "CIFAR-10: best improvement from any cell ends among the best 1 %, share of starts (limit ours)"
-    value = self.basins["cifar10"].top
-    min   = 0.5
-  }
-
-  expect "cifar100_ascents_reach_the_top" {
-    kind  = "own"
-    claim = "CIFAR-100: best improvement from any cell ends among the best 1 %, share of starts (limit ours)"
-    value = self.basins["cifar100"].top
-    min   = 0.5
-  }
-
-  expect "imagenet16_ascents_reach_the_top" {
-    kind  = "own"
-    claim = "ImageNet16-120: best improvement from any cell ends among the best 1 %, share of starts (limit ours)"
-    value = self.basins["imagenet16"].top
-    min   = 0.5
+  expect "ascents_reach_the_top" {
+    for_each = { for task in ["cifar10", "cifar100", "imagenet16"] : task => local.labels[task] }
+    kind     = "own"
+    claim    = "${each.value}: best improvement from any cell ends among the best 1 %, share of starts (limit ours)"
+    value    = self.basins[each.key].top
+    min      = 0.5
   }
 
   # By the other rule of ties, and without rounding, NinaPro's share is another one.
@@ -254,38 +153,11 @@ hypothesis "landscape" "locality" {
 
   # Does the best cell attract? Higher values nearer to it: a correlation below 0.
 
-  expect "cifar10_best_cell_attracts" {
-    kind  = "own"
-    claim = "CIFAR-10: the nearer to the best cell, the better, upper end of the interval of the fitness-distance correlation"
-    value = self.fitness_distance["cifar10"].ci_high
-    max   = 0
-  }
-
-  expect "cifar100_best_cell_attracts" {
-    kind  = "own"
-    claim = "CIFAR-100: the nearer to the best cell, the better, upper end of the interval of the fitness-distance correlation"
-    value = self.fitness_distance["cifar100"].ci_high
-    max   = 0
-  }
-
-  expect "imagenet16_best_cell_attracts" {
-    kind  = "own"
-    claim = "ImageNet16-120: the nearer to the best cell, the better, upper end of the interval of the fitness-distance correlation"
-    value = self.fitness_distance["imagenet16"].ci_high
-    max   = 0
-  }
-
-  expect "ninapro_best_cell_attracts" {
-    kind  = "own"
-    claim = "NinaPro: the nearer to the best cell, the better, upper end of the interval of the fitness-distance correlation"
-    value = self.fitness_distance["ninapro"].ci_high
-    max   = 0
-  }
-
-  expect "darcy_best_cell_attracts" {
-    kind  = "own"
-    claim = "Darcy Flow: the nearer to the best cell, the better, upper end of the interval of the fitness-distance correlation"
-    value = self.fitness_distance["darcy"].ci_high
-    max   = 0
+  expect "best_cell_attracts" {
+    for_each = local.labels
+    kind     = "own"
+    claim    = "${each.value}: the nearer to the best cell, the better, upper end of the interval of the fitness-distance correlation"
+    value    = self.fitness_distance[each.key].ci_high
+    max      = 0
   }
 }

@@ -3,6 +3,31 @@
 # operation: by how much the error of a top architecture rises, on average, when
 # the operation on an edge is replaced by another.
 
+# Medians as read off the figure, by task and operation.
+
+locals {
+  figure4_operations = {
+    nor_conv_1x1 = "conv 1x1"
+    nor_conv_3x3 = "conv 3x3"
+    skip_connect = "skip connection"
+    avg_pool_3x3 = "average pooling"
+  }
+  figure4_printed = {
+    cifar10    = { nor_conv_1x1 = 0.00336, nor_conv_3x3 = 0.00928, skip_connect = 0.00662, avg_pool_3x3 = -0.00076 }
+    cifar100   = { nor_conv_1x1 = 0.01024, nor_conv_3x3 = 0.01932, skip_connect = 0.01324, avg_pool_3x3 = -0.00087 }
+    imagenet16 = { nor_conv_1x1 = 0.02132, nor_conv_3x3 = 0.02871, skip_connect = 0.01841, avg_pool_3x3 = -0.00167 }
+    ninapro    = { nor_conv_1x1 = 0.01252, nor_conv_3x3 = 0.01385, skip_connect = 0.02541, avg_pool_3x3 = 0.00644 }
+    darcy      = { nor_conv_1x1 = -0.00022, nor_conv_3x3 = 0.01268, skip_connect = 0.00151, avg_pool_3x3 = 0.00495 }
+  }
+  figure4_medians = merge([
+    for task, printed in local.figure4_printed : {
+      for operation, median in printed : "${task}-${operation}" => {
+        column = task, task = local.labels[task], name = operation, operation = local.figure4_operations[operation], printed = median
+      }
+    }
+  ]...)
+}
+
 hypothesis "operation_importance" "figure4" {
   description = "Is any operation universally redundant or useful?"
   tables      = local.tables
@@ -24,164 +49,13 @@ hypothesis "operation_importance" "figure4" {
   # Medians as read off the figure. The tolerance is that of reading; NinaPro's is
   # wider, since 339 architectures tie at its 5 % cut.
 
-  expect "median_cifar10_nor_conv_1x1" {
+  expect "median" {
+    for_each  = local.figure4_medians
     kind      = "print"
-    claim     = "Median importance of conv 1x1 on CIFAR-10"
-    value     = self.importance["cifar10"]["nor_conv_1x1"].median
-    equals    = 0.00336
-    tolerance = 0.00005
-  }
-
-  expect "median_cifar10_nor_conv_3x3" {
-    kind      = "print"
-    claim     = "Median importance of conv 3x3 on CIFAR-10"
-    value     = self.importance["cifar10"]["nor_conv_3x3"].median
-    equals    = 0.00928
-    tolerance = 0.00005
-  }
-
-  expect "median_cifar10_skip_connect" {
-    kind      = "print"
-    claim     = "Median importance of skip connection on CIFAR-10"
-    value     = self.importance["cifar10"]["skip_connect"].median
-    equals    = 0.00662
-    tolerance = 0.00005
-  }
-
-  expect "median_cifar10_avg_pool_3x3" {
-    kind      = "print"
-    claim     = "Median importance of average pooling on CIFAR-10"
-    value     = self.importance["cifar10"]["avg_pool_3x3"].median
-    equals    = -0.00076
-    tolerance = 0.00005
-  }
-
-  expect "median_cifar100_nor_conv_1x1" {
-    kind      = "print"
-    claim     = "Median importance of conv 1x1 on CIFAR-100"
-    value     = self.importance["cifar100"]["nor_conv_1x1"].median
-    equals    = 0.01024
-    tolerance = 0.00005
-  }
-
-  expect "median_cifar100_nor_conv_3x3" {
-    kind      = "print"
-    claim     = "Median importance of conv 3x3 on CIFAR-100"
-    value     = self.importance["cifar100"]["nor_conv_3x3"].median
-    equals    = 0.01932
-    tolerance = 0.00005
-  }
-
-  expect "median_cifar100_skip_connect" {
-    kind      = "print"
-    claim     = "Median importance of skip connection on CIFAR-100"
-    value     = self.importance["cifar100"]["skip_connect"].median
-    equals    = 0.01324
-    tolerance = 0.00005
-  }
-
-  expect "median_cifar100_avg_pool_3x3" {
-    kind      = "print"
-    claim     = "Median importance of average pooling on CIFAR-100"
-    value     = self.importance["cifar100"]["avg_pool_3x3"].median
-    equals    = -0.00087
-    tolerance = 0.00005
-  }
-
-  expect "median_imagenet16_nor_conv_1x1" {
-    kind      = "print"
-    claim     = "Median importance of conv 1x1 on ImageNet16-120"
-    value     = self.importance["imagenet16"]["nor_conv_1x1"].median
-    equals    = 0.02132
-    tolerance = 0.00005
-  }
-
-  expect "median_imagenet16_nor_conv_3x3" {
-    kind      = "print"
-    claim     = "Median importance of conv 3x3 on ImageNet16-120"
-    value     = self.importance["imagenet16"]["nor_conv_3x3"].median
-    equals    = 0.02871
-    tolerance = 0.00005
-  }
-
-  expect "median_imagenet16_skip_connect" {
-    kind      = "print"
-    claim     = "Median importance of skip connection on ImageNet16-120"
-    value     = self.importance["imagenet16"]["skip_connect"].median
-    equals    = 0.01841
-    tolerance = 0.00005
-  }
-
-  expect "median_imagenet16_avg_pool_3x3" {
-    kind      = "print"
-    claim     = "Median importance of average pooling on ImageNet16-120"
-    value     = self.importance["imagenet16"]["avg_pool_3x3"].median
-    equals    = -0.00167
-    tolerance = 0.00005
-  }
-
-  expect "median_ninapro_nor_conv_1x1" {
-    kind      = "print"
-    claim     = "Median importance of conv 1x1 on NinaPro"
-    value     = self.importance["ninapro"]["nor_conv_1x1"].median
-    equals    = 0.01252
-    tolerance = 0.0005
-  }
-
-  expect "median_ninapro_nor_conv_3x3" {
-    kind      = "print"
-    claim     = "Median importance of conv 3x3 on NinaPro"
-    value     = self.importance["ninapro"]["nor_conv_3x3"].median
-    equals    = 0.01385
-    tolerance = 0.0005
-  }
-
-  expect "median_ninapro_skip_connect" {
-    kind      = "print"
-    claim     = "Median importance of skip connection on NinaPro"
-    value     = self.importance["ninapro"]["skip_connect"].median
-    equals    = 0.02541
-    tolerance = 0.0005
-  }
-
-  expect "median_ninapro_avg_pool_3x3" {
-    kind      = "print"
-    claim     = "Median importance of average pooling on NinaPro"
-    value     = self.importance["ninapro"]["avg_pool_3x3"].median
-    equals    = 0.00644
-    tolerance = 0.0005
-  }
-
-  expect "median_darcy_nor_conv_1x1" {
-    kind      = "print"
-    claim     = "Median importance of conv 1x1 on Darcy"
-    value     = self.importance["darcy"]["nor_conv_1x1"].median
-    equals    = -0.00022
-    tolerance = 0.00005
-  }
-
-  expect "median_darcy_nor_conv_3x3" {
-    kind      = "print"
-    claim     = "Median importance of conv 3x3 on Darcy"
-    value     = self.importance["darcy"]["nor_conv_3x3"].median
-    equals    = 0.01268
-    tolerance = 0.00005
-  }
-
-  expect "median_darcy_skip_connect" {
-    kind      = "print"
-    claim     = "Median importance of skip connection on Darcy"
-    value     = self.importance["darcy"]["skip_connect"].median
-    equals    = 0.00151
-    tolerance = 0.00005
-  }
-
-  expect "median_darcy_avg_pool_3x3" {
-    kind      = "print"
-    claim     = "Median importance of average pooling on Darcy"
-    value     = self.importance["darcy"]["avg_pool_3x3"].median
-    equals    = 0.00495
-    tolerance = 0.00005
+    claim     = "Median importance of ${each.value.operation} on ${each.value.task}"
+    value     = self.importance[each.value.column][each.value.name].median
+    equals    = each.value.printed
+    tolerance = each.value.column == "ninapro" ? 0.0005 : 0.00005
   }
 
   # Claim 1: vision tasks are alike; NinaPro and Darcy are drastically different
