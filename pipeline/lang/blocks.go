@@ -126,7 +126,11 @@ func (l *loader) unknownAttributes(t *template) {
 			l.error(a.NameRange, "Block written as an attribute", "%s is a block: write it without an equals sign, %s { ... }.", name, name)
 			continue
 		}
-		l.error(a.NameRange, "Unknown attribute", "A %s has no attribute %q.%s", t.kind.Name(), name, diagnostic.Hint(name, known, "attributes"))
+		hint := diagnostic.Hint(name, known, "attributes")
+		if len(known) > diagnostic.MaxListed {
+			hint += fmt.Sprintf(" See all: nbpipe docs %s.", t.kind.Name())
+		}
+		l.error(a.NameRange, "Unknown attribute", "A %s has no attribute %q.%s", t.kind.Name(), name, hint)
 		l.compile(a.Expr, t.mod, &t.owner, scope{each: t.forEachAttr != nil})
 	}
 }

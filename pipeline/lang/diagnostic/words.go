@@ -35,8 +35,8 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// maxListed is how many known names a message lists.
-const maxListed = 20
+// MaxListed is how many known names a message lists.
+const MaxListed = 20
 
 // Hint says "Did you mean" and lists what is known, as sentences that follow
 // another one; noun is a plural such as "attributes".
@@ -55,12 +55,12 @@ func Hint(name string, known []string, noun string) string {
 	return b.String()
 }
 
-// List joins sorted names, at most maxListed of them.
+// List joins sorted names, at most MaxListed of them.
 func List(names []string) string {
 	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
 	more := ""
-	if n := len(sorted) - maxListed; n > 0 {
-		sorted, more = sorted[:maxListed], fmt.Sprintf(" and %d more", n)
+	if n := len(sorted) - MaxListed; n > 0 {
+		sorted, more = sorted[:MaxListed], fmt.Sprintf(" and %d more", n)
 	}
 	return strings.Join(sorted, ", ") + more
 }
