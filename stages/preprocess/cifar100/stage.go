@@ -11,8 +11,6 @@ import (
 	"os"
 	"path"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/pickle"
 	"github.com/nbpipe/nbpipe/stages/preprocess/datafolder"
@@ -22,8 +20,8 @@ import (
 
 // Stage is a block `preprocess "cifar100"`.
 type Stage struct {
+	datafolder.Common
 	Archive stages.File `attr:"archive,key" doc:"cifar-100-python.tar.gz. It is read where it lies, not unpacked."`
-	Limit   int         `attr:"limit,key" default:"0" doc:"Only so many images of each split, the first ones. 0 for all."`
 }
 
 // Kind is the kind `preprocess "cifar100"`.
@@ -34,16 +32,6 @@ var Kind = stages.Define[Stage](stages.Kind{
 })
 
 const classes = 100
-
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
-// Check implements stages.Checker.
-func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
-	return p
-}
 
 // Resources implements stages.Estimator: pickles of 50,000 labels and file names.
 func (*Stage) Resources() stages.Resources { return stages.Resources{CPUs: 1, Memory: 192 << 20} }

@@ -8,8 +8,6 @@ import (
 	"path"
 	"slices"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/npy"
@@ -19,11 +17,11 @@ import (
 
 // Stage is a block `preprocess "cosmic"`.
 type Stage struct {
+	datafolder.Common
 	Train   stages.File `attr:"train,key" doc:"deepCR.ACS-WFC.train.tar: .npy files of (3, 256, 256), image, mask and pixels to ignore, with a sky.npy a folder. A tenth of them is for validation."`
 	Test    stages.File `attr:"test,key" doc:"deepCR.ACS-WFC.test.tar, laid out as train."`
 	Folders []string    `attr:"folders,key,optional" doc:"Only images in these folders of the archives, by one or several parts of their path, such as a filter, f435w, or a visit, f435w/10595/2. All where it is left out."`
 	Metric  string      `attr:"metric,key" default:"\"false_negative_rate\"" doc:"false_negative_rate, as the preprint has it, or pixel_auroc_error, as the later code does."`
-	Limit   int         `attr:"limit,key" default:"0" doc:"Only so many images of each split, the first ones. 0 for all."`
 }
 
 // Kind is the kind `preprocess "cosmic"`.
@@ -39,13 +37,9 @@ const (
 	kept  = 128
 )
 
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
+	p := datafolder.CheckCommon(attrs)
 	p.Word(attrs, "metric", string(nn.FalseNegativeRate), string(nn.PixelAUROCError))
 	return p
 }

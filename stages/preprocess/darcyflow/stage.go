@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/matlab"
 	"github.com/nbpipe/nbpipe/stages/nn"
@@ -16,11 +14,11 @@ import (
 
 // Stage is a block `preprocess "darcy_flow"`.
 type Stage struct {
+	datafolder.Common
 	Train     stages.File `attr:"train,key" doc:"piececonst_r421_N1024_smooth1.mat, of MATLAB's version 5 or 7.3, with coeff and sol: (samples, nodes, nodes)."`
 	Test      stages.File `attr:"test,key" doc:"piececonst_r421_N1024_smooth2.mat, laid out as train."`
 	Subsample int         `attr:"subsample,key" default:"5" doc:"Every node of this step is kept, in both directions: 5 makes 85 x 85 of 421 x 421."`
 	Splits    *Splits     `attr:"splits,key,optional" doc:"How many samples are for what, from the first on: { train = 900, validation = 100, test = 100 }."`
-	Limit     int         `attr:"limit,key" default:"0" doc:"Only so many samples of each split, the first ones. 0 for all."`
 }
 
 // Splits are numbers of samples. Where they are left out they are NAS-Bench-360's.
@@ -37,13 +35,9 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Outputs: datafolder.OutputDocs(),
 })
 
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
+	p := datafolder.CheckCommon(attrs)
 	p.Whole(attrs, "subsample", 1, 1<<16)
 	if attrs.Known("splits") {
 		v, _ := attrs["splits"].Unmark()

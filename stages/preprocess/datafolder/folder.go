@@ -23,12 +23,28 @@ func New(in *stages.Input) (*Folder, error) {
 	return f, os.Mkdir(f.Dir, 0o755)
 }
 
-// OutputTypes are the outputs of a stage that writes one folder.
-func OutputTypes() map[string]cty.Type {
+// Common is what the kinds share that read a task's own files: the attribute limit,
+// and their outputs.
+type Common struct {
+	Limit int `attr:"limit,key" default:"0" doc:"Only so many samples of each split, the first ones; 0 for all. Of recordings, clips and proteins it counts these, with all that belongs to them."`
+}
+
+// OutputTypes implements stages.Stage.
+func (*Common) OutputTypes(stages.Attrs) map[string]cty.Type {
 	return map[string]cty.Type{
 		"data":    stages.FileType,
 		"samples": cty.Object(map[string]cty.Type{training.Train: cty.Number, training.Validation: cty.Number, training.Test: cty.Number}),
 	}
+}
+
+// Check implements stages.Checker.
+func (*Common) Check(attrs stages.Attrs) []stages.Problem { return CheckCommon(attrs) }
+
+// CheckCommon is Check, for kinds that check more.
+func CheckCommon(attrs stages.Attrs) training.Problems {
+	var p training.Problems
+	p.Whole(attrs, "limit", 0, 1<<31)
+	return p
 }
 
 // OutputDocs say what they are.

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/npy"
@@ -16,8 +14,8 @@ import (
 
 // Stage is a block `preprocess "deepsea"`.
 type Stage struct {
+	datafolder.Common
 	Archive stages.File `attr:"archive,key" doc:"deepsea_filtered.npz: x_train, x_val, x_test (samples, bases, 4) and y_train, y_val, y_test (samples, labels)."`
-	Limit   int         `attr:"limit,key" default:"0" doc:"Only so many samples of each split, the first ones. 0 for all."`
 }
 
 // Kind is the kind `preprocess "deepsea"`.
@@ -26,16 +24,6 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc:     "DNA sequences with 36 chromatin features each, bases as channels: a folder that networks are trained on.",
 	Outputs: datafolder.OutputDocs(),
 })
-
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
-// Check implements stages.Checker.
-func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
-	return p
-}
 
 // Resources implements stages.Estimator.
 func (*Stage) Resources() stages.Resources { return stages.Resources{CPUs: 1, Memory: 128 << 20} }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/metrics"
 	"github.com/nbpipe/nbpipe/stages/nn"
@@ -19,8 +17,8 @@ import (
 
 // Stage is a block `preprocess "ecg"`.
 type Stage struct {
+	datafolder.Common
 	Recordings stages.File `attr:"recordings,key" doc:"challenge2017.pkl: a pickled dict with data (recordings of different lengths) and label (N, A, O or ~)."`
-	Limit      int         `attr:"limit,key" default:"0" doc:"Only so many recordings of each split, the first ones drawn, with all their windows. 0 for all."`
 }
 
 // Kind is the kind `preprocess "ecg"`.
@@ -37,16 +35,6 @@ const (
 
 // stride is how far apart windows begin, by class.
 func stride(class int32) int { return []int{500, 500 / 6, 500 / 2, 500 / 20}[class] }
-
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
-// Check implements stages.Checker.
-func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
-	return p
-}
 
 // Resources implements stages.Estimator.
 func (*Stage) Resources() stages.Resources { return stages.Resources{CPUs: 1, Memory: 256 << 20} }

@@ -8,7 +8,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nbpipe/nbpipe/stages"
@@ -22,13 +21,13 @@ import (
 
 // Stage is a block `preprocess "fsd50k"`.
 type Stage struct {
+	datafolder.Common
 	Archive    stages.File `attr:"archive,key" doc:"The zip archive: sound as .wav files at 22,050 Hz, csv files of chunks, lbl_map.json. It is read where it lies, not unpacked."`
 	Train      string      `attr:"train,key" default:"\"tr.csv\"" doc:"The archive's csv file of training chunks, by the end of its path. Columns: files, labels (separated by commas), ext (the clip)."`
 	Validation string      `attr:"validation,key" default:"\"val.csv\"" doc:"The archive's csv file of validation chunks, with the columns of train."`
 	Test       string      `attr:"test,key" default:"\"eval.csv\"" doc:"The archive's csv file of test chunks, with the columns of train."`
 	Labels     string      `attr:"labels,key" default:"\"lbl_map.json\"" doc:"The archive's file of the labels' numbers."`
 	Noise      string      `attr:"noise,key" default:"\"noise_22050\"" doc:"Name of the archive's folder of noise that training mixes in. \"\" for none."`
-	Limit      int         `attr:"limit,key" default:"0" doc:"Only so many clips of each split, the first ones, with all their chunks. 0 for all."`
 }
 
 // Kind is the kind `preprocess "fsd50k"`.
@@ -37,16 +36,6 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc:     "The sound of FSD50K as log-mel spectrograms of 96 bands and 101 frames, a chunk of a second each, with 200 labels a clip: a folder that networks are trained on.",
 	Outputs: datafolder.OutputDocs(),
 })
-
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
-// Check implements stages.Checker.
-func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
-	return p
-}
 
 // Resources implements stages.Estimator: the index of 800,000 chunks, and a block of
 // spectrograms a core.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/npy"
@@ -17,9 +15,9 @@ import (
 
 // Stage is a block `preprocess "ninapro"`.
 type Stage struct {
+	datafolder.Common
 	Inputs map[string]stages.File `attr:"inputs,key" doc:"Split (train, validation, test) to its file of recordings, ninapro_train.npy, ninapro_val.npy, ninapro_test.npy: (samples, 52, 16)."`
 	Labels map[string]stages.File `attr:"labels,key" doc:"Split to its file of labels, label_train.npy, label_val.npy, label_test.npy: 0 to 17."`
-	Limit  int                    `attr:"limit,key" default:"0" doc:"Only so many samples of each split, the first ones. 0 for all."`
 }
 
 // Kind is the kind `preprocess "ninapro"`.
@@ -35,15 +33,11 @@ const (
 	electrodes = 16
 )
 
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
 func splits() []string { return []string{training.Train, training.Validation, training.Test} }
 
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
+	p := datafolder.CheckCommon(attrs)
 	for _, name := range []string{"inputs", "labels"} {
 		if given := attrs.Strings(name); given != nil && fmt.Sprint(given) != "[test train validation]" {
 			p.Add(name, "Not the three splits", "There are files of %q; train, validation and test are needed.", given)

@@ -8,8 +8,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/npy"
@@ -20,11 +18,11 @@ import (
 
 // Stage is a block `preprocess "psicov"`.
 type Stage struct {
+	datafolder.Common
 	Archive    stages.File `attr:"archive,key" doc:"protein.zip: lists of proteins, and of each its features as a pickle and its distances as a .npy file. It is read where it lies, not unpacked."`
 	Train      string      `attr:"train,key" default:"\"deepcov\"" doc:"Name of list and folder of the proteins that are for training and validation: deepcov stands for deepcov.lst, deepcov/features/ID.pkl and deepcov/distance/ID-cb.npy."`
 	Test       string      `attr:"test,key" default:"\"psicov\"" doc:"Name of list and folder of the proteins that are for the test, laid out as train."`
 	Validation int         `attr:"validation,key" default:"100" doc:"How many proteins are for validation, the first ones of the training list."`
-	Limit      int         `attr:"limit,key" default:"0" doc:"Only so many proteins of each split, the first ones. 0 for all."`
 }
 
 // Kind is the kind `preprocess "psicov"`.
@@ -34,13 +32,9 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Outputs: datafolder.OutputDocs(),
 })
 
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
 // Check implements stages.Checker.
 func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
+	p := datafolder.CheckCommon(attrs)
 	p.Whole(attrs, "validation", 0, 1<<31)
 	return p
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/npy"
@@ -16,9 +14,9 @@ import (
 
 // Stage is a block `preprocess "satellite"`.
 type Stage struct {
+	datafolder.Common
 	Train stages.File `attr:"train,key" doc:"satellite_train.npy: a pickled dict with data (samples, times) and label (1 to 24). Its last samples, as many as test has, are for validation."`
 	Test  stages.File `attr:"test,key" doc:"satellite_test.npy, laid out as train."`
-	Limit int         `attr:"limit,key" default:"0" doc:"Only so many samples of each split, the first ones. 0 for all."`
 }
 
 const classes = 24
@@ -29,16 +27,6 @@ var Kind = stages.Define[Stage](stages.Kind{
 	Doc:     "Series of satellite measurements of 24 kinds of land cover, each standardised by itself: a folder that networks are trained on.",
 	Outputs: datafolder.OutputDocs(),
 })
-
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
-// Check implements stages.Checker.
-func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
-	return p
-}
 
 // Resources implements stages.Estimator.
 func (*Stage) Resources() stages.Resources { return stages.Resources{CPUs: 1, Memory: 128 << 20} }

@@ -9,19 +9,16 @@ import (
 	"io"
 	"os"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/pickle"
 	"github.com/nbpipe/nbpipe/stages/preprocess/datafolder"
 	"github.com/nbpipe/nbpipe/stages/preprocess/pickledimages"
-	"github.com/nbpipe/nbpipe/stages/training"
 )
 
 // Stage is a block `preprocess "spherical"`.
 type Stage struct {
-	File  stages.File `attr:"file,key" doc:"s2_cifar100.gz: a gzipped pickle of train and test, each with images (samples, 3, 60, 60) and labels (0 to 99)."`
-	Limit int         `attr:"limit,key" default:"0" doc:"Only so many images of each split, the first ones. 0 for all."`
+	datafolder.Common
+	File stages.File `attr:"file,key" doc:"s2_cifar100.gz: a gzipped pickle of train and test, each with images (samples, 3, 60, 60) and labels (0 to 99)."`
 }
 
 // Kind is the kind `preprocess "spherical"`.
@@ -32,16 +29,6 @@ var Kind = stages.Define[Stage](stages.Kind{
 })
 
 const classes = 100
-
-// OutputTypes implements stages.Stage.
-func (*Stage) OutputTypes(stages.Attrs) map[string]cty.Type { return datafolder.OutputTypes() }
-
-// Check implements stages.Checker.
-func (*Stage) Check(attrs stages.Attrs) []stages.Problem {
-	var p training.Problems
-	p.Whole(attrs, "limit", 0, 1<<31)
-	return p
-}
 
 // Resources implements stages.Estimator.
 func (*Stage) Resources() stages.Resources { return stages.Resources{CPUs: 1, Memory: 192 << 20} }
