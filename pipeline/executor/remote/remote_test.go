@@ -1,12 +1,10 @@
 package remote_test
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
-	"golang.org/x/sys/unix"
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/cache/s3"
@@ -28,26 +25,10 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor/remote"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/stages"
-	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 // TestMain is the worker, too: the launcher starts this program again.
-func TestMain(m *testing.M) {
-	if len(os.Args) < 2 || os.Args[1] != "worker" {
-		os.Exit(m.Run())
-	}
-	unix.CloseOnExec(3)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	err := worker.Run(ctx, worker.Options{
-		File: os.Args[2], Queue: os.Args[3], ID: os.Args[4], Cache: os.Args[5], Kinds: stages.NewRegistry(command.Kind),
-		Environment: os.Environ(), Now: time.Now, Tell: func(m string) { fmt.Println(m) }, Beat: 200 * time.Millisecond, Linger: 3 * time.Second,
-	})
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-}
+func TestMain(m *testing.M) { executortest.Main(m) }
 
 // place is a store, and how it can be taken away.
 type place struct {
