@@ -144,7 +144,7 @@ func (l *launcher) Poll(context.Context) ([]launch.Status, error) {
 			out = append(out, launch.Status{ID: f.Name(), State: launch.Running, Host: host})
 			continue
 		}
-		out = append(out, launch.Status{ID: f.Name(), State: launch.Ended, Reason: lastLine(filepath.Join(dir, logName))})
+		out = append(out, launch.Status{ID: f.Name(), State: launch.Ended, Reason: lastLine(filepath.Join(dir, logName)), Host: host})
 		_ = os.RemoveAll(dir)
 	}
 	return out, nil

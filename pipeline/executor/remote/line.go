@@ -51,7 +51,7 @@ type line struct {
 	asked   map[string]time.Time     // started, and not told about by the launcher yet
 	started map[string]time.Time     // by this controller
 	useful  map[string]bool          // workers that have ended an attempt
-	barren  int                      // workers in a row that ended, and had not
+	barren  []launch.Status          // workers in a row that ended, and had not
 	failed  int                      // starts in a row that failed
 	reason  string                   // the launcher's, why workers ended
 }

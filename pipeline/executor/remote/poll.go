@@ -39,7 +39,7 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 		}
 		n.beats[b.Attempt] = b.Time
 		if !a.claimed {
-			a.claimed, n.barren, l.happened = true, 0, l.Now()
+			a.claimed, n.barren, l.happened = true, nil, l.Now()
 			begin(a.job, "")
 		}
 	}
@@ -79,7 +79,7 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 	}
 	for _, x := range all {
 		if l.jobs[x.a.job] {
-			n.barren, n.useful[x.r.Worker] = 0, true
+			n.barren, n.useful[x.r.Worker] = nil, true
 			l.attemptEnded(ctx, n, x.a, x.r, x.at)
 		}
 	}

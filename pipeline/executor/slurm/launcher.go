@@ -280,8 +280,12 @@ func (l *launcher) status(b *batch, id string, t task, known bool) launch.Status
 		return launch.Status{ID: id, State: launch.Ended, Reason: l.lastWords(b, indexOf(b, id))}
 	case ends[t.state] != "":
 		reason := ends[t.state]
-		if words := l.lastWords(b, t.index); words != "" && t.state != "COMPLETED" {
+		switch words := l.lastWords(b, t.index); {
+		case t.state == "COMPLETED":
+		case words != "":
 			reason += ": " + words
+		case t.state == "FAILED":
+			reason += " and wrote nothing to " + l.dir + ", which has to be there on all machines"
 		}
 		return launch.Status{ID: id, State: launch.Ended, Reason: reason, Host: t.host}
 	case stuck(t):
