@@ -27,11 +27,13 @@ func (u *slurmUser) notReached(want ...string) {
 	if err == nil || time.Since(began) > 2*time.Minute {
 		u.t.Errorf("%v after %v", err, time.Since(began))
 	}
-	u.t.Logf("after %v: %s", time.Since(began).Round(time.Second), out[max(0, len(out)-3000):])
 	for _, w := range want {
 		if !strings.Contains(out, w) {
 			u.t.Errorf("%q is not in\n%s", w, out)
 		}
+	}
+	if n := strings.Count(out, "no worker has reached the cache"); n != 2 { // as it fails, and at the end
+		u.t.Errorf("it is told %d times:\n%s", n, out)
 	}
 	if strings.Contains(out, "cache init") {
 		u.t.Error("a remedy that is none")

@@ -88,7 +88,7 @@ func (l *loop) take(j *job) {
 		j.done <- outcome{err: l.refused}
 		return
 	}
-	n, err := l.lineOf(j.a.Resources)
+	n, err := l.lineOf(classOf(j.a.Resources))
 	if err != nil {
 		j.done <- outcome{err: err}
 		return
@@ -119,8 +119,8 @@ func (l *loop) forget(j *job) {
 	delete(l.jobs, j)
 	j.line.waiting = slices.DeleteFunc(j.line.waiting, func(w *job) bool { return w == j })
 	for _, a := range j.attempts {
-		delete(j.line.at, a.name)
-		delete(j.line.beats, a.name)
+		delete(a.line.at, a.name)
+		delete(a.line.beats, a.name)
 	}
 }
 
@@ -199,7 +199,7 @@ func (l *loop) cancelGone(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for _, a := range gone {
-		g.Go(func() error { return a.job.line.queue.Cancel(ctx, a.name) })
+		g.Go(func() error { return a.line.queue.Cancel(ctx, a.name) })
 	}
 	err := g.Wait()
 	if err != nil {

@@ -98,6 +98,7 @@ type job struct {
 
 	line     *line
 	attempts []*attempt // the last one is the one that counts
+	unfit    []saying   // by machines that cannot run it
 	tries    int        // workers that were lost
 	returns  int        // times that a worker had to leave
 	begun    bool

@@ -71,7 +71,13 @@ func fakePlace(t *testing.T) place {
 
 func open(t *testing.T, p place) *executortest.Bench {
 	t.Helper()
-	return openWith(t, p, func(site launch.Site) (launch.Launcher, error) { return (&process.Settings{Slots: 2}).Launcher(site) })
+	b := openWith(t, p, func(site launch.Site) (launch.Launcher, error) { return (&process.Settings{Slots: 2}).Launcher(site) })
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Machines = []string{host}
+	return b
 }
 
 // user is somebody with a key, a store, a cache, and a folder for a site.

@@ -3,6 +3,7 @@ package remote
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -120,6 +121,7 @@ func whyNotYet(workers map[string]launch.Status, where bool) string {
 func (l *loop) over(n *line, s launch.Status) {
 	if since, ours := n.started[s.ID]; ours && !n.useful[s.ID] && n.waitedSince(since) {
 		n.barren = append(n.barren, s)
+		n.shun(s.Host)
 		l.doubt()
 	}
 	delete(n.useful, s.ID)
@@ -205,11 +207,15 @@ func (l *loop) startSome(ctx context.Context, n *line, count int) int {
 			return 0
 		}
 		args, files := l.Command(n.queue.ID(), n.exclusive, id)
-		all = append(all, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive})
+		all = append(all, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive, Avoid: n.avoided()})
 	}
 	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	if err := l.Launcher.Start(limited, all); err != nil {
+	var none *launch.NoMachine
+	if err := l.Launcher.Start(limited, all); errors.As(err, &none) {
+		l.nowhere(n, none)
+		return 0
+	} else if err != nil {
 		const most = 3
 		if n.failed++; n.failed >= most {
 			l.failLine(n, err)

@@ -238,7 +238,7 @@ func openStore(ctx context.Context, f File, o Options, dir string) (*s3.Store, e
 	case got.err != nil:
 		return nil, f.unreachable(got.err)
 	case got.store.ID() != f.Store:
-		defer got.store.Close()
+		_ = got.store.Close()
 		return nil, fmt.Errorf("the team cache %s has the ID %s here, and %s is expected: it was made anew, or another folder is at this path on this machine", got.store.Place(), got.store.ID(), f.Store)
 	}
 	return got.store, nil

@@ -74,7 +74,8 @@ const (
 )
 
 // Drain runs actions until the queue is empty, the time is over, or ctx ends: then
-// what runs is given back. The error says that the store is away.
+// what runs is given back. A machine that is not fit for an action leaves the queue: it
+// would take the next one of the kind, too. The error says that the store is away.
 func (w *Worker) Drain(ctx context.Context) error {
 	idle, pause, patient := w.Now(), shortPause, patienceFirst
 	var away time.Time
@@ -96,7 +97,9 @@ func (w *Worker) Drain(ctx context.Context) error {
 			idle = w.Now()
 			pause = longPause
 		case a != "":
-			w.attempt(ctx, a)
+			if !w.attempt(ctx, a) {
+				return nil
+			}
 			w.ran++
 			idle, pause, away, patient = w.Now(), shortPause, time.Time{}, patience
 			continue
