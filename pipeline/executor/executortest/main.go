@@ -20,6 +20,7 @@ import (
 // worker: worker FILE QUEUE ID CACHE.
 func Main(m *testing.M) {
 	if len(os.Args) < 2 || os.Args[1] != "worker" {
+		Patient()
 		os.Exit(m.Run())
 	}
 	unix.CloseOnExec(3)
