@@ -38,6 +38,7 @@ var taskFiles = map[string]string{
 // TestTasks runs experiments/nb360/tasks on small files of the real formats, from the
 // fetch to the metric: see testdata/tasks. With NBPIPE_CI engine torch runs, too.
 func TestTasks(t *testing.T) {
+	t.Parallel()
 	modules := []string{"numpy", "scipy", "sklearn", "h5py"}
 	heavy := os.Getenv("NBPIPE_CI") != ""
 	if heavy {
