@@ -48,6 +48,11 @@ func (f *Folder) Take(n int, among []gpu.Device) ([]Lease, error) {
 		if len(got) >= n {
 			break
 		}
+		if f.now().Before(f.rests[nameOf(d)]) {
+			busy.Next = true
+			lacking = append(lacking, nameOf(d))
+			continue
+		}
 		h, pid, err := f.try(d)
 		switch {
 		case err != nil:
@@ -88,9 +93,6 @@ func (f *Folder) leases(got []*held) []Lease {
 // try locks a GPU; nil where another process has it, whose number is pid, if it is
 // known.
 func (f *Folder) try(d gpu.Device) (h *held, pid int, err error) {
-	if f.now().Before(f.rests[nameOf(d)]) {
-		return nil, 0, nil
-	}
 	h = &held{device: d}
 	for _, l := range locksOf(d) {
 		file, err := f.lock(l.name, l.how)

@@ -132,7 +132,9 @@ func TestTurns(t *testing.T) {
 	held := take(t, a, 1, one) // nobody waits: at once
 	busy(t, b, 1, one)
 	held[0].Release()
-	busy(t, a, 1, one)
+	if x := busy(t, a, 1, one); !x.Next || !strings.Contains(x.Error(), "go first") {
+		t.Error(x)
+	}
 	held = take(t, b, 1, one)
 	busy(t, a, 1, one)
 	held[0].Release()

@@ -29,6 +29,7 @@ type Taker interface {
 // Busy says that other processes have the GPUs.
 type Busy struct {
 	PIDs []int // of those processes, as far as they are known; sorted
+	Next bool  // one that waits is let go first
 }
 
 func (b *Busy) Error() string {
@@ -38,6 +39,9 @@ func (b *Busy) Error() string {
 	}
 	switch len(numbers) {
 	case 0:
+		if b.Next {
+			return "it lets another nbpipe of yours, which waits for a GPU, go first"
+		}
 		return "it waits for a GPU that another nbpipe of yours uses"
 	case 1:
 		return fmt.Sprintf("it waits for a GPU that another nbpipe of yours uses (process %s)", numbers[0])
