@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
@@ -74,7 +75,9 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 // about says what this machine is.
 func about(gpus []gpu.Device) queue.Used {
 	u := queue.Used{Build: version}
-	u.Host, _ = os.Hostname()
+	if u.Host = os.Getenv(launch.HostVariable); u.Host == "" {
+		u.Host, _ = os.Hostname()
+	}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		u.System = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])

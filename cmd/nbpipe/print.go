@@ -106,6 +106,7 @@ func (a *app) printFailures(s *session) {
 			victims[n.Cause]++
 		}
 	}
+	said := repeats{}
 	for _, n := range s.engine.Nodes {
 		if n.Status != run.Failed || n.Interrupted() {
 			continue
@@ -114,7 +115,7 @@ func (a *app) printFailures(s *session) {
 		if v := victims[n.Address]; v > 0 {
 			held = fmt.Sprintf(" (%s could not run because of it)", count(v, "node"))
 		}
-		a.note("failed: %s: %s%s", n.Address, firstLine(n.Err.Error()), held)
+		a.note("failed: %s: %s%s", n.Address, said.text(n.Address, firstLine(n.Err.Error())), held)
 	}
 }
 

@@ -86,7 +86,12 @@ func newSlurmUser(t *testing.T, o slurmtest.Options) *slurmUser {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, e := range u.cluster.Environment() {
-		if name, _, _ := strings.Cut(e, "="); !strings.HasPrefix(name, "NBPIPE_") && !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "XDG_") && name != "HOME" {
+		name, _, _ := strings.Cut(e, "=")
+		own := name == "HOME" || strings.HasSuffix(strings.ToLower(name), "_proxy")
+		for _, prefix := range []string{"NBPIPE_", "AWS_", "XDG_"} {
+			own = own || strings.HasPrefix(name, prefix)
+		}
+		if !own {
 			u.env = append(u.env, e)
 		}
 	}

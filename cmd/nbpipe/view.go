@@ -27,7 +27,8 @@ type view struct {
 	done     int64
 	started  time.Time
 	lastLine time.Time
-	drawn    int // lines of the live part on the screen
+	said     repeats // of failures
+	drawn    int     // lines of the live part on the screen
 	stop     chan struct{}
 	stopped  sync.WaitGroup
 	closed   bool
@@ -228,7 +229,10 @@ func clip(s string, most int) string {
 
 func (v *view) failure(e run.Event) string {
 	var b strings.Builder
-	b.WriteString(v.term.paint(red, "fail") + "  " + e.Node + ": " + printableLines(e.Message))
+	if v.said == nil {
+		v.said = repeats{}
+	}
+	b.WriteString(v.term.paint(red, "fail") + "  " + e.Node + ": " + printableLines(v.said.text(e.Node, e.Message)))
 	if e.LogTail != "" {
 		b.WriteString("\n      the end of what it printed:")
 		for _, l := range strings.Split(e.LogTail, "\n") {
@@ -239,6 +243,22 @@ func (v *view) failure(e run.Event) string {
 		b.WriteString("\n      all of it: " + e.LogPath)
 	}
 	return b.String()
+}
+
+// repeats shows a long text once: what keeps a thousand nodes from running is one
+// thing, and the same text for each of them.
+type repeats map[string]string // who had it first
+
+func (r repeats) text(node, text string) string {
+	const long = 200
+	if len(text) < long {
+		return text
+	}
+	if first, ok := r[text]; ok {
+		return "the same as " + first
+	}
+	r[text] = node
+	return text
 }
 
 func printableLines(s string) string {

@@ -29,3 +29,16 @@ func TestViewAfterALostInput(t *testing.T) {
 		t.Errorf("%s", out.String())
 	}
 }
+
+// A long text is shown once, whoever else has it; short ones are always there.
+func TestRepeats(t *testing.T) {
+	r := repeats{}
+	long := strings.Repeat("why ", 100)
+	for _, c := range []struct{ node, text, want string }{
+		{"a", long, long}, {"b", long, "the same as a"}, {"c", "short", "short"}, {"d", "short", "short"}, {"e", long + "x", long + "x"}, {"f", long, "the same as a"},
+	} {
+		if got := r.text(c.node, c.text); got != c.want {
+			t.Errorf("%s: %q", c.node, got)
+		}
+	}
+}

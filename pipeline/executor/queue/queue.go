@@ -111,7 +111,8 @@ const (
 	TimedOut  State = "timed out"
 	Cancelled State = "cancelled"
 	LostInput State = "lost input" // the store does not have the bytes of an input
-	Unfit     State = "unfit"      // the worker's machine cannot run it: other tools, another nbpipe
+	Unfit     State = "unfit"      // the worker's machine cannot run it, another one may: other tools, other GPUs
+	Refused   State = "refused"    // no worker may run it: it is not certified, or not what it says
 	Left      State = "left"       // the worker had to leave in the middle of it; not the stage's fault
 	StoreOut  State = "store"      // the worker could not put the result into the store
 )

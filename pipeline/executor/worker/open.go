@@ -53,6 +53,9 @@ type File struct {
 // ReadFile reads a worker's file, and refuses one that others can read.
 func ReadFile(path string) (f File, err error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, fmt.Errorf("%s is not there on this machine: nbpipe's folder (NBPIPE_CACHE where the run was started) has to be at the same path on all machines", path)
+	}
 	if err != nil {
 		return f, err
 	}
@@ -168,20 +171,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, local.Close()) }()
-	config := f.Config()
-	config.Credentials, config.Event, config.Now = f.credentials(), o.Tell, o.Now
-	config.Dir, config.Temp = filepath.Join(local.Dir(), "remote"), filepath.Join(local.Dir(), "tmp")
-	if f.Folder != "" {
-		config.Credentials = nil
-	}
-	store, err := s3.Open(ctx, config)
+	store, err := openStore(ctx, f, o, local.Dir())
 	if err != nil {
-		return fmt.Errorf("the store cannot be reached from here: %w", err)
+		return err
 	}
 	defer func() { _ = store.Close() }()
-	if store.ID() != f.Store {
-		return fmt.Errorf("the store at %s has the ID %s, and %s is expected: it was made anew, or another one is mounted here", store.Place(), store.ID(), f.Store)
-	}
 	local.SetUpstream(store)
 	scratch, err := executor.NewScratch(filepath.Join(local.Dir(), "scratch"))
 	if err != nil {
@@ -207,4 +201,63 @@ func Run(ctx context.Context, o Options) (err error) {
 		w.Leases = lease.New(o.Leases, scratch.Dir, o.Now)
 	}
 	return w.Drain(ctx)
+}
+
+// reachLimit is how long a store may take to answer a worker for the first time. Whoever
+// waits for the worker is to learn soon that it cannot be reached from its machine.
+const reachLimit = 45 * time.Second
+
+// openStore opens the store, or says why it cannot be had on this machine: in one
+// line, since the last one that a worker prints is what its user gets to read.
+func openStore(ctx context.Context, f File, o Options, dir string) (*s3.Store, error) {
+	config := f.Config()
+	config.Credentials, config.Event, config.Now = f.credentials(), o.Tell, o.Now
+	config.Dir, config.Temp = filepath.Join(dir, "remote"), filepath.Join(dir, "tmp")
+	if f.Folder != "" {
+		config.Credentials = nil
+	}
+	limited, cancel := context.WithTimeout(ctx, reachLimit)
+	defer cancel()
+	type opened struct {
+		store *s3.Store
+		err   error
+	}
+	done := make(chan opened, 1)
+	go func() { // a file system that hangs hears of no time-out
+		store, err := s3.Open(limited, config)
+		done <- opened{store, err}
+	}()
+	var got opened
+	select {
+	case got = <-done:
+	case <-limited.Done():
+		select {
+		case got = <-done: // with what was seen so far
+		case <-time.After(time.Second):
+			got.err = fmt.Errorf("it does not answer within %s", reachLimit)
+		}
+	}
+	switch {
+	case got.err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case got.err != nil:
+		return nil, f.unreachable(got.err)
+	case got.store.ID() != f.Store:
+		_ = got.store.Close()
+		return nil, fmt.Errorf("the team cache %s has the ID %s here, and %s is expected: it was made anew, or another folder is at this path on this machine", got.store.Place(), got.store.ID(), f.Store)
+	}
+	return got.store, nil
+}
+
+// unreachable says what a machine that does not reach the store lacks.
+func (f File) unreachable(err error) error {
+	switch missing := errors.Is(err, s3.ErrNoStore); {
+	case f.Folder != "" && missing:
+		return fmt.Errorf("the team cache %s is not there on this machine: it has to be a folder that all machines see, at the same path", f.Folder)
+	case f.Folder != "":
+		return fmt.Errorf("the team cache %s cannot be read on this machine: %w: it has to be a folder that all machines see, at the same path, and that you may read and write there", f.Folder, err)
+	case missing:
+		return fmt.Errorf("from this machine, %s is another place than where the run was started, with no team cache in it: the endpoint has to be a name that means the same everywhere, not localhost", f.Endpoint)
+	}
+	return fmt.Errorf("the team cache cannot be reached from this machine: %w: its endpoint %s has to be reached from where stages run, or take a folder that all machines see", err, f.Endpoint)
 }
