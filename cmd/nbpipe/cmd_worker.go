@@ -67,7 +67,7 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 	}
 	return withCode(exitStore, worker.Run(ctx, worker.Options{
 		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Kinds: kinds(), Sandbox: a.sandbox("", store),
-		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Now: time.Now, Tell: a.tell,
+		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Leases: a.settings.leases(), Now: time.Now, Tell: a.tell,
 		Beat: o.beat, Linger: o.linger, Until: until, Most: o.most,
 	}))
 }

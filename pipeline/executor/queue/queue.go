@@ -97,6 +97,7 @@ type Claim struct {
 	Done    int64  `json:"done,omitempty"`
 	Total   int64  `json:"total,omitempty"`
 	Unit    string `json:"unit,omitempty"`
+	Waits   string `json:"waits,omitempty"`   // why the stage has not begun yet
 	Leaving bool   `json:"leaving,omitempty"` // the worker's time is over: somebody else has to begin again
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/wire"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -99,7 +100,12 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 		return nil, err
 	}
 	act.Log = s
-	act.GPUs = w.gpus(act.Resources)
+	gpus, release, err := w.gpus(ctx, act.Resources, s)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	act.GPUs = gpus
 	if _, err := w.Executor.Execute(ctx, act, s); err != nil {
 		return nil, err
 	}
@@ -136,11 +142,32 @@ func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, [
 	return act, ticket.Certificate, nil
 }
 
-// gpus are those that an action gets. How many there have to be is the launcher's
-// concern: a scheduler's GPUs may be none that this machine can list.
-func (w *Worker) gpus(r stages.Resources) []gpu.Device {
+// gpus are those that an action gets, as soon as no other process has them; release
+// gives them back. How many there have to be is the launcher's concern: a scheduler's
+// GPUs may be none that this machine can list.
+func (w *Worker) gpus(ctx context.Context, r stages.Resources, s *signs) (got []gpu.Device, release func(), err error) {
 	fit := gpu.Fitting(w.GPUs, r.GPUModel)
-	return fit[:min(max(r.GPUs, 0), len(fit))]
+	n := min(max(r.GPUs, 0), len(fit))
+	if w.Leases == nil || n == 0 {
+		return fit[:n], func() {}, nil
+	}
+	var leases []lease.Lease
+	err = lease.Await(ctx, func(why string) { s.waits(ctx, "on "+w.host()+": "+why) }, func() (err error) {
+		leases, err = w.Leases.Take(n, fit)
+		return err
+	})
+	s.waits(ctx, "")
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, nil, err
+	case err != nil:
+		return nil, nil, &unfit{fmt.Errorf("on %s: %w", w.host(), err)}
+	}
+	return lease.Devices(leases), func() {
+		for _, l := range leases {
+			l.Release()
+		}
+	}, nil
 }
 
 // hasModel checks that the GPUs here are what the file asks for.

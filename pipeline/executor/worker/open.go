@@ -22,6 +22,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/sandbox"
@@ -175,6 +176,7 @@ type Options struct {
 	Sandbox     *sandbox.Sandbox
 	About       queue.Used
 	GPUs        []gpu.Device // that stages may use
+	Leases      string       // folder of leases of GPUs, see package lease; "" where they are this worker's own
 	Now         func() time.Time
 	Tell        func(string)
 
@@ -224,6 +226,9 @@ func Run(ctx context.Context, o Options) (err error) {
 			Resume:   filepath.Join(local.Dir(), cache.ResumeFolder),
 		},
 	})
+	if o.Leases != "" {
+		w.Leases = lease.New(o.Leases, scratch.Dir, o.Now)
+	}
 	return w.Drain(ctx)
 }
 

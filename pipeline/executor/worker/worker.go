@@ -14,6 +14,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -34,9 +35,12 @@ type Config struct {
 	Key   ed25519.PrivateKey // of this run
 	About queue.Used         // what is known of this machine
 	GPUs  []gpu.Device       // that actions may use, one action at a time
-	Usage *Usage             // counts what an action uses
-	Now   func() time.Time
-	Tell  func(message string)
+	// Leases keeps other processes of this machine off the GPUs that an action uses;
+	// nil where they are this worker's own.
+	Leases lease.Taker
+	Usage  *Usage // counts what an action uses
+	Now    func() time.Time
+	Tell   func(message string)
 
 	Beat   time.Duration // between signs of life
 	Linger time.Duration // how long to wait for more when the queue is empty
