@@ -239,7 +239,7 @@ func (s *session) pull(ctx context.Context, v *view) error {
 	if err != nil {
 		return withCode(exitStore, err)
 	}
-	for _, line := range teamText(s.team.Report()) {
+	for _, line := range teamText(s.team.Report(), 0) {
 		s.app.note("%s", line)
 	}
 	fmt.Fprintf(s.app.stdout, "%s here with their content", count(results, "result"))

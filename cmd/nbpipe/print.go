@@ -35,7 +35,7 @@ type resultEvent struct {
 
 func (a *app) printOutcome(s *session, o *plan.Outcome, sum run.Summary, took time.Duration) {
 	if s.team != nil {
-		for _, line := range append(teamText(s.team.Report()), passedOver("not used", s.engine.Refused())...) {
+		for _, line := range append(teamText(s.team.Report(), s.worked), passedOver("not used", s.engine.Refused())...) {
 			if a.json {
 				doc, _ := json.Marshal(run.Event{Time: time.Now(), Type: run.EventTeam, Message: line})
 				fmt.Fprintf(a.stdout, "%s\n", doc)
