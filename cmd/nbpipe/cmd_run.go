@@ -175,6 +175,11 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 		again := s.engine.Run(ctx, run.Options{Executor: local, Machine: machine, Force: lost, Remote: where.remote})
 		sum = merge(sum, again)
 	}
+	for _, n := range s.engine.Members() {
+		if n.Status == run.Finished && where.remote(n) != nil {
+			s.worked++
+		}
+	}
 	return sum, nil
 }
 

@@ -76,6 +76,7 @@ type session struct {
 	x      *lang.Experiment
 	engine *run.Engine
 	wanted []*lang.Node
+	worked int // nodes that workers ran
 }
 
 // open finds the experiment and opens the store; it reads no HCL yet.
@@ -87,7 +88,7 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 	}
 	info, err := os.Stat(s.path)
 	if err != nil {
-		return nil, withCode(exitUsage, fmt.Errorf("there is no experiment %s: name a folder with *.hcl files, or one file", s.target.experiment))
+		return nil, withCode(exitUsage, a.noExperiment(ctx, s.target))
 	}
 	if s.folder = s.path; !info.IsDir() {
 		s.folder = filepath.Dir(s.path)
@@ -100,6 +101,27 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 	}
 	s.probes = plan.NewProbes(s.store, os.Environ(), execute)
 	return s, nil
+}
+
+// noExperiment says that a path is not there: it may be a node's address with a
+// mistake in it.
+func (a *app) noExperiment(ctx context.Context, t target) error {
+	none := fmt.Errorf("there is no experiment %s: name a folder with *.hcl files, or one file", t.experiment)
+	if !strings.Contains(t.experiment, ".") || strings.HasSuffix(t.experiment, ".hcl") || strings.ContainsRune(t.experiment, filepath.Separator) {
+		return none
+	}
+	here, err := filepath.Abs(".")
+	if err != nil {
+		return none
+	}
+	x, _ := lang.Load(ctx, here, lang.Options{Kinds: kinds(), Executors: executorKinds()})
+	if x == nil || len(x.Nodes) == 0 {
+		return none
+	}
+	if _, err := x.Find(t.experiment); err != nil {
+		return fmt.Errorf("%w; if it is to be a node of the experiment in this folder: %w", none, err)
+	}
+	return none
 }
 
 // planned opens and plans an experiment for a command that executes nothing.
