@@ -2,9 +2,9 @@
 // scratch folder, and nothing else of the machine.
 //
 // The program is started by way of a helper: this executable once more, under
-// another name, which gives up rights one by one and then becomes the program.
-// What it gives up is the kernel's to withhold from then on, for the program and
-// all that it starts:
+// another name (see package helper), which gives up rights one by one and then
+// starts the program. What it gives up is the kernel's to withhold from then on, for
+// the program and all that it starts:
 //
 //   - Files, by Landlock (Linux 5.19 or newer; see landlock(7)): reading, running
 //     and listing only below Policy.Read, changing only below Policy.Write. A
@@ -17,6 +17,10 @@
 //     address space is not limited, since GPU libraries reserve a lot of it.
 //   - Privileges of set-user-ID programs, core dumps, and open files other than
 //     the three standard ones. The umask is 022.
+//
+// What the program starts ends with it, also in sessions of its own making: when the
+// program has ended, when it is to be ended, and when nbpipe itself was killed. A
+// program that kills the helper above it gets around that.
 //
 // Which paths were denied is told by a watcher, a seccomp notifier that sees each
 // open and exec and lets all of them pass: it only looks, and Landlock decides.

@@ -26,7 +26,8 @@ type Support struct {
 	Network  string // ByNamespace, ByFilter, or "" where the network stays open
 	Root     bool   // the namespace needs no user namespace around it
 	Watch    bool   // denied paths can be named
-	Limits   bool   // memory can be limited
+	Limits   bool   // memory can be limited, for each process
+	Cores    bool   // programs can be kept to some cores
 	Why      string // why something is missing, in the kernel's words
 }
 
@@ -122,4 +123,10 @@ const (
 type Denials struct {
 	List []Denial
 	More int // that are not in the list
+}
+
+// End is how a program's confinement ended.
+type End struct {
+	Denials
+	Left bool // the program left others behind, which were ended
 }
