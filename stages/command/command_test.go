@@ -21,6 +21,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // memory is a store of inputs: files by content, folders as name to content.
@@ -652,4 +653,12 @@ func TestOwnGPUs(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
+}
+
+// A program that was ended by the limit of its cgroup says so, whatever its status.
+func TestOutOfMemory(t *testing.T) {
+	r := &runner{s: &Stage{}, in: &stages.Input{Limits: stages.Resources{Memory: 200 << 20}}, end: sandbox.End{OutOfMemory: true}}
+	cmd := exec.Command("sh", "-c", "kill -KILL $$")
+	_ = cmd.Run()
+	wantError(t, r.outcome(t.Context(), []string{"python3", "train.py"}, cmd.ProcessState), "python3 train.py ran out of memory", "more than the 200 MiB of resources { memory }")
 }

@@ -56,7 +56,7 @@ func (r *runner) policy(s *sandbox.Sandbox, program string) sandbox.Policy {
 		read = append(read, filepath.Clean(p))
 	}
 	read = append(read, r.script())
-	return sandbox.Policy{Read: read, Write: []string{r.work, r.home()}, Network: r.s.Network, Memory: r.in.Limits.Memory}
+	return sandbox.Policy{Read: read, Write: []string{r.work, r.home()}, Network: r.s.Network, Memory: r.in.Limits.Memory, CPUs: r.in.Limits.CPUs}
 }
 
 // Bounds of what is told about denials, and of the disk.
@@ -69,18 +69,18 @@ const (
 
 // denied tells what the sandbox refused and how to allow it; "" for nothing.
 func (r *runner) denied() string {
-	if len(r.denials.List) == 0 {
+	if len(r.end.List) == 0 {
 		return ""
 	}
 	var b strings.Builder
 	b.WriteString("the sandbox refused")
-	for i, d := range r.denials.List {
+	for i, d := range r.end.List {
 		if i == mostTold {
 			break
 		}
 		fmt.Fprintf(&b, "\n  %s %s: %s", map[sandbox.Access]string{sandbox.ToRead: "reading", sandbox.ToWrite: "writing", sandbox.ToRun: "running"}[d.Kind], r.masked(d.Path), r.remedy(d))
 	}
-	if more := len(r.denials.List) - mostTold + r.denials.More; more > 0 {
+	if more := len(r.end.List) - mostTold + r.end.More; more > 0 {
 		fmt.Fprintf(&b, "\n  and %d more", more)
 	}
 	return b.String()

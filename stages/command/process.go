@@ -55,7 +55,7 @@ func (r *runner) execute(ctx context.Context) error {
 	state, err := p.run(ctx, &exec.Cmd{Path: program, Args: argv, Env: r.environment(), Dir: r.work}, masked)
 	masked.close()
 	log.close()
-	r.denials = p.end.Denials
+	r.end = p.end
 	if err != nil {
 		return r.startError(argv, program, err)
 	}
@@ -182,6 +182,10 @@ func (r *runner) outcome(ctx context.Context, argv []string, state *os.ProcessSt
 	}
 	if state.Success() {
 		return nil
+	}
+	if r.end.OutOfMemory {
+		const text = "%s ran out of memory: it and all that it started wanted more than the %d MiB of resources { memory }"
+		return &exitError{fmt.Sprintf(text, shown(argv, r.s.Script), r.in.Limits.Memory>>20), state.ExitCode()}
 	}
 	text, hint := "failed with exit status "+strconv.Itoa(state.ExitCode()), r.hint(argv, state.ExitCode())
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {

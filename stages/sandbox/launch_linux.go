@@ -18,8 +18,15 @@ const self = "/proc/self/exe"
 
 const capNetAdmin = 12
 
-// probe tries everything in a process of its own.
+// probe tries everything.
 func probe() Support {
+	s := probeHelper()
+	s.Group, s.GroupCPU = groupParent()
+	return s
+}
+
+// probeHelper tries what the helper does, in processes of their own.
+func probeHelper() Support {
 	var why error
 	for _, way := range namespaces() {
 		s, err := probeWith(way)
@@ -65,6 +72,18 @@ func enter(attr *syscall.SysProcAttr, root bool) {
 	attr.AmbientCaps = append(attr.AmbientCaps, capNetAdmin) // for the loopback; the helper gives it up
 }
 
+// startsIn reports whether a process can be started in a group.
+func startsIn(g *group) bool {
+	cmd := &exec.Cmd{SysProcAttr: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(g.f.Fd())}}
+	conn, err := begin(cmd, &helper.Order{Probe: true}, "probe", nil, nil)
+	if err != nil {
+		return false
+	}
+	_ = cmd.Wait() // what it finds is known
+	_ = syscall.Close(conn)
+	return true
+}
+
 func probeWith(attr *syscall.SysProcAttr) (Support, error) {
 	cmd := &exec.Cmd{SysProcAttr: attr}
 	o := &helper.Order{Probe: true, Loopback: attr != nil, Cores: ownCores()}
@@ -98,6 +117,7 @@ type Running struct {
 	helper *os.Process
 	pid    int
 	watch  *watcher
+	limit  *limit
 }
 
 // Supervised reports whether Terminate and Kill reach the program, and all that it
@@ -130,6 +150,7 @@ func (r *Running) End() End {
 	if r.watch != nil {
 		e.Denials = r.watch.end()
 	}
+	e.OutOfMemory = r.limit.end()
 	return e
 }
 
@@ -141,7 +162,7 @@ func (s *Sandbox) Start(cmd *exec.Cmd, p Policy) (*Running, error) {
 	s.complain()
 	able := s.Support()
 	o := &helper.Order{
-		Landlock: able.Landlock, Watch: able.Watch && able.Landlock > 0, Session: cmd.SysProcAttr.Setsid, Memory: p.Memory,
+		Landlock: able.Landlock, Watch: able.Watch && able.Landlock > 0, Session: cmd.SysProcAttr.Setsid,
 		Offline: !p.Network && able.Network == ByFilter, Loopback: !p.Network && able.Network == ByNamespace,
 	}
 	o.Read = append(append([]string{}, p.Read...), System()...)
@@ -150,24 +171,37 @@ func (s *Sandbox) Start(cmd *exec.Cmd, p Policy) (*Running, error) {
 		enter(cmd.SysProcAttr, able.Root)
 	}
 	cmd.SysProcAttr.Pdeathsig = 0 // the helper has to outlive nbpipe for a moment
-	program := cmd.Path
-	conn, err := begin(cmd, o, program, cmd.Args, nil)
+	limit, err := s.limits.set(&p, o)
 	if err != nil {
+		return nil, fmt.Errorf("the sandbox could not be set up: %w", err)
+	}
+	program := cmd.Path
+	conn, err := begin(cmd, o, program, cmd.Args, limit.file())
+	if err != nil {
+		limit.end()
 		return nil, err
 	}
-	running := &Running{conn: conn, helper: cmd.Process}
+	running := &Running{conn: conn, helper: cmd.Process, limit: limit}
+	if err := running.await(o, program); err != nil {
+		_ = cmd.Wait()
+		_ = running.End()
+		return nil, err
+	}
+	return running, nil
+}
+
+// await waits until the program runs.
+func (r *Running) await(o *helper.Order, program string) error {
 	for {
-		r, fd, err := receive(conn, 0)
+		report, fd, err := receive(r.conn, 0)
 		switch {
 		case fd >= 0:
-			running.watch = newWatcher(fd, o.Read, o.Write)
-		case r != nil && r.Pid > 0:
-			running.pid = r.Pid
-			return running, nil
+			r.watch = newWatcher(fd, o.Read, o.Write)
+		case report != nil && report.Pid > 0:
+			r.pid = report.Pid
+			return nil
 		default:
-			_ = cmd.Wait()
-			_ = running.End()
-			return nil, startError(program, r, err)
+			return startError(program, report, err)
 		}
 	}
 }
