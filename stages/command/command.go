@@ -59,7 +59,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 func (s *Stage) Probes() map[string]stages.Probe {
 	out := make(map[string]stages.Probe, len(s.Tools))
 	for name, argv := range s.Tools {
-		out[name] = stages.Probe{Argv: argv, Path: s.Environment["PATH"]}
+		out[name] = stages.Probe{Argv: argv, Path: s.Environment["PATH"], Read: s.SandboxRead}
 	}
 	return out
 }

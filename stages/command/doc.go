@@ -53,6 +53,7 @@
 // program finds; how far the machine could enforce all this is not, and is kept
 // with the entry (facts "sandbox" and "sandbox_missing").
 //
-// Tool probes run outside of the sandbox. Which machine a command runs on is the
+// Tool probes, which run before there is anything else, are confined in the same
+// way, without a network and with a folder of their own to write. Which machine a command runs on is the
 // executors' matter, not this package's.
 package command
