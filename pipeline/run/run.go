@@ -635,7 +635,11 @@ func (e *Engine) alone(ctx context.Context, p *pool, n *Node, note func(string))
 	return a, func() { p.release(mine) }, nil
 }
 
+// action says what a node was given; cores that it did not ask for are no limit.
 func (e *Engine) action(n *Node, res stages.Resources) *executor.Action {
+	if n.needs().CPUs <= 0 {
+		res.CPUs = 0
+	}
 	return &executor.Action{
 		Address: n.Address, Ingredients: n.ingredients, Key: n.Key, Outputs: n.types.AttributeTypes(),
 		Resources: res, Why: n.Why, Build: e.Build,
