@@ -114,7 +114,7 @@ const (
 	Unfit     State = "unfit"      // the worker's machine cannot run it, another one may: other tools, other GPUs
 	Refused   State = "refused"    // no worker may run it: it is not certified, or not what it says
 	Left      State = "left"       // the worker had to leave in the middle of it; not the stage's fault
-	StoreOut  State = "store"      // the worker could not put the result into the store
+	StoreOut  State = "store"      // the store was away for too long
 )
 
 // Result says what became of an attempt. It is the worker's own record: nobody else
@@ -134,10 +134,11 @@ type Result struct {
 	Used Used `json:"used"`
 }
 
-// LostFile is an input that could not be had.
+// LostFile is an input that the store was seen not to have.
 type LostFile struct {
 	Digest cache.Digest `json:"digest"`
 	Name   string       `json:"name"`
+	Blob   cache.Digest `json:"blob"` // that is not there: the input, or in the folder that it is
 }
 
 // Used is what an attempt used, and where.

@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -143,14 +142,15 @@ func (l *loop) ticket(ctx context.Context, n *line, name queue.Attempt, j *job) 
 // it does not have came from the store, and is there or lost: workers will tell. It
 // returns the jobs whose inputs are there.
 func (l *loop) sendInputs(ctx context.Context, batch []*job) ([]*job, error) {
-	if err := l.send(ctx, batch...); !cache.IsMissing(err) {
+	err := l.send(ctx, batch...)
+	if _, lost := cache.Lost(err); !lost {
 		return batch, err
 	}
 	var out []*job
 	for _, j := range batch {
 		err := l.send(ctx, j)
-		switch {
-		case cache.IsMissing(err):
+		switch _, lost := cache.Lost(err); {
+		case lost:
 			l.finish(j, outcome{err: l.lostInput(ctx, j, err)})
 		case err != nil:
 			return nil, err
@@ -204,19 +204,10 @@ func (l *loop) send(ctx context.Context, batch ...*job) error {
 
 // lostInput finds which input of a job the missing content belongs to.
 func (l *loop) lostInput(ctx context.Context, j *job, err error) error {
-	var missing *cache.MissingError
-	var corrupt *cache.CorruptError
-	var d cache.Digest
-	switch {
-	case errors.As(err, &missing):
-		d = missing.Digest
-	case errors.As(err, &corrupt):
-		d = corrupt.Digest
-	}
-	inputs := executor.Inputs(j.a)
-	for _, f := range inputs {
+	d, _ := cache.Lost(err)
+	for _, f := range executor.Inputs(j.a) {
 		needs, nerr := l.Local.Needs(ctx, &cache.Entry{Objects: []cache.Object{f.Object}})
-		if f.Digest == d || nerr == nil && slices.Contains(needs, d) || nerr != nil && cache.IsMissing(nerr) {
+		if _, lost := cache.Lost(nerr); lost || f.Digest == d || nerr == nil && slices.Contains(needs, d) {
 			return &executor.LostInput{File: f, Err: err}
 		}
 	}

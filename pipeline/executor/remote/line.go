@@ -74,6 +74,7 @@ type attempt struct {
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result
 	silent  bool      // its worker may be there, and does nothing
+	lost    *doubt    // an input that it did not find; nil for none, or settled
 }
 
 func (l *loop) lineOf(c class) (*line, error) {

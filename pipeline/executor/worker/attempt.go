@@ -74,17 +74,26 @@ func (w *Worker) used(began time.Time) queue.Used {
 // finish writes the result. A worker that cannot is one that is lost: somebody else
 // runs the action.
 func (w *Worker) finish(ctx context.Context, a queue.Attempt, r queue.Result) {
-	var err error
-	for pause, began := shortPause, w.Now(); ; pause = min(2*pause, longPause) {
-		if err = w.Queue.Finish(ctx, a, r); err == nil {
-			return
+	err := w.patiently(ctx, nil, func(ctx context.Context) error { return w.Queue.Finish(ctx, a, r) })
+	if err != nil {
+		w.Tell(fmt.Sprintf("the result of %s could not be written: %v", a, err))
+	}
+}
+
+// patiently does something with the store until it succeeds, or the store was away for
+// too long. Where trying again is of no use, final says so.
+func (w *Worker) patiently(ctx context.Context, final func(error) bool, do func(context.Context) error) error {
+	for pause, began, told := shortPause, w.Now(), false; ; pause = min(2*pause, longPause) {
+		err := do(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, s3.ErrReadOnly) || final != nil && final(err) || w.Now().Sub(began) > patience {
+			return err
 		}
-		if w.Now().Sub(began) > patience {
-			break
+		if !told {
+			told = true
+			w.Tell(fmt.Sprintf("the store does not answer, waiting for it: %v", err))
 		}
 		wait(ctx, pause)
 	}
-	w.Tell(fmt.Sprintf("the result of %s could not be written: %v", a, err))
 }
 
 // run runs an action and publishes what it made.
@@ -97,6 +106,9 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 		return nil, err
 	}
 	if err := w.fits(ctx, act); err != nil {
+		return nil, err
+	}
+	if err := w.pull(ctx, act); err != nil {
 		return nil, err
 	}
 	act.Log = s
@@ -140,6 +152,38 @@ func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, [
 		return nil, nil, &refused{err}
 	}
 	return act, ticket.Certificate, nil
+}
+
+// pull brings the action's inputs to this machine. A store that does not answer is
+// waited for: lost is only what it says that it does not have.
+func (w *Worker) pull(ctx context.Context, act *executor.Action) error {
+	inputs := executor.Inputs(act)
+	all := &cache.Entry{}
+	for _, f := range inputs {
+		all.Objects = append(all.Objects, f.Object)
+	}
+	err := w.patiently(ctx, isLost, func(ctx context.Context) error { return w.Local.Complete(ctx, all) })
+	if !isLost(err) {
+		return storeFailure(err)
+	}
+	for _, f := range inputs {
+		if err := w.Local.Complete(ctx, &cache.Entry{Objects: []cache.Object{f.Object}}); isLost(err) {
+			return &executor.LostInput{File: f, Err: err}
+		}
+	}
+	return storeFailure(err)
+}
+
+func isLost(err error) bool {
+	_, certain := cache.Lost(err)
+	return certain
+}
+
+func storeFailure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &executor.StoreFailure{Err: err}
 }
 
 // gpus are those that an action gets, as soon as no other process has them; release
@@ -254,18 +298,19 @@ func (w *Worker) result(ctx context.Context, entry *cache.StoredEntry, err error
 	var store *executor.StoreFailure
 	cause := context.Cause(ctx)
 	lost, isLost := executor.Lost(err)
+	blob, certain := cache.Lost(err)
 	switch {
 	case errors.Is(cause, errLeaving):
 		r.State = queue.Left
 	case errors.Is(cause, errCancelled):
 		r.State = queue.Cancelled
-	case isLost:
-		r.State, r.Input = queue.LostInput, &queue.LostFile{Digest: lost.File.Digest, Name: lost.File.Name}
+	case isLost && certain:
+		r.State, r.Input = queue.LostInput, &queue.LostFile{Digest: lost.File.Digest, Name: lost.File.Name, Blob: blob}
 	case errors.As(err, new(*unfit)):
 		r.State = queue.Unfit
 	case errors.As(err, new(*refused)):
 		r.State = queue.Refused
-	case errors.As(err, &store):
+	case errors.As(err, &store), isLost:
 		r.State = queue.StoreOut
 	case errors.As(err, &late):
 		r.State = queue.TimedOut

@@ -137,7 +137,7 @@ func (r *rig) refuses(ask func(a *executor.Action) queue.Attempt) {
 	if _, err := os.Stat(mark); err == nil {
 		r.t.Error("it was run")
 	}
-	if got := r.result(name); got.State != queue.Unfit || got.Error == "" || got.Entry != nil {
+	if got := r.result(name); got.State != queue.Refused || got.Error == "" || got.Entry != nil {
 		r.t.Errorf("%+v", got)
 	}
 	if n := r.published(); n != 0 {
@@ -296,5 +296,64 @@ func TestClaimedByAnother(t *testing.T) {
 	r.drain()
 	if _, err := r.queue.Result(t.Context(), name); !errors.Is(err, cache.ErrNotFound) || r.published() != 0 {
 		t.Errorf("%v, %d published", err, r.published())
+	}
+}
+
+// hiccups is an upstream that does not answer for some times.
+type hiccups struct {
+	cache.Upstream
+	left int
+}
+
+func (h *hiccups) Fetch(ctx context.Context, into *cache.Local, want []cache.Digest) error {
+	if h.left--; h.left >= 0 {
+		return errors.New("503 Slow Down")
+	}
+	return h.Upstream.Fetch(ctx, into, want)
+}
+
+// While a worker pulls an input, a store that does not answer has not lost it.
+func TestStoreHiccupsWhilePulling(t *testing.T) {
+	r := newRig(t)
+	b := []byte("input\n")
+	d := cache.DigestOf(b)
+	r.must(r.store.PutBlob(t.Context(), d, int64(len(b)), bytes.NewReader(b)))
+	r.must(r.store.Sync(t.Context()))
+	r.local.SetUpstream(&hiccups{r.store, 2})
+	input := stages.File{Object: cache.Object{Digest: d, Size: int64(len(b))}, Name: "x"}
+	name := r.ask(executortest.Script(t, "cat in/x > out", map[string]stages.File{"x": input}), nil)
+	r.drain()
+	if got := r.result(name); got.State != queue.Succeeded || !r.wasTold("503") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// One that stays away is away, and the input is not lost.
+func TestStoreIsAwayWhilePulling(t *testing.T) {
+	r := newRig(t)
+	r.local.SetUpstream(&hiccups{r.store, 1 << 30})
+	began := time.Now()
+	r.config.Now = func() time.Time { return began.Add(time.Since(began) * 2000) }
+	input := stages.File{Object: cache.Object{Digest: cache.DigestOf([]byte("input")), Size: 5}, Name: "x"}
+	name := r.ask(executortest.Script(t, "cat in/x > out", map[string]stages.File{"x": input}), nil)
+	r.drain()
+	if got := r.result(name); got.State != queue.StoreOut || !strings.Contains(got.Error, "503") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// An input that the store says it does not have is lost.
+func TestInputIsLost(t *testing.T) {
+	r := newRig(t)
+	here := filepath.Join(r.dir, "here")
+	r.must(os.WriteFile(here, []byte("here"), 0o600))
+	o, err := r.local.Ingest(t.Context(), here)
+	r.must(err)
+	gone := cache.Object{Digest: cache.DigestOf([]byte("input")), Size: 5}
+	name := r.ask(executortest.Script(t, "cat in/* > out", map[string]stages.File{"a": {Object: o, Name: "a"}, "x": {Object: gone, Name: "gone"}}), nil)
+	r.drain()
+	got := r.result(name)
+	if got.State != queue.LostInput || got.Input == nil || *got.Input != (queue.LostFile{Digest: gone.Digest, Name: "gone", Blob: gone.Digest}) {
+		t.Errorf("%+v", got)
 	}
 }
