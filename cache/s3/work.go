@@ -32,6 +32,9 @@ type Object struct {
 	Time time.Time // when it was last written, by the server's clock
 }
 
+// ErrObject says that one object cannot be had as it should be; the store answers.
+var ErrObject = errors.New("the object is of no use")
+
 // ErrExists says that an object of that name was there already.
 var ErrExists = errExists
 
@@ -76,13 +79,16 @@ func (w *Work) Get(ctx context.Context, name string, most int64) ([]byte, error)
 	var b []byte
 	i, err := w.s.head(ctx, name)
 	if err == nil && i.size > most {
-		return nil, fmt.Errorf("%s has %d bytes, and %d are the most", name, i.size, most)
+		return nil, fmt.Errorf("%w: %s has %d bytes, and %d are the most", ErrObject, name, i.size, most)
 	}
 	if err == nil && i.size > 0 {
 		b, _, err = w.s.get(ctx, name, 0, i.size)
 	}
 	if errors.Is(err, errNotFound) {
 		return nil, fmt.Errorf("%s: %w", name, cache.ErrNotFound)
+	}
+	if err != nil && ctx.Err() == nil && final(err) {
+		err = fmt.Errorf("%w: %w", ErrObject, err)
 	}
 	return b, err
 }

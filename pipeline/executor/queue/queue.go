@@ -213,9 +213,10 @@ func (q *Queue) Ticket(ctx context.Context, a Attempt) (t Ticket, action []byte,
 	if err := q.read(ctx, q.name(tickets, a), maxTicket, &t); err != nil {
 		return t, nil, err
 	}
-	action, err = q.work.Get(ctx, "actions/"+t.Action.String(), wire.MaxSize)
+	name := "actions/" + t.Action.String()
+	action, err = q.get(ctx, name, wire.MaxSize)
 	if err == nil && cache.DigestOf(action) != t.Action {
-		err = fmt.Errorf("the action %s is damaged", t.Action.Short())
+		err = &RecordError{name, errors.New("its bytes have another digest")}
 	}
 	return t, action, err
 }
@@ -313,12 +314,32 @@ func (q *Queue) create(ctx context.Context, name string, doc any) error {
 }
 
 func (q *Queue) read(ctx context.Context, name string, most int64, doc any) error {
-	b, err := q.work.Get(ctx, name, most)
+	b, err := q.get(ctx, name, most)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, doc); err != nil {
-		return fmt.Errorf("%s is damaged: %w", name, err)
+		return &RecordError{name, err}
 	}
 	return nil
+}
+
+// RecordError says that an object of a queue is not what it should be, and concerns
+// one attempt: others, and the store, may be all right.
+type RecordError struct {
+	Name string
+	Err  error
+}
+
+func (e *RecordError) Error() string { return e.Name + " is damaged: " + e.Err.Error() }
+
+// Unwrap gives what is wrong with it.
+func (e *RecordError) Unwrap() error { return e.Err }
+
+func (q *Queue) get(ctx context.Context, name string, most int64) ([]byte, error) {
+	b, err := q.work.Get(ctx, name, most)
+	if errors.Is(err, s3.ErrObject) {
+		err = &RecordError{name, err}
+	}
+	return b, err
 }

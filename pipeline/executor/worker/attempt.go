@@ -96,38 +96,74 @@ func (w *Worker) patiently(ctx context.Context, final func(error) bool, do func(
 	}
 }
 
-// run runs an action and publishes what it made.
+// run runs an action and publishes what it made. What this machine made before, and
+// could not publish then, is not made again.
 func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.StoredEntry, error) {
 	act, certificate, err := w.read(ctx, a)
 	if err != nil {
 		return nil, err
 	}
+	if act.Anew || !w.has(ctx, act.Key) {
+		if err := w.execute(ctx, act, s); err != nil {
+			return nil, err
+		}
+	}
+	key := cache.SigningKey{Name: w.User.Name, Private: w.Key, Certificate: certificate}
+	ctx, done := afterwards(ctx)
+	defer done()
+	return w.publish(ctx, act.Key, key)
+}
+
+// has reports whether this machine has a result of its own.
+func (w *Worker) has(ctx context.Context, k cache.Key) bool {
+	_, _, ok, err := w.Local.Own(ctx, k)
+	return ok && err == nil
+}
+
+func (w *Worker) execute(ctx context.Context, act *executor.Action, s *signs) error {
 	if err := w.hasModel(act.Resources); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.fits(ctx, act); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.pull(ctx, act); err != nil {
-		return nil, err
+		return err
 	}
 	act.Log = s
 	gpus, release, err := w.gpus(ctx, act.Resources, s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer release()
 	act.GPUs = gpus
-	if _, err := w.Executor.Execute(ctx, act, s); err != nil {
-		return nil, err
-	}
-	key := cache.SigningKey{Name: w.User.Name, Private: w.Key, Certificate: certificate}
-	return w.publish(ctx, act.Key, key)
+	_, err = w.Executor.Execute(ctx, act, s)
+	return err
+}
+
+// afterwards is the context of what is left to do when a stage has ended. A worker
+// whose time is over has a little more for it, since the stage would have to run again.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	const grace = 25 * time.Second // Slurm gives 30 s from a signal to the end
+	out, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	off := context.AfterFunc(ctx, func() {
+		if cause := context.Cause(ctx); errors.Is(cause, errLeaving) {
+			time.AfterFunc(grace, func() { stop(cause) })
+		} else {
+			stop(cause)
+		}
+	})
+	return out, func() { off(); stop(nil) }
 }
 
 // read takes an action that the user has certified.
 func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, []byte, error) {
-	ticket, raw, err := w.Queue.Ticket(ctx, a)
+	var ticket queue.Ticket
+	var raw []byte
+	err := w.patiently(ctx, unreadable, func(ctx context.Context) (err error) {
+		ticket, raw, err = w.Queue.Ticket(ctx, a)
+		return err
+	})
 	if err != nil {
 		return nil, nil, &executor.StoreFailure{Err: err}
 	}
@@ -184,6 +220,11 @@ func storeFailure(err error) error {
 		return nil
 	}
 	return &executor.StoreFailure{Err: err}
+}
+
+// unreadable reports whether it is one object that cannot be had, and not the store.
+func unreadable(err error) bool {
+	return errors.As(err, new(*queue.RecordError)) || errors.Is(err, cache.ErrNotFound)
 }
 
 // gpus are those that an action gets, as soon as no other process has them; release
@@ -276,11 +317,16 @@ func (w *Worker) publish(ctx context.Context, k cache.Key, key cache.SigningKey)
 	if err != nil {
 		return nil, &executor.StoreFailure{Err: err}
 	}
-	pushed, err := w.Store.Push(ctx, w.Local, []s3.Item{{Entry: sealed, Needs: needs}}, nil)
-	for _, f := range pushed.Failed {
-		err = errors.Join(err, f.Err)
-	}
-	if err != nil {
+	var lost error
+	err = w.patiently(ctx, nil, func(ctx context.Context) error {
+		pushed, err := w.Store.Push(ctx, w.Local, []s3.Item{{Entry: sealed, Needs: needs}}, nil)
+		lost = nil
+		for _, f := range pushed.Failed {
+			lost = errors.Join(lost, f.Err)
+		}
+		return err
+	})
+	if err = errors.Join(err, lost); err != nil {
 		return nil, &executor.StoreFailure{Err: err}
 	}
 	return &sealed, nil

@@ -174,12 +174,12 @@ func TestUnfitByToolVersion(t *testing.T) {
 	r.config.Executor = stage(func(context.Context, *executor.Action, stages.Progress) error { return errors.New("it was run") })
 	r.drain()
 	got := r.result(name)
-	for _, want := range []string{"ant", "python", "Python 3.11.2", "Python 3.9.1"} {
+	for _, want := range []string{"python", "Python 3.11.2", "Python 3.9.1"} {
 		if !strings.Contains(got.Error, want) {
 			t.Errorf("%q is not in: %s", want, got.Error)
 		}
 	}
-	if got.State != queue.Unfit {
+	if got.State != queue.Unfit || got.Used.Host != "ant" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -355,5 +355,77 @@ func TestInputIsLost(t *testing.T) {
 	got := r.result(name)
 	if got.State != queue.LostInput || got.Input == nil || *got.Input != (queue.LostFile{Digest: gone.Digest, Name: "gone", Blob: gone.Digest}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// counted is an action that says how often it ran.
+func (r *rig) counted(script string) (a *executor.Action, runs func() int) {
+	mark := filepath.Join(r.dir, "runs")
+	return executortest.Script(r.t, "echo >> "+mark+"; "+script+"; echo made > out", nil), func() int {
+		b, _ := os.ReadFile(mark)
+		return bytes.Count(b, []byte("\n"))
+	}
+}
+
+// takeAway is a script that takes the store away; back brings it back once the worker
+// has noticed.
+func (r *rig) takeAway() (script string, back func()) {
+	store := filepath.Join(r.dir, "store")
+	return fmt.Sprintf("mv %s %s.away", store, store), func() {
+		r.until("it waits for the store", func() bool { return r.wasTold("waiting for it") })
+		_ = os.Rename(store+".away", store)
+	}
+}
+
+// What was made is published when the store is back, and is made once.
+func TestStoreIsAwayWhilePublishing(t *testing.T) {
+	r := newRig(t)
+	away, back := r.takeAway()
+	a, runs := r.counted(away)
+	name := r.ask(a, nil)
+	go back()
+	r.drain()
+	if got := r.result(name); got.State != queue.Succeeded || runs() != 1 || r.published() != 1 {
+		t.Errorf("%+v after %d runs", got, runs())
+	}
+}
+
+// A worker whose time is over while it publishes has a little more for that.
+func TestTimeIsOverWhilePublishing(t *testing.T) {
+	r := newRig(t)
+	away, back := r.takeAway()
+	a, runs := r.counted(away)
+	name := r.ask(a, nil)
+	ctx, end := context.WithCancel(t.Context())
+	go func() {
+		r.until("it waits for the store", func() bool { return r.wasTold("waiting for it") })
+		end()
+		time.Sleep(200 * time.Millisecond)
+		back()
+	}()
+	r.must(worker.New(r.config).Drain(ctx))
+	if got := r.result(name); got.State != queue.Succeeded || runs() != 1 {
+		t.Errorf("%+v after %d runs", got, runs())
+	}
+}
+
+// What a machine made and could not publish is not made again there, unless that is
+// asked for.
+func TestOwnResultIsPublished(t *testing.T) {
+	for name, anew := range map[string]bool{"taken": false, "anew": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			a, runs := r.counted("true")
+			if _, err := r.config.Executor.Execute(t.Context(), a, nil); err != nil {
+				t.Fatal(err)
+			}
+			a.Anew = anew
+			got := r.ask(a, nil)
+			r.drain()
+			want := map[bool]int{false: 1, true: 2}[anew]
+			if got := r.result(got); got.State != queue.Succeeded || runs() != want || r.published() != 1 {
+				t.Errorf("%+v after %d runs, want %d", got, runs(), want)
+			}
+		})
 	}
 }
