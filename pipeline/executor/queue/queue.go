@@ -85,7 +85,6 @@ type Ticket struct {
 	Action      cache.Digest `json:"action"`      // of the serialised action
 	Certificate []byte       `json:"certificate"` // see cache.Certificate
 	Address     string       `json:"address"`     // of the node, for people
-	Controller  string       `json:"controller"`  // random: which executor asks
 }
 
 // Claim says which worker runs an attempt, and how far it is.
@@ -113,6 +112,7 @@ const (
 	LostInput State = "lost input" // the store does not have the bytes of an input
 	Unfit     State = "unfit"      // the worker's machine cannot run it, another one may: other tools, other GPUs
 	Refused   State = "refused"    // no worker may run it: it is not certified, or not what it says
+	AskAgain  State = "ask again"  // the ticket is of no use: damaged, another one's, or its certificate has ended
 	Left      State = "left"       // the worker had to leave in the middle of it; not the stage's fault
 	StoreOut  State = "store"      // the store was away for too long
 )
@@ -199,13 +199,40 @@ func (q *Queue) Results(ctx context.Context, after Attempt) ([]Object, error) {
 
 // Ask stores an action, and asks for an attempt at it.
 func (q *Queue) Ask(ctx context.Context, a Attempt, t Ticket, action []byte) error {
-	if d := cache.DigestOf(action); d != t.Action {
-		return fmt.Errorf("the ticket is for another action than %s", d.Short())
-	}
-	if err := q.work.Create(ctx, "actions/"+t.Action.String(), action); err != nil {
+	if err := q.keep(ctx, t, action); err != nil {
 		return err
 	}
 	return q.create(ctx, q.name(tickets, a), t)
+}
+
+// Renew writes a ticket again, with another certificate.
+func (q *Queue) Renew(ctx context.Context, a Attempt, t Ticket, action []byte) error {
+	if err := q.keep(ctx, t, action); err != nil {
+		return err
+	}
+	b, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return q.work.Put(ctx, q.name(tickets, a), b)
+}
+
+func (q *Queue) keep(ctx context.Context, t Ticket, action []byte) error {
+	if d := cache.DigestOf(action); d != t.Action {
+		return fmt.Errorf("the ticket is for another action than %s", d.Short())
+	}
+	return q.work.Keep(ctx, "actions/"+t.Action.String(), action)
+}
+
+// Occasion is what the certificate of an attempt has to be for: a copy of its ticket
+// under another name is not.
+func (q *Queue) Occasion(a Attempt) string { return q.id + "/" + string(a) }
+
+// Certificate reads the certificate of a ticket.
+func (q *Queue) Certificate(ctx context.Context, a Attempt) ([]byte, error) {
+	var t Ticket
+	err := q.read(ctx, q.name(tickets, a), maxTicket, &t)
+	return t.Certificate, err
 }
 
 // Ticket reads a ticket and its action.

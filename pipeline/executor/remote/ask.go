@@ -82,10 +82,14 @@ func (l *loop) ask(ctx context.Context, n *line) error {
 	for i, j := range batch {
 		name := queue.NewAttempt(l.nextTime(n), j.a.Key)
 		g.Go(func() error {
-			if err := l.ticket(gctx, n, name, j); err != nil {
+			t, until, err := l.ticket(n, name, j)
+			if err == nil {
+				err = n.queue.Ask(gctx, name, t, j.raw)
+			}
+			if err != nil {
 				return err
 			}
-			made[i] = &attempt{name: name, line: n, job: j, made: l.Now()}
+			made[i] = &attempt{name: name, line: n, job: j, made: l.Now(), until: until}
 			return nil
 		})
 	}
@@ -126,16 +130,14 @@ func (l *loop) adopt(n *line, j *job) bool {
 	return true
 }
 
-func (l *loop) ticket(ctx context.Context, n *line, name queue.Attempt, j *job) error {
-	t := queue.Ticket{Action: cache.DigestOf(j.raw), Address: j.a.Address}
+// ticket is what asks for an attempt; its certificate ends at a time.
+func (l *loop) ticket(n *line, name queue.Attempt, j *job) (t queue.Ticket, until time.Time, err error) {
+	t = queue.Ticket{Action: cache.DigestOf(j.raw), Address: j.a.Address}
 	c, err := l.User.Certify(cache.Certificate{
-		Scope: l.Store.ID(), Public: l.Key, Until: n.queue.Now().Add(l.Valid), Action: t.Action, Keys: []cache.Key{j.a.Key},
+		Scope: l.Store.ID(), Public: l.Key, Until: n.queue.Now().Add(l.Valid), Action: t.Action, For: n.queue.Occasion(name), Keys: []cache.Key{j.a.Key},
 	})
-	if err != nil {
-		return err
-	}
 	t.Certificate = c.Encode()
-	return n.queue.Ask(ctx, name, t, j.raw)
+	return t, c.Until, err
 }
 
 // sendInputs puts into the store what this machine has of the actions' inputs. What

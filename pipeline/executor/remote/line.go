@@ -67,6 +67,7 @@ type attempt struct {
 	line    *line
 	job     *job
 	made    time.Time // by this machine's clock
+	until   time.Time // when its certificate ends, by the store's clock
 	claimed bool
 	worker  string
 	pieces  int       // of the log that were read

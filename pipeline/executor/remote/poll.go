@@ -23,6 +23,9 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 	if len(n.at) == 0 {
 		return nil
 	}
+	if err := l.renew(ctx, n); err != nil {
+		return err
+	}
 	after := n.oldest()
 	found, err := n.queue.Results(ctx, after)
 	if err == nil {
@@ -53,6 +56,34 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 		l.findLost(n, a)
 	}
 	return nil
+}
+
+// renew writes the certificates of open attempts again, long before they end: attempts
+// may wait and run for as long as they like. Those that an earlier controller asked for
+// are among them, with what is left of theirs.
+func (l *loop) renew(ctx context.Context, n *line) error {
+	const most = 512 // a look
+	var due []*attempt
+	for _, a := range n.at {
+		if !a.over && n.queue.Now().Add(l.Valid/2).After(a.until) && len(due) < most {
+			due = append(due, a)
+		}
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for _, a := range due {
+		g.Go(func() error {
+			t, until, err := l.ticket(n, a.name, a.job)
+			if err == nil {
+				err = n.queue.Renew(gctx, a.name, t, a.job.raw)
+			}
+			if err == nil {
+				a.until = until
+			}
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // readResults takes what has ended.
@@ -98,7 +129,7 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 	switch r.State {
 	case queue.Succeeded:
 		l.succeeded(ctx, n, a, r, at)
-	case queue.Left, queue.StoreOut, queue.Cancelled:
+	case queue.Left, queue.StoreOut, queue.Cancelled, queue.AskAgain:
 		if a.over {
 			return
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/executortest"
 	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
+	"github.com/nbpipe/nbpipe/pipeline/executor/process"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/remote"
 	"github.com/nbpipe/nbpipe/stages"
@@ -196,5 +197,31 @@ func TestInputWhileStoreIsBusy(t *testing.T) {
 	default:
 	}
 	server.packs.Store(false)
+	h.next()
+}
+
+// A stage may run for longer than a certificate is good for.
+func TestCertificatesAreRenewed(t *testing.T) {
+	u := newUser(t, folderPlace(t))
+	u.config.Valid = 4 * time.Second
+	l, err := (&process.Settings{Slots: 1}).Launcher(u.site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := filepath.Join(u.dir, "mark")
+	if err := executeOne(t, u.open(t, l), executortest.Script(t, "echo >> "+mark+"; sleep 9; echo > out", nil)); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(mark); err != nil || len(b) != 1 {
+		t.Errorf("it ran %d times, %v", len(b), err)
+	}
+}
+
+// A ticket that is of no use is asked for again.
+func TestAskedAgain(t *testing.T) {
+	h := byHand(t, folderPlace(t))
+	h.execute(executortest.Script(t, "echo > out", nil))
+	a := h.claim()
+	h.must(h.queue.Finish(t.Context(), a, queue.Result{State: queue.AskAgain, Worker: "w", Error: "the certificate ended"}))
 	h.next()
 }

@@ -35,6 +35,11 @@ type refused struct{ err error }
 
 func (r *refused) Error() string { return r.err.Error() }
 
+// useless says that a ticket is of no use; another one for the same action may be.
+type useless struct{ err error }
+
+func (u *useless) Error() string { return u.err.Error() }
+
 // attempt runs what was claimed, and says what became of it. It reports whether this
 // machine was fit for it.
 func (w *Worker) attempt(ctx context.Context, a queue.Attempt) (fit bool) {
@@ -108,9 +113,12 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 			return nil, err
 		}
 	}
-	key := cache.SigningKey{Name: w.User.Name, Private: w.Key, Certificate: certificate}
 	ctx, done := afterwards(ctx)
 	defer done()
+	if certificate, err = w.certificate(ctx, a, certificate); err != nil {
+		return nil, err
+	}
+	key := cache.SigningKey{Name: w.User.Name, Private: w.Key, Certificate: certificate.Encode()}
 	return w.publish(ctx, act.Key, key)
 }
 
@@ -156,38 +164,74 @@ func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return out, func() { off(); stop(nil) }
 }
 
-// read takes an action that the user has certified.
-func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, []byte, error) {
+// read takes an action that the user has certified for this attempt. A ticket that is
+// of no use says nothing about the action: anybody may have put it there.
+func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, cache.Certificate, error) {
 	var ticket queue.Ticket
 	var raw []byte
 	err := w.patiently(ctx, unreadable, func(ctx context.Context) (err error) {
 		ticket, raw, err = w.Queue.Ticket(ctx, a)
 		return err
 	})
-	if err != nil {
-		return nil, nil, &executor.StoreFailure{Err: err}
+	switch {
+	case unreadable(err):
+		return nil, cache.Certificate{}, &useless{err}
+	case err != nil:
+		return nil, cache.Certificate{}, &executor.StoreFailure{Err: err}
 	}
-	c, err := cache.ParseCertificate(ticket.Certificate)
-	if err == nil {
-		err = c.Verify(w.User.Key)
-	}
-	if err == nil && (c.Signer != w.User.Name || c.Scope != w.Store.ID() || c.Action != ticket.Action || !c.Public.Equal(w.Key.Public().(ed25519.PublicKey))) {
+	c, err := w.certified(ticket.Certificate, a)
+	if err == nil && c.Action != ticket.Action {
 		err = fmt.Errorf("the certificate of %s is for something else", c.Signer)
 	}
 	if err != nil {
-		return nil, nil, &refused{err}
+		return nil, c, &useless{err}
 	}
 	act, err := wire.Decode(raw, w.Kinds)
 	if err != nil {
-		return nil, nil, &refused{err}
+		return nil, c, &refused{err}
 	}
 	if key, _ := a.Key(); key != act.Key {
-		return nil, nil, &refused{fmt.Errorf("the attempt is at key %s, its action has key %s", key.Short(), act.Key.Short())}
+		return nil, c, &refused{fmt.Errorf("the attempt is at key %s, its action has key %s", key.Short(), act.Key.Short())}
 	}
-	if err := c.Allows(act.Key, w.Queue.Now()); err != nil {
-		return nil, nil, &refused{err}
+	return act, c, nil
+}
+
+// certified reads a certificate, and checks that it is the user's, for this attempt, and
+// has not ended.
+func (w *Worker) certified(b []byte, a queue.Attempt) (cache.Certificate, error) {
+	c, err := cache.ParseCertificate(b)
+	if err == nil {
+		err = c.Verify(w.User.Key)
 	}
-	return act, ticket.Certificate, nil
+	if err == nil && (c.Signer != w.User.Name || c.Scope != w.Store.ID() || c.For != w.Queue.Occasion(a) || !c.Public.Equal(w.Key.Public().(ed25519.PublicKey))) {
+		err = fmt.Errorf("the certificate of %s is for something else", c.Signer)
+	}
+	if err == nil {
+		key, _ := a.Key()
+		err = c.Allows(key, w.Queue.Now())
+	}
+	return c, err
+}
+
+// certificate is what a result is signed with: the ticket's present one, since a stage
+// may have run for longer than the first one was good for.
+func (w *Worker) certificate(ctx context.Context, a queue.Attempt, first cache.Certificate) (cache.Certificate, error) {
+	var b []byte
+	err := w.patiently(ctx, unreadable, func(ctx context.Context) (err error) {
+		b, err = w.Queue.Certificate(ctx, a)
+		return err
+	})
+	if err != nil && !unreadable(err) {
+		return first, &executor.StoreFailure{Err: err}
+	}
+	if now, err := w.certified(b, a); err == nil {
+		return now, nil
+	}
+	key, _ := a.Key()
+	if err := first.Allows(key, w.Queue.Now()); err != nil {
+		return first, &useless{err}
+	}
+	return first, nil
 }
 
 // pull brings the action's inputs to this machine. A store that does not answer is
@@ -356,6 +400,8 @@ func (w *Worker) result(ctx context.Context, entry *cache.StoredEntry, err error
 		r.State = queue.Unfit
 	case errors.As(err, new(*refused)):
 		r.State = queue.Refused
+	case errors.As(err, new(*useless)):
+		r.State = queue.AskAgain
 	case errors.As(err, &store), isLost:
 		r.State = queue.StoreOut
 	case errors.As(err, &late):

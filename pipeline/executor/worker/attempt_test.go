@@ -55,27 +55,30 @@ func TestCertificateRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(c *cache.Certificate){
-		"another action": func(c *cache.Certificate) { c.Action = cache.DigestOf([]byte("another")) },
-		"another store":  func(c *cache.Certificate) { c.Scope = strings.Repeat("0", 32) },
-		"another result": func(c *cache.Certificate) { c.Keys = []cache.Key{cache.Key(cache.DigestOf(nil))} },
-		"another run":    func(c *cache.Certificate) { c.Public = stranger },
-		"expired":        func(c *cache.Certificate) { c.Until = c.Until.Add(-2 * time.Hour) },
+		"another action":  func(c *cache.Certificate) { c.Action = cache.DigestOf([]byte("another")) },
+		"another store":   func(c *cache.Certificate) { c.Scope = strings.Repeat("0", 32) },
+		"another result":  func(c *cache.Certificate) { c.Keys = []cache.Key{cache.Key(cache.DigestOf(nil))} },
+		"another attempt": func(c *cache.Certificate) { c.For = "q/another" },
+		"no attempt":      func(c *cache.Certificate) { c.For = "" },
+		"another run":     func(c *cache.Certificate) { c.Public = stranger },
+		"expired":         func(c *cache.Certificate) { c.Until = c.Until.Add(-2 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.refuses(func(a *executor.Action) queue.Attempt { return r.ask(a, change) })
+			r.refuses(queue.AskAgain, func(a *executor.Action) queue.Attempt { return r.ask(a, change) })
 		})
 	}
 	t.Run("another user", func(t *testing.T) {
 		r := newRig(t)
-		r.refuses(func(a *executor.Action) queue.Attempt {
+		r.refuses(queue.AskAgain, func(a *executor.Action) queue.Attempt {
 			mallory, err := trust.Keyring{Dir: t.TempDir()}.Generate("alice") // of the same name
 			r.must(err)
 			raw, err := wire.Encode(a)
 			r.must(err)
-			c, err := mallory.Certify(r.certificate(a, raw))
+			name := r.name(a.Key)
+			c, err := mallory.Certify(r.certificate(name, a, raw))
 			r.must(err)
-			return r.ticket(a.Key, raw, c.Encode())
+			return r.ticket(name, raw, c.Encode())
 		})
 	})
 	for name, spoil := range map[string]func(b []byte) []byte{
@@ -86,12 +89,13 @@ func TestCertificateRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.refuses(func(a *executor.Action) queue.Attempt {
+			r.refuses(queue.AskAgain, func(a *executor.Action) queue.Attempt {
 				raw, err := wire.Encode(a)
 				r.must(err)
-				c, err := r.user.Certify(r.certificate(a, raw))
+				name := r.name(a.Key)
+				c, err := r.user.Certify(r.certificate(name, a, raw))
 				r.must(err)
-				return r.ticket(a.Key, raw, spoil(c.Encode()))
+				return r.ticket(name, raw, spoil(c.Encode()))
 			})
 		})
 	}
@@ -112,24 +116,26 @@ func TestActionRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.refuses(func(a *executor.Action) queue.Attempt {
+			r.refuses(queue.Refused, func(a *executor.Action) queue.Attempt {
 				raw, err := wire.Encode(a)
 				r.must(err)
 				raw = c.spoil(raw)
-				certificate, err := r.user.Certify(r.certificate(a, raw))
-				r.must(err)
-				key := a.Key
+				right := r.certificate("", a, raw)
 				if c.key != nil {
-					key = *c.key
+					right.Keys = []cache.Key{*c.key}
 				}
-				return r.ticket(key, raw, certificate.Encode())
+				name := r.name(right.Keys[0])
+				right.For = r.queue.Occasion(name)
+				certificate, err := r.user.Certify(right)
+				r.must(err)
+				return r.ticket(name, raw, certificate.Encode())
 			})
 		})
 	}
 }
 
 // refuses checks that what is asked for is not run, and that a result says why.
-func (r *rig) refuses(ask func(a *executor.Action) queue.Attempt) {
+func (r *rig) refuses(want queue.State, ask func(a *executor.Action) queue.Attempt) {
 	r.t.Helper()
 	mark := filepath.Join(r.dir, "ran")
 	name := ask(executortest.Script(r.t, "touch "+mark+"; echo > out", nil))
@@ -137,7 +143,7 @@ func (r *rig) refuses(ask func(a *executor.Action) queue.Attempt) {
 	if _, err := os.Stat(mark); err == nil {
 		r.t.Error("it was run")
 	}
-	if got := r.result(name); got.State != queue.Refused || got.Error == "" || got.Entry != nil {
+	if got := r.result(name); got.State != want || got.Error == "" || got.Entry != nil {
 		r.t.Errorf("%+v", got)
 	}
 	if n := r.published(); n != 0 {
@@ -156,7 +162,7 @@ func TestDamagedInTheStore(t *testing.T) {
 	r.must(os.Chmod(found[0], 0o600))
 	r.must(os.WriteFile(found[0], []byte("{}"), 0o600))
 	r.drain()
-	if got := r.result(name); got.State != queue.StoreOut || !strings.Contains(got.Error, "damaged") || r.published() != 0 {
+	if got := r.result(name); got.State != queue.AskAgain || !strings.Contains(got.Error, "damaged") || r.published() != 0 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -425,6 +431,59 @@ func TestOwnResultIsPublished(t *testing.T) {
 			want := map[bool]int{false: 1, true: 2}[anew]
 			if got := r.result(got); got.State != queue.Succeeded || runs() != want || r.published() != 1 {
 				t.Errorf("%+v after %d runs, want %d", got, runs(), want)
+			}
+		})
+	}
+}
+
+// A ticket that somebody copied to another name is not run again.
+func TestCopiedTicket(t *testing.T) {
+	r := newRig(t)
+	a, runs := r.counted("true")
+	name := r.ask(a, nil)
+	tickets := filepath.Join(r.dir, "store", "attempts", "q", "tickets")
+	b, err := os.ReadFile(filepath.Join(tickets, string(name)))
+	r.must(err)
+	copied := r.name(a.Key)
+	r.must(os.WriteFile(filepath.Join(tickets, string(copied)), b, 0o600))
+	r.drain()
+	if got := r.result(copied); got.State != queue.AskAgain || !strings.Contains(got.Error, "is for something else") || runs() != 1 {
+		t.Errorf("%+v after %d runs", got, runs())
+	}
+}
+
+// A result is signed with the ticket's present certificate.
+func TestCertificateIsRenewed(t *testing.T) {
+	for name, renew := range map[string]bool{"renewed": true, "ended": false} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			a, runs := r.counted("sleep 3")
+			raw, err := wire.Encode(a)
+			r.must(err)
+			name := r.ask(a, func(c *cache.Certificate) { c.Until = r.queue.Now().Add(2 * time.Second) })
+			if renew {
+				time.AfterFunc(time.Second, func() {
+					c, err := r.user.Certify(r.certificate(name, a, raw))
+					if err == nil {
+						err = r.queue.Renew(t.Context(), name, queue.Ticket{Action: cache.DigestOf(raw), Certificate: c.Encode()}, raw)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			r.drain()
+			if got := r.result(name); got.State != map[bool]queue.State{true: queue.Succeeded, false: queue.AskAgain}[renew] {
+				t.Errorf("%+v", got)
+			}
+			if again := r.ask(a, nil); !renew {
+				r.drain()
+				if got := r.result(again); got.State != queue.Succeeded {
+					t.Errorf("asked for again: %+v", got)
+				}
+			}
+			if runs() != 1 {
+				t.Errorf("it ran %d times", runs())
 			}
 		})
 	}
