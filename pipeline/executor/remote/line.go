@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -74,6 +75,8 @@ type attempt struct {
 	looked  time.Time // when its claim was read
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result
+	passed  passed    // results that are not believed
+	doubted time.Time // since when its claim is not believed; zero if it is
 	silent  bool      // its worker may be there, and does nothing
 	lost    *doubt    // an input that it did not find; nil for none, or settled
 }
@@ -82,7 +85,8 @@ func (l *loop) lineOf(c class) (*line, error) {
 	if got, ok := l.lines[c]; ok {
 		return got, nil
 	}
-	q, err := queue.New(l.Store.Work(), l.ID+"."+c.name())
+	keys := queue.Keys{Workers: l.Key, Controller: l.User.Private.Public().(ed25519.PublicKey), Own: l.User.Private}
+	q, err := queue.New(l.Store.Work(), l.ID+"."+c.name(), keys)
 	if err != nil {
 		return nil, err
 	}

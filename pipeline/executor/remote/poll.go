@@ -86,41 +86,6 @@ func (l *loop) renew(ctx context.Context, n *line) error {
 	return g.Wait()
 }
 
-// readResults takes what has ended.
-func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) error {
-	type read struct {
-		a  *attempt
-		r  queue.Result
-		at time.Time
-	}
-	var all []*read
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(concurrency)
-	for _, f := range found {
-		a := n.at[f.Attempt]
-		if a == nil || a.read {
-			continue
-		}
-		x := &read{a: a, at: f.Time}
-		all = append(all, x)
-		g.Go(func() (err error) {
-			x.r, err = n.queue.Result(gctx, a.name)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for _, x := range all {
-		x.a.read = true
-		if l.jobs[x.a.job] {
-			n.barren, n.useful[x.r.Worker] = nil, true
-			l.attemptEnded(ctx, n, x.a, x.r, x.at)
-		}
-	}
-	return nil
-}
-
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its
 // worker seemed lost, may still tell what the action makes.
 func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
@@ -170,7 +135,7 @@ func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Resul
 		entry, err = e.Decode()
 	}
 	if err != nil {
-		l.finish(j, outcome{err: fmt.Errorf("executor %q: what worker %s says is not believed: %w", l.Name, r.Worker, err)})
+		l.disbelieved(n, a, err)
 		return
 	}
 	if err := l.Local.PutEntry(ctx, e); err != nil {
@@ -319,8 +284,12 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		}
 		asked++
 		c, err := n.queue.Claimed(ctx, a.name)
-		if err != nil && !cache.IsMissing(err) {
+		if err != nil && !errors.As(err, new(*queue.RecordError)) && !errors.Is(err, cache.ErrNotFound) {
 			return err
+		}
+		if l.claimed(n, a, err); err != nil {
+			a.looked = l.Now()
+			continue
 		}
 		a.looked, a.worker = l.Now(), c.Worker
 		begin(a.job, c.Host)

@@ -211,13 +211,14 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer scratch.Close()
-	q, err := queue.New(store.Work(), o.Queue)
+	key := ed25519.NewKeyFromSeed(f.Key)
+	q, err := queue.New(store.Work(), o.Queue, queue.Keys{Workers: key.Public().(ed25519.PublicKey), Controller: user.Key, Own: key})
 	if err != nil {
 		return err
 	}
 	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
 	w := New(Config{
-		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
+		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: key,
 		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
 		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
 		Executor: &executor.Local{
