@@ -304,7 +304,7 @@ func (q *Queue) Finish(ctx context.Context, a Attempt, r Result) error {
 		return err
 	}
 	_, err = q.Result(ctx, Object{Attempt: a, Size: MaxResult})
-	if errors.As(err, new(*RecordError)) {
+	if errors.As(err, new(*RecordError)) || errors.Is(err, cache.ErrNotFound) {
 		return q.work.Put(ctx, name, b)
 	}
 	return err

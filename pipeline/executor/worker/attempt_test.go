@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,6 +165,12 @@ func TestDamagedInTheStore(t *testing.T) {
 	r.drain()
 	if got := r.result(name); got.State != queue.AskAgain || !strings.Contains(got.Error, "another digest") || r.published() != 0 {
 		t.Errorf("%+v", got)
+	}
+	// Who asks again puts it right (I1).
+	again := r.ask(executortest.Script(t, "echo > out", nil), nil)
+	r.drain()
+	if got := r.result(again); got.State != queue.Succeeded {
+		t.Errorf("asked for again: %+v", got)
 	}
 }
 
@@ -498,6 +505,10 @@ func TestForgedResultIsReplaced(t *testing.T) {
 	for name, forge := range map[string]func(r *rig, a queue.Attempt) error{
 		"no record": func(r *rig, a queue.Attempt) error {
 			return r.store.Work().Put(t.Context(), "attempts/q/results/"+string(a), []byte("{}"))
+		},
+		"a pipe": func(r *rig, a queue.Attempt) error {
+			path := filepath.Join(r.dir, "store", "attempts", "q", "results", string(a))
+			return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), syscall.Mkfifo(path, 0o600))
 		},
 		"by a stranger": func(r *rig, a queue.Attempt) error {
 			return r.as(stranger).Finish(t.Context(), a, queue.Result{State: queue.Failed, Error: "forged"})
