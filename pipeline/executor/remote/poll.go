@@ -88,12 +88,12 @@ func (l *loop) renew(ctx context.Context, n *line) error {
 
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its
 // worker seemed lost, may still tell what the action makes.
-func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
+func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, b *believed) {
 	j := a.job
 	begin(j, r.Used.Host)
 	switch r.State {
 	case queue.Succeeded:
-		l.succeeded(ctx, n, a, r, at)
+		l.succeeded(ctx, n, a, r, b)
 	case queue.Left, queue.StoreOut, queue.Cancelled, queue.AskAgain:
 		if a.over {
 			return
@@ -122,33 +122,23 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 	}
 }
 
-// succeeded takes a result, if the user's key answers for it.
-func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
-	j := a.job
-	e := cache.StoredEntry{Key: j.a.Key, Signer: l.User.Name, Digest: r.Name, Data: r.Entry, Time: at}
-	err := e.Check()
-	if err == nil {
-		err = l.Trust(e)
-	}
-	var entry *cache.Entry
-	if err == nil {
-		entry, err = e.Decode()
-	}
-	if err != nil {
-		l.disbelieved(n, a, err)
+// succeeded takes a result that the user's key answers for.
+func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, b *believed) {
+	if b.err != nil {
+		l.disbelieved(n, a, b.err)
 		return
 	}
-	if err := l.Local.PutEntry(ctx, e); err != nil {
-		l.finish(j, outcome{err: &executor.StoreFailure{Err: err}})
+	if err := l.Local.PutEntry(ctx, b.sealed); err != nil {
+		l.finish(a.job, outcome{err: &executor.StoreFailure{Err: err}})
 		return
 	}
-	for _, o := range entry.Content() {
+	for _, o := range b.entry.Content() {
 		l.sent[o.Digest] = true
 	}
 	if a.pieces > 0 {
 		l.readLog(ctx, n, a, r.Logs)
 	}
-	l.finish(j, outcome{result: &executor.Result{Entry: entry}})
+	l.finish(a.job, outcome{result: &executor.Result{Entry: b.entry}})
 }
 
 // seemsLost looks for an input that a worker says is lost: what made it may have run for

@@ -312,3 +312,47 @@ func TestForgedClaim(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A copy of the store does not keep the times of its objects: results that workers made
+// are results there, too.
+func TestResultsOutliveTimes(t *testing.T) {
+	u := newUser(t, folderPlace(t))
+	l, err := (&process.Settings{Slots: 1}).Launcher(u.site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := executortest.Script(t, "echo > out", nil)
+	if err := executeOne(t, u.open(t, l), a); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(30 * 24 * time.Hour)
+	err = filepath.WalkDir(filepath.Join(u.place.config.Folder, "entries"), func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			err = os.Chtimes(path, later, later)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := cache.Open(t.Context(), filepath.Join(t.TempDir(), "cache"), cache.Options{Trust: u.config.Trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := u.config.Store.PullEntries(t.Context(), other, []cache.Key{a.Key}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := other.Lookup(t.Context(), a.Key); err != nil || e == nil {
+		t.Errorf("%v, %v", other.MissReasons(a.Key), err)
+	}
+}
+
+// What a worker of this run says that it made, and nobody would believe, is made again.
+func TestDisbelievedResult(t *testing.T) {
+	h := byHand(t, folderPlace(t), time.Minute)
+	h.execute(executortest.Script(t, "echo > out", nil))
+	a := h.claim()
+	h.must(h.queue.Finish(t.Context(), a, queue.Result{State: queue.Succeeded, Worker: "w", Entry: []byte("garbage"), Name: cache.DigestOf([]byte("garbage"))}))
+	h.next()
+}

@@ -27,7 +27,50 @@ type reading struct {
 	a      *attempt
 	listed queue.Object
 	r      queue.Result
+	made   *believed // of one that says that it succeeded
 	err    error
+}
+
+// believed is an entry that a worker made, or why it is not believed.
+type believed struct {
+	sealed cache.StoredEntry // by the user
+	entry  *cache.Entry
+	err    error
+}
+
+// believe checks an entry that was there at a time, and seals it with the user's own key:
+// a worker's certificate ends, and whether a signature was in time is told by an
+// object's age, which a copy of the bucket does not keep.
+func (l *loop) believe(k cache.Key, r queue.Result, at time.Time) *believed {
+	b := &believed{}
+	e := cache.StoredEntry{Key: k, Signer: l.User.Name, Digest: r.Name, Data: r.Entry, Time: at}
+	if b.err = e.Check(); b.err == nil {
+		b.err = l.Trust(e)
+	}
+	var body []byte
+	if b.err == nil {
+		b.entry, b.err = e.Decode()
+	}
+	if b.err == nil {
+		body, b.err = e.Body()
+	}
+	if b.err == nil {
+		b.sealed, b.err = l.User.Seal(cache.StoredEntry{Key: k, Digest: cache.DigestOf(body), Data: body}, l.Store.ID())
+		b.sealed.Time = at
+	}
+	return b
+}
+
+// read reads a result, and publishes an entry that is believed under the user's key.
+func (l *loop) read(ctx context.Context, n *line, x *reading) error {
+	var err error
+	if x.r, err = n.queue.Result(ctx, x.listed); err != nil || x.r.State != queue.Succeeded {
+		return err
+	}
+	if x.made = l.believe(x.a.job.a.Key, x.r, x.listed.Time); x.made.err == nil {
+		err = l.Store.PutEntry(ctx, x.made.sealed)
+	}
+	return err
 }
 
 // readResults takes what has ended. An error is the store's: what is wrong with one
@@ -56,7 +99,7 @@ func (l *loop) readSome(ctx context.Context, n *line, some []*reading) error {
 	g.SetLimit(concurrency)
 	for _, x := range some {
 		g.Go(func() error {
-			x.r, x.err = n.queue.Result(ctx, x.listed)
+			x.err = l.read(ctx, n, x)
 			return nil
 		})
 	}
@@ -71,10 +114,10 @@ func (l *loop) readSome(ctx context.Context, n *line, some []*reading) error {
 			x.a.read = true
 			if l.jobs[x.a.job] {
 				n.barren, n.useful[x.r.Worker] = nil, true
-				l.attemptEnded(ctx, n, x.a, x.r, x.listed.Time)
+				l.attemptEnded(ctx, n, x.a, x.r, x.made)
 			}
 		}
-		x.r = queue.Result{} // it may be large
+		x.r, x.made = queue.Result{}, nil // it may be large
 	}
 	return err
 }
