@@ -31,6 +31,8 @@ type loop struct {
 	refused   error     // why nothing is run any more
 	last      time.Time // of the names of attempts
 	pollError string
+	leftovers []leftover // not deleted yet
+	keeps     bool       // nothing can be deleted
 }
 
 func newLoop(r *Remote) *loop {
@@ -155,6 +157,9 @@ func (l *loop) step(ctx context.Context) {
 		}
 	}
 	l.judge(err)
+	if err == nil && !l.keeps {
+		l.sweep(ctx, sweepAfter)
+	}
 	if err == nil && len(l.jobs) > 0 {
 		l.start(ctx)
 	}
@@ -204,6 +209,9 @@ func (l *loop) cancelGone(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for _, a := range gone {
+		if a.read { // it has ended
+			continue
+		}
 		g.Go(func() error { return a.line.queue.Cancel(ctx, a.name) })
 	}
 	err := g.Wait()
@@ -224,6 +232,9 @@ func (l *loop) leave(ctx context.Context) {
 	}
 	if err := l.cancelGone(ctx); err != nil {
 		l.tell("executor %q: what was asked for could not be cancelled: %v", l.Name, err)
+	}
+	for len(l.leftovers) > 0 && !l.keeps && ctx.Err() == nil {
+		l.sweep(ctx, 0)
 	}
 	if l.detached || len(l.order) == 0 {
 		return
