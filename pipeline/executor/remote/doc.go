@@ -8,7 +8,9 @@
 //
 // Workers may be lost, late, or there twice; the store may be away for a while; this
 // process may die, and another one find what it left (see package queue). What an
-// action made is an entry that the user's key answers for, or it is nothing.
+// action made is an entry that the user's key answers for, or it is nothing; it is
+// published again under that key itself. What a worker of this run has not signed is
+// passed over. An input is lost when this machine does not find it in the store, either.
 //
 // Which nodes run here, and when, is decided in package run; how workers get started,
 // by the launchers.

@@ -5,10 +5,13 @@
 // runs it gives signs of life and passes on what the stage prints.
 //
 // It believes nothing that lies in the store: an action is run only under a
-// certificate of the user that names it, with the key that follows from what was
-// read, on a machine whose tools say what the key says. What another machine may be
+// certificate of the user that names it and the attempt, with the key that follows from
+// what was read, on a machine whose tools say what the key says. What another machine may be
 // fit for is told apart from what none may run. A copy of an action that runs
 // elsewhere at the same time does no harm.
+//
+// A store that is away is waited for, before a stage and after it. What this machine has
+// made and not published yet is published, and not made again.
 //
 // Who starts workers, and how many, is decided in package remote.
 package worker
