@@ -3,15 +3,23 @@ package worker_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/cache/s3test"
 	"github.com/nbpipe/nbpipe/cache/trust"
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/command"
@@ -119,5 +127,59 @@ func TestReadFile(t *testing.T) {
 	}
 	if _, err := worker.ReadFile(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Error(err)
+	}
+}
+
+// readOnly is a server for which a user may not write.
+type readOnly struct{}
+
+func (readOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPut || r.Method == http.MethodPost {
+		const text = `<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>`
+		return &http.Response{
+			StatusCode: http.StatusForbidden, Header: http.Header{"Content-Type": {"application/xml"}}, Body: io.NopCloser(strings.NewReader(text)),
+			ContentLength: int64(len(text)), Request: r,
+		}, nil
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// A worker that can read the queue and claim nothing of it does not wait for the store.
+func TestReadOnlyStore(t *testing.T) {
+	server := s3test.Fake(t)
+	c := s3.Config{
+		Endpoint: server.Endpoint, Insecure: true, Region: server.Region, Bucket: server.Bucket(t), Style: "path", Attempts: 2, Temp: t.TempDir(),
+		Credentials: credentials.NewStaticV4(server.AccessKey, server.SecretKey, ""),
+	}
+	open := func(c s3.Config) *s3.Store {
+		t.Helper()
+		s, err := s3.Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	made, err := s3.Init(t.Context(), c, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = made.Close() })
+	q, err := queue.New(made.Work(), "q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Ask(t.Context(), queue.NewAttempt(time.Now(), cache.Key{1}), queue.Ticket{Action: cache.DigestOf([]byte("x"))}, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	c.Transport = readOnly{}
+	store := open(c)
+	if q, err = queue.New(store.Work(), "q"); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	err = worker.New(worker.Config{ID: "w", Queue: q, Store: store, Now: time.Now, Tell: func(m string) { t.Log(m) }, Linger: time.Second}).Drain(t.Context())
+	if !errors.Is(err, s3.ErrReadOnly) || !strings.Contains(err.Error(), "on this machine the team cache s3://") || time.Since(began) > 10*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
