@@ -152,7 +152,7 @@ func (w *Worker) gpus(ctx context.Context, r stages.Resources, s *signs) (got []
 		return fit[:n], func() {}, nil
 	}
 	var leases []lease.Lease
-	err = lease.Await(ctx, func(why string) { s.waits(ctx, "on "+w.host()+": "+why) }, func() (err error) {
+	err = lease.Await(ctx, func(why string) { s.waits(ctx, why) }, func() (err error) {
 		leases, err = w.Leases.Take(n, fit)
 		return err
 	})
@@ -161,7 +161,7 @@ func (w *Worker) gpus(ctx context.Context, r stages.Resources, s *signs) (got []
 	case err != nil && ctx.Err() != nil:
 		return nil, nil, err
 	case err != nil:
-		return nil, nil, &unfit{fmt.Errorf("on %s: %w", w.host(), err)}
+		return nil, nil, &unfit{err}
 	}
 	return lease.Devices(leases), func() {
 		for _, l := range leases {
