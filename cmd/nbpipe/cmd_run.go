@@ -67,7 +67,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	defer s.close()
 	s.warn, s.ask = true, true
 	if o.whole {
-		if err := whole(s.app.sandbox(s.folder, s.store.Dir()).Support()); err != nil {
+		if err := whole(s.box.Support()); err != nil {
 			return withCode(exitUsage, err)
 		}
 	}
@@ -136,7 +136,7 @@ func complete(sum run.Summary) bool {
 }
 
 func (s *session) stillHolds(ctx context.Context, o *plan.Outcome) bool {
-	return o.StillHolds(ctx, s.store, filepath.Join(s.folder, plan.LockName), s.hash(ctx), os.Environ())
+	return o.StillHolds(ctx, s.store, filepath.Join(s.folder, plan.LockName), s.hash(ctx), os.Environ(), s.box)
 }
 
 // overdue reports whether a team cache should be told again that the experiment is
@@ -174,6 +174,11 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 		}
 		again := s.engine.Run(ctx, run.Options{Executor: local, Machine: machine, Force: lost, Remote: where.remote})
 		sum = merge(sum, again)
+	}
+	for _, n := range s.engine.Members() {
+		if n.Status == run.Finished && where.remote(n) != nil {
+			s.worked++
+		}
 	}
 	return sum, nil
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,11 +85,37 @@ func about(gpus []gpu.Device) queue.Used {
 	if unix.Uname(&name) == nil {
 		u.System = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])
 	}
-	if id := os.Getenv("SLURM_JOB_ID"); id != "" {
-		u.Job = "slurm " + id
+	if os.Getenv("SLURM_JOB_ID") != "" {
+		u.Host = cmp.Or(os.Getenv("SLURMD_NODENAME"), u.Host)
+		u.Job, u.JobHas = slurmJob(os.Getenv)
 	}
 	if len(gpus) > 0 {
 		u.GPU, u.GPUDriver = gpus[0].Model, gpus[0].Driver
 	}
 	return u
+}
+
+// slurmJob is the job that this process is in, by the number that squeue shows, and what
+// Slurm says that it has. Source: sbatch(1), "OUTPUT ENVIRONMENT VARIABLES".
+func slurmJob(getenv func(string) string) (job, has string) {
+	job = "slurm " + getenv("SLURM_JOB_ID")
+	if array := getenv("SLURM_ARRAY_JOB_ID"); array != "" {
+		job = "slurm " + array + "_" + getenv("SLURM_ARRAY_TASK_ID")
+	}
+	var parts []string
+	for _, name := range []string{"partition", "account", "qos"} {
+		if v := getenv("SLURM_JOB_" + strings.ToUpper(name)); v != "" {
+			parts = append(parts, name+" "+v)
+		}
+	}
+	if n, err := strconv.Atoi(getenv("SLURM_CPUS_PER_TASK")); err == nil {
+		parts = append(parts, count(n, "core"))
+	}
+	if n, err := strconv.ParseInt(getenv("SLURM_MEM_PER_NODE"), 10, 32); err == nil {
+		parts = append(parts, byteText(n<<20)+" of memory")
+	}
+	if n, err := strconv.Atoi(getenv("SLURM_GPUS_ON_NODE")); err == nil {
+		parts = append(parts, count(n, "GPU"))
+	}
+	return job, strings.Join(parts, ", ")
 }

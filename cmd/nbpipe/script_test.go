@@ -14,15 +14,18 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/nbpipe/nbpipe/cache/s3test"
+	"github.com/nbpipe/nbpipe/pipeline/executor/executortest"
 	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 func TestMain(m *testing.M) {
+	executortest.Patient()
 	testscript.Main(m, map[string]func(){"nbpipe": main})
 }
 
 // TestScript specifies the whole command line: see testdata/script.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	server := s3test.Fake(t)
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",

@@ -60,11 +60,8 @@ func (u *slurmUser) notReached(want ...string) {
 
 // The store's folder is one of the controller's machine alone.
 func TestSlurmFolderOfOneMachine(t *testing.T) {
-	if testing.Short() || os.Getenv("NBPIPE_CI") == "" {
-		t.Skip("SKIPPED: tests on a Slurm cluster run where NBPIPE_CI is set")
-	}
-	hidden := t.TempDir()
-	u := newSlurmUser(t, slurmtest.Options{Hidden: hidden})
+	program, hidden := slurmProgram(t), t.TempDir()
+	u := newSlurmUser(t, program, slurmtest.Up(t, slurmtest.Options{Hidden: hidden}))
 	u.env = append(u.env, "NBPIPE_REMOTE_FOLDER="+hidden+"/store")
 	u.init()
 	place := hidden + "/store"
@@ -76,7 +73,7 @@ func TestSlurmFolderOfOneMachine(t *testing.T) {
 
 // The machines have a proxy in their environment that is not there.
 func TestSlurmProxyThatIsNotThere(t *testing.T) {
-	u := newSlurmUser(t, slurmtest.Options{})
+	u := newSlurmUser(t, slurmProgram(t), slurmtest.Up(t, slurmtest.Options{}))
 	s := s3test.MinIO(t)
 	endpoint := outside(t, s.Endpoint)
 	u.env = append(u.env, "AWS_ACCESS_KEY_ID="+s.AccessKey, "AWS_SECRET_ACCESS_KEY="+s.SecretKey,

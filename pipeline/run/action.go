@@ -15,7 +15,7 @@ func (e *Engine) Action(ctx context.Context, m Machine, n *Node, note func(strin
 		return nil, nil, fmt.Errorf("%s depends on what has no result yet: run the experiment first", n.Address)
 	}
 	p := pool{machine: m}
-	if n.needs().GPUs > 0 {
+	if n.Needs().GPUs > 0 {
 		_, _ = p.gpus() // for a look at the action it may lack them
 	}
 	return e.alone(ctx, &p, n, note)

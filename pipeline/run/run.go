@@ -311,7 +311,7 @@ func (r *run) decide(ctx context.Context, n *Node) bool {
 
 // admit works out what the node asks of the machine.
 func (r *run) admit(n *Node) bool {
-	res := n.needs()
+	res := n.Needs()
 	if n.remote = nil; r.Remote != nil {
 		n.remote = r.Remote(n)
 	}
@@ -333,8 +333,9 @@ func (r *run) admit(n *Node) bool {
 	return true
 }
 
-// needs are what the file says that the node needs, else what its kind says.
-func (n *Node) needs() stages.Resources {
+// Needs are what the file says that the node needs, else what its kind says. Before
+// its inputs are there, the kind may say less.
+func (n *Node) Needs() stages.Resources {
 	if n.stated != nil {
 		return *n.stated
 	}
@@ -602,7 +603,7 @@ func (p *progress) Logged(text []byte) {
 // machine as before, and publishes nothing.
 func (e *Engine) Rerun(ctx context.Context, x executor.Executor, m Machine, n *Node) (*cache.Entry, error) {
 	p := pool{machine: m}
-	if err := p.check(n.needs()); err != nil {
+	if err := p.check(n.Needs()); err != nil {
 		return nil, err
 	}
 	progress := &progress{emit: e.emit, node: n.Address, now: e.Now}
@@ -617,7 +618,7 @@ func (e *Engine) Rerun(ctx context.Context, x executor.Executor, m Machine, n *N
 // alone is the action of a node that has this run's part of the machine to itself;
 // release gives its GPUs back. It waits for other processes that have them.
 func (e *Engine) alone(ctx context.Context, p *pool, n *Node, note func(string)) (a *executor.Action, release func(), err error) {
-	res := p.clamp(n.needs())
+	res := p.clamp(n.Needs())
 	a = e.action(n, res)
 	var mine grant
 	err = lease.Await(ctx, note, func() (err error) {
@@ -634,7 +635,11 @@ func (e *Engine) alone(ctx context.Context, p *pool, n *Node, note func(string))
 	return a, func() { p.release(mine) }, nil
 }
 
+// action says what a node was given; cores that it did not ask for are no limit.
 func (e *Engine) action(n *Node, res stages.Resources) *executor.Action {
+	if n.Needs().CPUs <= 0 {
+		res.CPUs = 0
+	}
 	return &executor.Action{
 		Address: n.Address, Ingredients: n.ingredients, Key: n.Key, Outputs: n.types.AttributeTypes(),
 		Resources: res, Why: n.Why, Build: e.Build,

@@ -24,6 +24,7 @@ import (
 // machine's name, so that an action can ask for a machine.
 func Main(m *testing.M) {
 	if len(os.Args) < 2 || os.Args[1] != "worker" {
+		Patient()
 		os.Exit(m.Run())
 	}
 	unix.CloseOnExec(3)

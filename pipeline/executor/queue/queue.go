@@ -149,9 +149,10 @@ type Used struct {
 	Host      string    `json:"host,omitempty"`
 	GPU       string    `json:"gpu,omitempty"` // model
 	GPUDriver string    `json:"gpu_driver,omitempty"`
-	Build     string    `json:"build,omitempty"`  // of nbpipe
-	System    string    `json:"system,omitempty"` // kernel
-	Job       string    `json:"job,omitempty"`    // what the machine's scheduler calls it
+	Build     string    `json:"build,omitempty"`   // of nbpipe
+	System    string    `json:"system,omitempty"`  // kernel
+	Job       string    `json:"job,omitempty"`     // what the machine's scheduler calls it
+	JobHas    string    `json:"job_has,omitempty"` // what the scheduler gave it, in words
 }
 
 // Object is an object of a queue as a listing shows it.

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 )
 
@@ -162,6 +163,10 @@ func (l *loop) step(ctx context.Context) {
 // judge keeps account of the store's being away.
 func (l *loop) judge(err error) {
 	switch {
+	case errors.Is(err, s3.ErrReadOnly): // it answers, and will answer the same
+		for j := range l.jobs {
+			l.finish(j, outcome{err: &executor.StoreFailure{Err: err}})
+		}
 	case err == nil && !l.away.IsZero():
 		l.tell("executor %q: the store answers again", l.Name)
 		l.away, l.back = time.Time{}, l.Store.Work().Now()

@@ -91,6 +91,7 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 // worker seemed lost, may still tell what the action makes.
 func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
 	j := a.job
+	begin(j, r.Used.Host)
 	switch r.State {
 	case queue.Succeeded:
 		l.succeeded(ctx, n, a, r, at)
@@ -123,7 +124,6 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 // succeeded takes a result, if the user's key answers for it.
 func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
 	j := a.job
-	begin(j, r.Used.Host)
 	e := cache.StoredEntry{Key: j.a.Key, Signer: l.User.Name, Digest: r.Name, Data: r.Entry, Time: at}
 	err := e.Check()
 	if err == nil {
@@ -284,9 +284,13 @@ func note(j *job, text string) {
 	}
 }
 
+// begin tells that an action runs, and again once it is known where: a listing of
+// claims, from which it is seen first, does not say.
 func begin(j *job, host string) {
-	if w, ok := j.progress.(executor.Watcher); ok && !j.begun {
-		j.begun = true
-		w.Begun(host)
+	w, ok := j.progress.(executor.Watcher)
+	if !ok || j.begun && (host == "" || host == j.where) {
+		return
 	}
+	j.begun, j.where = true, host
+	w.Begun(host)
 }

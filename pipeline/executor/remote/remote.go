@@ -102,6 +102,7 @@ type job struct {
 	tries    int        // workers that were lost
 	returns  int        // times that a worker had to leave
 	begun    bool
+	where    string // the host, once it is known
 	note     string
 }
 

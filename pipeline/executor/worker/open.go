@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"golang.org/x/sys/unix"
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/cache/s3"
@@ -50,26 +52,48 @@ type File struct {
 	Offline bool     `json:"offline,omitempty"`
 }
 
+// maxFile bounds what a worker's file may have, in bytes: mirrors are the only thing in
+// it that there may be many of.
+const maxFile = 1 << 20
+
 // ReadFile reads a worker's file, and refuses one that others can read.
 func ReadFile(path string) (f File, err error) {
-	info, err := os.Stat(path)
+	opened, err := openPrivate(path, "a private key")
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, fmt.Errorf("%s is not there on this machine: nbpipe's folder (NBPIPE_CACHE where the run was started) has to be at the same path on all machines", path)
 	}
 	if err != nil {
 		return f, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return f, fmt.Errorf("%s can be read by others than you, and holds a private key: chmod 600 it", path)
-	}
-	b, err := os.ReadFile(path)
+	defer opened.Close()
+	b, err := io.ReadAll(io.LimitReader(opened, maxFile+1))
 	if err != nil {
 		return f, err
 	}
-	if err := json.Unmarshal(b, &f); err != nil || len(f.Key) != ed25519.SeedSize {
+	if err := json.Unmarshal(b, &f); err != nil || len(b) > maxFile || len(f.Key) != ed25519.SeedSize {
 		return f, fmt.Errorf("%s is no worker's file of this version", path) // its content is not shown
 	}
 	return f, nil
+}
+
+// openPrivate opens a file that holds a secret, if only its user can read it.
+func openPrivate(path, holds string) (*os.File, error) {
+	// A pipe would keep whoever opens it waiting.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s is no file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		err = fmt.Errorf("%s can be read by others than you, and holds %s: chmod 600 it", path, holds)
+	default:
+		return f, nil
+	}
+	return nil, errors.Join(err, f.Close())
 }
 
 // Write replaces the file at a path in one step.
@@ -116,18 +140,23 @@ func (r *refreshed) IsExpired() bool {
 
 // Retrieve implements credentials.Provider.
 func (r *refreshed) Retrieve() (credentials.Value, error) {
-	info, err := os.Stat(r.path)
+	f, err := openPrivate(r.path, "credentials")
 	if err != nil {
 		return credentials.Value{}, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return credentials.Value{}, fmt.Errorf("%s can be read by others than you, and holds credentials: chmod 600 it", r.path)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return credentials.Value{}, err
 	}
 	v, err := (&credentials.FileAWSCredentials{Filename: r.path, Profile: "default"}).RetrieveWithCredContext(nil)
-	if err == nil {
-		r.read = info
+	// The error would show the line that it is about, and requests with no credentials
+	// would be anonymous.
+	if err != nil || v.AccessKeyID == "" {
+		return credentials.Value{}, fmt.Errorf("%s holds no credentials in the form of the AWS command line's", r.path)
 	}
-	return v, err
+	r.read = info
+	return v, nil
 }
 
 // RetrieveWithCredContext implements credentials.Provider.
@@ -189,7 +218,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
 	w := New(Config{
 		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
-		Prober: plan.NewProbes(local, o.Environment, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
+		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
 		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
 		Executor: &executor.Local{
 			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -204,17 +205,25 @@ func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exe
 	return cmd
 }
 
+// freePorts finds ports that nobody listens on, below those that the system gives to
+// outgoing connections: a daemon that was killed finds its own free when it is started
+// again, whatever else this machine does meanwhile.
 func freePorts(n int) ([]int, error) {
+	const lowest, many = 10000, 22000
 	var out []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+	var err error
+	for range 100 + 2*n {
+		var l net.Listener
+		port := lowest + mathrand.IntN(many)
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err != nil {
+			continue
 		}
 		defer func() { _ = l.Close() }() // after all are chosen: no port twice
-		out = append(out, l.Addr().(*net.TCPAddr).Port)
+		if out = append(out, port); len(out) == n {
+			return out, nil
+		}
 	}
-	return out, nil
+	return nil, fmt.Errorf("there are no %d free ports: %w", n, err)
 }
 
 // startLimit is how long a cluster may take to come up, on a machine that has other

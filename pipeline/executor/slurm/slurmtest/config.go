@@ -35,6 +35,8 @@ func (o Options) filled() Options {
 // last machine only, and "short" ends jobs after two minutes.
 const Partition = "main"
 
+// settings notice a machine's death soon. What is only slow, on a machine that has many
+// other tests to run, is waited for.
 const settings = `ClusterName=nbtest
 SlurmUser=root
 SlurmdUser=root
@@ -52,6 +54,8 @@ SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0,batch_sc
 ReturnToService=2
 SlurmdTimeout=10
 SlurmctldTimeout=10
+MessageTimeout=60
+BatchStartTimeout=120
 InactiveLimit=0
 KillWait=2
 MinJobAge=300
