@@ -240,7 +240,7 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		a.looked, a.worker = l.Now(), c.Worker
 		begin(a.job, c.Host)
 		if c.Waits != "" {
-			note(a.job, c.Waits)
+			note(a.job, "on "+c.Host+": "+c.Waits)
 		}
 		if a.job.progress != nil && c.Unit != "" {
 			a.job.progress.Report(c.Done, c.Total, c.Unit)
