@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
@@ -69,7 +70,7 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 	}
 	return withCode(exitStore, worker.Run(ctx, worker.Options{
 		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Kinds: kinds(), Sandbox: a.sandbox("", store),
-		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Now: time.Now, Tell: a.tell,
+		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Leases: a.settings.leases(), Now: time.Now, Tell: a.tell,
 		Beat: o.beat, Linger: o.linger, Until: until, Most: o.most,
 	}))
 }
@@ -77,7 +78,9 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 // about says what this machine is.
 func about(gpus []gpu.Device) queue.Used {
 	u := queue.Used{Build: version}
-	u.Host, _ = os.Hostname()
+	if u.Host = os.Getenv(launch.HostVariable); u.Host == "" {
+		u.Host, _ = os.Hostname()
+	}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		u.System = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -160,8 +161,13 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 	if err != nil {
 		return errors.Join(err, launcher.Close())
 	}
+	setup, err := setupOf(site, block)
+	if err != nil {
+		return errors.Join(err, launcher.Close())
+	}
 	e.made[name] = remote.New(remote.Config{
 		Name: name, ID: site.ID, Launcher: launcher, Store: store, Local: s.store, Fallback: e.local, Trust: s.trust.Check,
+		Proof: filepath.Join(site.Dir, "reached"), Setup: setup,
 		User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
 		Command: func(queue string, exclusive bool, id string) (args, files []string) {
 			args = []string{"worker", "--from", reads[0], "--queue", queue, "--id", id}
@@ -172,6 +178,20 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 		},
 	})
 	return nil
+}
+
+// setupOf names the program and the block: what else decides on whether workers can
+// work.
+func setupOf(site launch.Site, block *lang.Executor) (string, error) {
+	settings, err := json.Marshal(block.Settings)
+	if err != nil {
+		return "", err
+	}
+	program, err := os.Stat(site.Program)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %s %d %d %s %s", version, site.Program, program.Size(), program.ModTime().UnixNano(), block.Type, settings), nil
 }
 
 // shares says what a run lacks to share results with workers, or nil.

@@ -38,6 +38,7 @@ var taskFiles = map[string]string{
 // TestTasks runs experiments/nb360/tasks on small files of the real formats, from the
 // fetch to the metric: see testdata/tasks. With NBPIPE_CI engine torch runs, too.
 func TestTasks(t *testing.T) {
+	t.Parallel()
 	modules := []string{"numpy", "scipy", "sklearn", "h5py"}
 	heavy := os.Getenv("NBPIPE_CI") != ""
 	if heavy {
@@ -52,8 +53,10 @@ func TestTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	mirror := taskMirror(t, python, root)
-	bin := t.TempDir() // python3 is the one that has the modules
-	if err := os.Symlink(python, filepath.Join(bin, "python3")); err != nil {
+	// python3 is the one that has the modules. A link to that of a virtual environment
+	// would leave the environment.
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "python3"), []byte("#!/bin/sh\nexec '"+python+"' \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
@@ -64,6 +67,7 @@ func TestTasks(t *testing.T) {
 			e.Setenv("NBPIPE_CACHE", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("NBPIPE_MIRROR", mirror)
 			e.Setenv("NBPIPE_OFFLINE", "true")
+			e.Setenv("DEVICE", pythontest.Device())
 			return os.CopyFS(filepath.Join(e.WorkDir, "tasks"), os.DirFS(filepath.Join(root, "experiments/nb360/tasks")))
 		},
 		Condition: func(name string) (bool, error) { return name == "heavy" && heavy, nil },

@@ -21,6 +21,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/pipeline/run"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // target is what a command line names: an experiment, and nodes of it.
@@ -66,11 +67,12 @@ type session struct {
 	store  *cache.Local
 	trust  *trust.Set
 	keys   trust.Keyring
-	team   *team.Team // nil where there is none
-	ask    bool       // look for results in the team cache, too
-	apart  bool       // there is a team cache, and it cannot be used just now
-	warn   bool       // show warnings about the files
-	place  s3.Config  // of the team cache
+	team   *team.Team       // nil where there is none
+	ask    bool             // look for results in the team cache, too
+	apart  bool             // there is a team cache, and it cannot be used just now
+	warn   bool             // show warnings about the files
+	place  s3.Config        // of the team cache
+	box    *sandbox.Sandbox // of commands, and of the programs that are asked for versions
 	probes *plan.Probes
 	lock   *plan.Lock
 	x      *lang.Experiment
@@ -99,7 +101,8 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 	if s.store, err = a.openStoreFor(ctx, s.trust, s.keys); err != nil {
 		return nil, err
 	}
-	s.probes = plan.NewProbes(s.store, os.Environ(), execute)
+	s.box = a.sandbox(s.folder, s.store.Dir())
+	s.probes = plan.NewProbes(s.store, os.Environ(), s.box, execute)
 	return s, nil
 }
 

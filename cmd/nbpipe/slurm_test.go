@@ -32,10 +32,6 @@ const slurmExperiment = `
 settings {
   executor = executor.cluster
 }
-variable "seconds" {
-  type    = number
-  default = 0
-}
 executor "slurm" "cluster" {
   slots  = 8
   memory = "64MiB"
@@ -47,7 +43,7 @@ locals {
 }
 command "run" "first" {
   for_each = local.names
-  argv     = ["sh", "-c", "sleep ${var.seconds}; mkdir out; echo ${each.key} > out/a; chmod +x out/a"]
+  argv     = ["sh", "-c", "sleep 0.2; mkdir out; echo ${each.key} > out/a; chmod +x out/a"]
   outputs  = { out = "out" }
 }
 command "run" "second" {
@@ -73,20 +69,37 @@ command "run" "beside" {
 }
 `
 
-func newSlurmUser(t *testing.T, o slurmtest.Options) *slurmUser {
+// slurmProgram builds nbpipe for tests on clusters, which run beside each other.
+func slurmProgram(t *testing.T) string {
 	t.Helper()
 	if testing.Short() || os.Getenv("NBPIPE_CI") == "" {
 		t.Skip("SKIPPED: tests on a Slurm cluster run where NBPIPE_CI is set")
 	}
-	u := &slurmUser{t: t, cluster: slurmtest.Up(t, o), home: t.TempDir()}
-	u.program = filepath.Join(u.home, "nbpipe")
-	build := exec.Command("go", "build", "-o", u.program, ".")
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "nbpipe")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, e := range u.cluster.Environment() {
-		if name, _, _ := strings.Cut(e, "="); !strings.HasPrefix(name, "NBPIPE_") && !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "XDG_") && name != "HOME" {
+	return program
+}
+
+// newSlurmUser makes a user; without a cluster, of this machine alone.
+func newSlurmUser(t *testing.T, program string, c *slurmtest.Cluster) *slurmUser {
+	t.Helper()
+	u := &slurmUser{t: t, cluster: c, program: program, home: t.TempDir()}
+	environ := os.Environ()
+	if c != nil {
+		environ = c.Environment()
+	}
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		own := name == "HOME" || strings.HasSuffix(strings.ToLower(name), "_proxy")
+		for _, prefix := range []string{"NBPIPE_", "AWS_", "XDG_"} {
+			own = own || strings.HasPrefix(name, prefix)
+		}
+		if !own {
 			u.env = append(u.env, e)
 		}
 	}
@@ -157,19 +170,6 @@ func (u *slurmUser) untilSome(n int) {
 	}
 }
 
-// sameAsHere runs the experiment on this machine alone, and compares every file.
-func (u *slurmUser) sameAsHere(args ...string) {
-	u.t.Helper()
-	elsewhere := u.outputs(args...)
-	u.env = append(u.env, "NBPIPE_CACHE="+u.home+"/local")
-	if out := u.must(append([]string{"run", u.home, "--executor", "local", "--no-remote"}, args...)...); !strings.Contains(out, "200 nodes: 200 ran") {
-		u.t.Errorf("here: %s", out)
-	}
-	if here := u.outputs(args...); elsewhere != here {
-		u.t.Errorf("the results differ:\n%s\n%s", elsewhere, here)
-	}
-}
-
 var (
 	keys    = regexp.MustCompile(`"key": *"[0-9a-f]{64}"`)
 	digests = regexp.MustCompile(`"digest": *"[0-9a-f]{64}"`)
@@ -177,11 +177,11 @@ var (
 
 // outputs are keys and digests of the two nodes at the end. A key is made of the
 // digests of all inputs, so equal ones stand for equal results of all nodes.
-func (u *slurmUser) outputs(args ...string) string {
+func (u *slurmUser) outputs() string {
 	u.t.Helper()
 	var all []string
 	for _, node := range []string{"command.all", "command.beside"} {
-		shown := u.must(append([]string{"show", u.home, node, "--json"}, args...)...)
+		shown := u.must("show", u.home, node, "--json")
 		key, found := keys.FindString(shown), digests.FindAllString(shown, -1)
 		if key == "" || len(found) == 0 {
 			u.t.Fatalf("no key or digest of %s: %s", node, shown)
@@ -191,59 +191,80 @@ func (u *slurmUser) outputs(args ...string) string {
 	return strings.Join(all, "\n")
 }
 
+// TestSlurm runs an experiment on clusters, with the same results as on this machine,
+// whatever dies meanwhile. Each test has a cluster of its own, waits most of the time,
+// and so runs beside the others; those that wait longest come first.
 func TestSlurm(t *testing.T) {
-	u := newSlurmUser(t, slurmtest.Options{})
-	u.folderStore()
-	if out := u.must("run", u.home); !strings.Contains(out, "200 nodes: 200 ran") {
-		t.Errorf("%s", out)
+	program := slurmProgram(t)
+	here := newSlurmUser(t, program, nil)
+	if out := here.must("run", here.home, "--executor", "local"); !strings.Contains(out, "200 nodes: 200 ran") {
+		t.Fatalf("here: %s", out)
 	}
-	u.sameAsHere()
+	want := here.outputs()
+	for _, c := range slurmTests {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			u := newSlurmUser(t, program, slurmtest.Up(t, slurmtest.Options{}))
+			c.test(u)
+			if got := u.outputs(); got != want {
+				t.Errorf("the results differ from those of this machine:\n%s\n%s", got, want)
+			}
+		})
+	}
 }
 
-func TestSlurmWithMinIO(t *testing.T) {
-	u := newSlurmUser(t, slurmtest.Options{})
-	s := s3test.MinIO(t)
-	u.env = append(u.env, "AWS_ACCESS_KEY_ID="+s.AccessKey, "AWS_SECRET_ACCESS_KEY="+s.SecretKey,
-		"NBPIPE_REMOTE_BUCKET="+s.Bucket(t), "NBPIPE_REMOTE_ENDPOINT="+s.Endpoint, "NBPIPE_REMOTE_INSECURE=true")
-	u.init()
-	if out := u.must("run", u.home); !strings.Contains(out, "200 nodes: 200 ran") {
-		t.Errorf("%s", out)
-	}
-	u.sameAsHere()
-}
-
-// Whatever dies in the middle of a run, the results are those of this machine.
-func TestSlurmDeaths(t *testing.T) {
-	for name, kill := range map[string]func(u *slurmUser, run *exec.Cmd){
-		"slurmd": func(u *slurmUser, _ *exec.Cmd) { u.cluster.KillDaemon(0) },
-		"machine": func(u *slurmUser, _ *exec.Cmd) {
-			u.cluster.KillMachine(0)
-		},
-		"slurmctld": func(u *slurmUser, _ *exec.Cmd) {
+var slurmTests = []struct {
+	name string
+	test func(u *slurmUser)
+}{
+	{"slurmctld dies", func(u *slurmUser) {
+		u.whoDies(func() {
 			u.cluster.KillController()
 			time.Sleep(5 * time.Second)
 			if err := u.cluster.StartController(); err != nil {
 				u.t.Fatal(err)
 			}
-		},
-		"worker": func(u *slurmUser, _ *exec.Cmd) { u.cluster.KillJobs(1) },
-		"controller": func(_ *slurmUser, run *exec.Cmd) {
-			_ = run.Process.Signal(syscall.SIGKILL)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			u := newSlurmUser(t, slurmtest.Options{})
-			u.folderStore()
-			run, out := u.start("--var", "seconds=0.2")
-			u.untilSome(20)
-			kill(u, run)
-			err := run.Wait()
-			if name == "controller" {
-				u.must("run", u.home, "--var", "seconds=0.2")
-			} else if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			u.sameAsHere("--var", "seconds=0.2")
 		})
+	}},
+	{"a machine dies", func(u *slurmUser) { u.whoDies(func() { u.cluster.KillMachine(0) }) }},
+	{"a worker dies", func(u *slurmUser) { u.whoDies(func() { u.cluster.KillJobs(1) }) }},
+	{"slurmd dies", func(u *slurmUser) { u.whoDies(func() { u.cluster.KillDaemon(0) }) }},
+	{"the controller dies", func(u *slurmUser) {
+		u.folderStore()
+		run, _ := u.start()
+		u.untilSome(20)
+		_ = run.Process.Signal(syscall.SIGKILL)
+		_ = run.Wait()
+		u.must("run", u.home)
+	}},
+	{"nobody dies", func(u *slurmUser) {
+		u.folderStore()
+		u.runsAll()
+	}},
+	{"MinIO", func(u *slurmUser) {
+		s := s3test.MinIO(u.t)
+		u.env = append(u.env, "AWS_ACCESS_KEY_ID="+s.AccessKey, "AWS_SECRET_ACCESS_KEY="+s.SecretKey,
+			"NBPIPE_REMOTE_BUCKET="+s.Bucket(u.t), "NBPIPE_REMOTE_ENDPOINT="+s.Endpoint, "NBPIPE_REMOTE_INSECURE=true")
+		u.init()
+		u.runsAll()
+	}},
+}
+
+func (u *slurmUser) runsAll() {
+	u.t.Helper()
+	if out := u.must("run", u.home); !strings.Contains(out, "200 nodes: 200 ran") {
+		u.t.Errorf("%s", out)
+	}
+}
+
+// whoDies runs the experiment, in the middle of which something dies.
+func (u *slurmUser) whoDies(kill func()) {
+	u.t.Helper()
+	u.folderStore()
+	run, out := u.start()
+	u.untilSome(20)
+	kill()
+	if err := run.Wait(); err != nil {
+		u.t.Fatalf("%v\n%s", err, out)
 	}
 }

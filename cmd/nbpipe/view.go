@@ -218,6 +218,7 @@ func (v *view) track(e run.Event) {
 		}
 	case run.EventCached, run.EventSkipped:
 		v.done++
+		delete(v.queued, e.Node)
 	case run.EventTransfer:
 		v.transfer = &activity{since: v.started, done: e.Done, total: e.Total, unit: e.Unit}
 		v.transferring = e.Message

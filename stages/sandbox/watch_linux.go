@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nbpipe/nbpipe/stages/sandbox/helper"
 )
 
 // Bounds of what is remembered of a program that is denied everything.
@@ -25,7 +27,7 @@ type watcher struct {
 	listener int
 	stop     [2]int // a pipe: closing its end wakes the watcher
 	done     chan struct{}
-	calls    calls
+	calls    helper.Calls
 	judge    judge
 }
 
@@ -52,11 +54,11 @@ type verdict struct {
 	flags uint32
 }
 
-func newWatcher(listener int, p *Policy) *watcher {
+func newWatcher(listener int, read, write []string) *watcher {
 	w := &watcher{listener: listener, done: make(chan struct{}), judge: judge{seen: map[Denial]bool{}}}
-	w.calls, _ = native()
-	w.judge.write = withReal(p.Write)
-	w.judge.read = append(withReal(p.Read), w.judge.write...)
+	w.calls, _ = helper.Native()
+	w.judge.write = withReal(write)
+	w.judge.read = append(withReal(read), w.judge.write...)
 	if err := syscall.Pipe2(w.stop[:], syscall.O_CLOEXEC); err != nil {
 		w.stop = [2]int{-1, -1} // then it ends with the last process only
 	}
@@ -120,18 +122,18 @@ func (w *watcher) next() {
 
 // decode reads what a call is about, while its process waits.
 func (w *watcher) decode(n *notification) (Denial, bool) {
-	const openPathOnly = openPath
+	const openPathOnly = unix.O_PATH
 	d, at, path, flags := Denial{}, int32(unix.AT_FDCWD), n.args[0], uint64(0)
 	switch uint32(n.number) {
-	case w.calls.open:
+	case w.calls.Open:
 		flags = n.args[1]
-	case w.calls.openat:
+	case w.calls.Openat:
 		at, path, flags = int32(n.args[0]), n.args[1], n.args[2]
-	case w.calls.openat2:
+	case w.calls.Openat2:
 		at, path = int32(n.args[0]), n.args[1]
-	case w.calls.execve:
+	case w.calls.Execve:
 		d.Kind = ToRun
-	case w.calls.execveat:
+	case w.calls.Execveat:
 		at, path, d.Kind = int32(n.args[0]), n.args[1], ToRun
 	}
 	if flags&openPathOnly != 0 {

@@ -39,7 +39,7 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 		}
 		n.beats[b.Attempt] = b.Time
 		if !a.claimed {
-			a.claimed, n.barren, l.happened = true, 0, l.Now()
+			a.claimed, n.barren, l.happened = true, nil, l.Now()
 			begin(a.job, "")
 		}
 	}
@@ -64,7 +64,7 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 	g.SetLimit(concurrency)
 	for _, f := range found {
 		a := n.at[f.Attempt]
-		if a == nil {
+		if a == nil || a.read {
 			continue
 		}
 		x := &read{a: a, at: f.Time}
@@ -78,8 +78,9 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 		return err
 	}
 	for _, x := range all {
+		x.a.read = true
 		if l.jobs[x.a.job] {
-			n.barren, n.useful[x.r.Worker] = 0, true
+			n.barren, n.useful[x.r.Worker] = nil, true
 			l.attemptEnded(ctx, n, x.a, x.r, x.at)
 		}
 	}
@@ -99,13 +100,15 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 			return
 		}
 		l.again(n, a, r.Error, r.State != queue.Left)
+	case queue.Unfit:
+		l.handOn(n, a, r)
 	case queue.LostInput:
 		l.finish(j, outcome{err: l.lostThere(j, r)})
 	case queue.TimedOut:
 		l.finish(j, outcome{err: &executor.TimeoutError{Limit: time.Duration(j.a.Resources.Time) * time.Second}})
 	default:
 		text := r.Error
-		if r.State == queue.Unfit {
+		if r.State == queue.Refused {
 			text = fmt.Sprintf("executor %q: %s", l.Name, text)
 		}
 		f := &executor.Failure{Err: errors.New(text), LogTail: r.LogTail, Exit: r.Exit, LogPath: l.keepLog(ctx, n, a, r)}
@@ -223,6 +226,9 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		}
 		a.looked, a.worker = l.Now(), c.Worker
 		begin(a.job, c.Host)
+		if c.Waits != "" {
+			note(a.job, c.Waits)
+		}
 		if a.job.progress != nil && c.Unit != "" {
 			a.job.progress.Report(c.Done, c.Total, c.Unit)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"golang.org/x/sys/unix"
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/cache/s3"
@@ -20,6 +22,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/sandbox"
@@ -49,23 +52,48 @@ type File struct {
 	Offline bool     `json:"offline,omitempty"`
 }
 
+// maxFile bounds what a worker's file may have, in bytes: mirrors are the only thing in
+// it that there may be many of.
+const maxFile = 1 << 20
+
 // ReadFile reads a worker's file, and refuses one that others can read.
 func ReadFile(path string) (f File, err error) {
-	info, err := os.Stat(path)
+	opened, err := openPrivate(path, "a private key")
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, fmt.Errorf("%s is not there on this machine: nbpipe's folder (NBPIPE_CACHE where the run was started) has to be at the same path on all machines", path)
+	}
 	if err != nil {
 		return f, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return f, fmt.Errorf("%s can be read by others than you, and holds a private key: chmod 600 it", path)
-	}
-	b, err := os.ReadFile(path)
+	defer opened.Close()
+	b, err := io.ReadAll(io.LimitReader(opened, maxFile+1))
 	if err != nil {
 		return f, err
 	}
-	if err := json.Unmarshal(b, &f); err != nil || len(f.Key) != ed25519.SeedSize {
+	if err := json.Unmarshal(b, &f); err != nil || len(b) > maxFile || len(f.Key) != ed25519.SeedSize {
 		return f, fmt.Errorf("%s is no worker's file of this version", path) // its content is not shown
 	}
 	return f, nil
+}
+
+// openPrivate opens a file that holds a secret, if only its user can read it.
+func openPrivate(path, holds string) (*os.File, error) {
+	// A pipe would keep whoever opens it waiting.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s is no file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		err = fmt.Errorf("%s can be read by others than you, and holds %s: chmod 600 it", path, holds)
+	default:
+		return f, nil
+	}
+	return nil, errors.Join(err, f.Close())
 }
 
 // Write replaces the file at a path in one step.
@@ -112,18 +140,23 @@ func (r *refreshed) IsExpired() bool {
 
 // Retrieve implements credentials.Provider.
 func (r *refreshed) Retrieve() (credentials.Value, error) {
-	info, err := os.Stat(r.path)
+	f, err := openPrivate(r.path, "credentials")
 	if err != nil {
 		return credentials.Value{}, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return credentials.Value{}, fmt.Errorf("%s can be read by others than you, and holds credentials: chmod 600 it", r.path)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return credentials.Value{}, err
 	}
 	v, err := (&credentials.FileAWSCredentials{Filename: r.path, Profile: "default"}).RetrieveWithCredContext(nil)
-	if err == nil {
-		r.read = info
+	// The error would show the line that it is about, and requests with no credentials
+	// would be anonymous.
+	if err != nil || v.AccessKeyID == "" {
+		return credentials.Value{}, fmt.Errorf("%s holds no credentials in the form of the AWS command line's", r.path)
 	}
-	return v, err
+	r.read = info
+	return v, nil
 }
 
 // RetrieveWithCredContext implements credentials.Provider.
@@ -143,6 +176,7 @@ type Options struct {
 	Sandbox     *sandbox.Sandbox
 	About       queue.Used
 	GPUs        []gpu.Device // that stages may use
+	Leases      string       // folder of leases of GPUs, see package lease; "" where they are this worker's own
 	Now         func() time.Time
 	Tell        func(string)
 
@@ -166,20 +200,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, local.Close()) }()
-	config := f.Config()
-	config.Credentials, config.Event, config.Now = f.credentials(), o.Tell, o.Now
-	config.Dir, config.Temp = filepath.Join(local.Dir(), "remote"), filepath.Join(local.Dir(), "tmp")
-	if f.Folder != "" {
-		config.Credentials = nil
-	}
-	store, err := s3.Open(ctx, config)
+	store, err := openStore(ctx, f, o, local.Dir())
 	if err != nil {
-		return fmt.Errorf("the store cannot be reached from here: %w", err)
+		return err
 	}
 	defer func() { _ = store.Close() }()
-	if store.ID() != f.Store {
-		return fmt.Errorf("the store at %s has the ID %s, and %s is expected: it was made anew, or another one is mounted here", store.Place(), store.ID(), f.Store)
-	}
 	local.SetUpstream(store)
 	scratch, err := executor.NewScratch(filepath.Join(local.Dir(), "scratch"))
 	if err != nil {
@@ -193,7 +218,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
 	w := New(Config{
 		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
-		Prober: plan.NewProbes(local, o.Environment, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
+		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
 		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
 		Executor: &executor.Local{
 			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),
@@ -201,5 +226,67 @@ func Run(ctx context.Context, o Options) (err error) {
 			Resume:   filepath.Join(local.Dir(), cache.ResumeFolder),
 		},
 	})
+	if o.Leases != "" {
+		w.Leases = lease.New(o.Leases, scratch.Dir, o.Now)
+	}
 	return w.Drain(ctx)
+}
+
+// reachLimit is how long a store may take to answer a worker for the first time. Whoever
+// waits for the worker is to learn soon that it cannot be reached from its machine.
+const reachLimit = 45 * time.Second
+
+// openStore opens the store, or says why it cannot be had on this machine: in one
+// line, since the last one that a worker prints is what its user gets to read.
+func openStore(ctx context.Context, f File, o Options, dir string) (*s3.Store, error) {
+	config := f.Config()
+	config.Credentials, config.Event, config.Now = f.credentials(), o.Tell, o.Now
+	config.Dir, config.Temp = filepath.Join(dir, "remote"), filepath.Join(dir, "tmp")
+	if f.Folder != "" {
+		config.Credentials = nil
+	}
+	limited, cancel := context.WithTimeout(ctx, reachLimit)
+	defer cancel()
+	type opened struct {
+		store *s3.Store
+		err   error
+	}
+	done := make(chan opened, 1)
+	go func() { // a file system that hangs hears of no time-out
+		store, err := s3.Open(limited, config)
+		done <- opened{store, err}
+	}()
+	var got opened
+	select {
+	case got = <-done:
+	case <-limited.Done():
+		select {
+		case got = <-done: // with what was seen so far
+		case <-time.After(time.Second):
+			got.err = fmt.Errorf("it does not answer within %s", reachLimit)
+		}
+	}
+	switch {
+	case got.err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case got.err != nil:
+		return nil, f.unreachable(got.err)
+	case got.store.ID() != f.Store:
+		_ = got.store.Close()
+		return nil, fmt.Errorf("the team cache %s has the ID %s here, and %s is expected: it was made anew, or another folder is at this path on this machine", got.store.Place(), got.store.ID(), f.Store)
+	}
+	return got.store, nil
+}
+
+// unreachable says what a machine that does not reach the store lacks.
+func (f File) unreachable(err error) error {
+	switch missing := errors.Is(err, s3.ErrNoStore); {
+	case f.Folder != "" && missing:
+		return fmt.Errorf("the team cache %s is not there on this machine: it has to be a folder that all machines see, at the same path", f.Folder)
+	case f.Folder != "":
+		return fmt.Errorf("the team cache %s cannot be read on this machine: %w: it has to be a folder that all machines see, at the same path, and that you may read and write there", f.Folder, err)
+	case missing:
+		return fmt.Errorf("from this machine, %s is another place than where the run was started, with no team cache in it: the endpoint has to be a name that means the same everywhere, not localhost", f.Endpoint)
+	}
+	return fmt.Errorf("the team cache cannot be reached from this machine: %w: its endpoint %s has to be reached from where stages run, or take a folder that all machines see", err, f.Endpoint)
 }

@@ -63,24 +63,44 @@ func (s *signs) Report(done, total int64, unit string) {
 	s.claim.Done, s.claim.Total, s.claim.Unit = done, total, unit
 }
 
+// waits says why the stage has not begun, at once; "" once it has.
+func (s *signs) waits(ctx context.Context, why string) {
+	s.mu.Lock()
+	s.claim.Waits = why
+	s.mu.Unlock()
+	if why != "" {
+		s.alive(ctx)
+	}
+}
+
 func (s *signs) beat() {
 	defer close(s.done)
 	tick := time.NewTicker(max(s.w.Beat/logShare, time.Millisecond))
 	defer tick.Stop()
-	for n := 1; ; n++ {
+	life := time.NewTicker(max(s.w.Beat, time.Millisecond))
+	defer life.Stop()
+	for {
 		select {
 		case <-s.quit:
 			return
 		case <-tick.C:
 		}
 		s.w.Usage.sample()
-		ctx, cancel := context.WithTimeout(context.Background(), max(s.w.Beat, time.Second))
-		s.sendLogs(ctx)
-		if n%logShare == 0 {
-			s.alive(ctx)
+		select {
+		case <-life.C:
+			s.within(context.Background(), s.alive)
+		default:
 		}
-		cancel()
+		s.within(context.Background(), s.sendLogs)
 	}
+}
+
+// within gives what goes to the store a time of its own: a long log on a slow way must
+// not keep a sign of life waiting for longer than a beat.
+func (s *signs) within(ctx context.Context, do func(context.Context)) {
+	ctx, cancel := context.WithTimeout(ctx, max(s.w.Beat, time.Second))
+	defer cancel()
+	do(ctx)
 }
 
 // alive gives a sign of life, and looks whether the attempt was cancelled. What fails
@@ -119,9 +139,7 @@ func (s *signs) sendLogs(ctx context.Context) {
 func (s *signs) close(ctx context.Context) int {
 	close(s.quit)
 	<-s.done
-	ctx, cancel := context.WithTimeout(ctx, max(s.w.Beat, time.Second))
-	defer cancel()
-	s.sendLogs(ctx)
+	s.within(ctx, s.sendLogs)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sent

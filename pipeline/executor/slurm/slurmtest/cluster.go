@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -146,7 +147,11 @@ func (c *Cluster) StartController() error {
 
 // StartMachine starts the i-th machine's slurmd, from 0.
 func (c *Cluster) StartMachine(i int) error {
-	return c.start(machine(i), "slurmd", "-D", "-f", c.path("slurm.conf"), "-N", machine(i))
+	words := []string{"slurmd", "-D", "-f", c.path("slurm.conf"), "-N", machine(i)}
+	if c.options.Hidden != "" { // in a mount namespace of its own
+		words = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none "$0" && exec "$@"`, c.options.Hidden}, words...)
+	}
+	return c.start(machine(i), words[0], words[1:]...)
 }
 
 // WaitIdle waits until n machines have nothing to do.
@@ -200,17 +205,25 @@ func (c *Cluster) Command(ctx context.Context, name string, args ...string) *exe
 	return cmd
 }
 
+// freePorts finds ports that nobody listens on, below those that the system gives to
+// outgoing connections: a daemon that was killed finds its own free when it is started
+// again, whatever else this machine does meanwhile.
 func freePorts(n int) ([]int, error) {
+	const lowest, many = 10000, 22000
 	var out []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+	var err error
+	for range 100 + 2*n {
+		var l net.Listener
+		port := lowest + mathrand.IntN(many)
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err != nil {
+			continue
 		}
 		defer func() { _ = l.Close() }() // after all are chosen: no port twice
-		out = append(out, l.Addr().(*net.TCPAddr).Port)
+		if out = append(out, port); len(out) == n {
+			return out, nil
+		}
 	}
-	return out, nil
+	return nil, fmt.Errorf("there are no %d free ports: %w", n, err)
 }
 
 // startLimit is how long a cluster may take to come up, on a machine that has other

@@ -14,6 +14,8 @@ type Options struct {
 	CPUs     int // of each, 4
 	GPUs     int // of each, 0 for none
 	Memory   int // of each, in MiB, 4000
+	// Hidden is a folder that the machines do not see: an empty one is in its place.
+	Hidden string
 }
 
 func (o Options) filled() Options {
@@ -33,6 +35,8 @@ func (o Options) filled() Options {
 // last machine only, and "short" ends jobs after two minutes.
 const Partition = "main"
 
+// settings notice a machine's death soon. What is only slow, on a machine that has many
+// other tests to run, is waited for.
 const settings = `ClusterName=nbtest
 SlurmUser=root
 SlurmdUser=root
@@ -50,6 +54,8 @@ SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0,batch_sc
 ReturnToService=2
 SlurmdTimeout=10
 SlurmctldTimeout=10
+MessageTimeout=60
+BatchStartTimeout=120
 InactiveLimit=0
 KillWait=2
 MinJobAge=300

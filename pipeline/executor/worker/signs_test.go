@@ -1,0 +1,123 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/nbpipe/nbpipe/cache/s3"
+	"github.com/nbpipe/nbpipe/cache/s3test"
+	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/executor/executortest"
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
+	"github.com/nbpipe/nbpipe/stages"
+)
+
+// What a stage prints comes in numbered pieces, none longer than readers take, and
+// whole: in whatever portions it was printed.
+func TestLogPieces(t *testing.T) {
+	r := newRig(t)
+	line := bytes.Repeat([]byte("0123456789abcdef"), 128<<10) // 2 MiB without an end of line
+	var printed []byte
+	r.config.Executor = stage(func(_ context.Context, a *executor.Action, _ stages.Progress) error {
+		for n := range 5 {
+			part := append(fmt.Appendf(nil, "%d\n", n), line[:(n+1)*queue.MaxLog/3]...)
+			printed = append(printed, part...)
+			if _, err := a.Log.Write(part); err != nil {
+				return err
+			}
+			time.Sleep(30 * time.Millisecond)
+		}
+		return &executor.Failure{Err: context.Canceled, LogTail: "tail"}
+	})
+	name := r.ask(executortest.Script(t, "", nil), nil)
+	r.drain()
+	text, pieces := r.log(name)
+	got := r.result(name)
+	if !bytes.Equal(text, printed) || pieces != got.Logs || pieces < len(printed)/queue.MaxLog || got.LogTail != "tail" {
+		t.Errorf("%d bytes of %d in %d pieces, the result says %d; tail %q", len(text), len(printed), pieces, got.Logs, got.LogTail)
+	}
+}
+
+// A stage that prints without end neither fills the store nor the worker's memory.
+func TestLogWithoutEnd(t *testing.T) {
+	r := newRig(t)
+	part := bytes.Repeat([]byte("x"), 3<<20)
+	r.config.Executor = stage(func(_ context.Context, a *executor.Action, _ stages.Progress) error {
+		for range 2 * worker.MaxLogs / len(part) {
+			if n, err := a.Log.Write(part); err != nil || n != len(part) {
+				return fmt.Errorf("the stage's output is refused: %d, %w", n, err)
+			}
+		}
+		return &executor.Failure{Err: fmt.Errorf("the end")}
+	})
+	name := r.ask(executortest.Script(t, "", nil), nil)
+	r.drain()
+	text, pieces := r.log(name)
+	if got := r.result(name); got.Logs != pieces || got.Error != "the end" {
+		t.Errorf("%d pieces, and the result says %+v", pieces, got)
+	}
+	if most := worker.MaxLogs + 100; len(text) > most || len(text) < worker.MaxLogs-len(part) || !bytes.HasSuffix(text, []byte("is not shown while the stage runs)\n")) {
+		t.Errorf("%d bytes are passed on, %d are the most; they end with %q", len(text), most, text[max(0, len(text)-80):])
+	}
+}
+
+// A worker gives signs of life also while a long log goes slowly to the store.
+func TestSignsOfLifeBesideALongLog(t *testing.T) {
+	server := s3test.NewProxy(t, s3test.Fake(t))
+	dir := t.TempDir()
+	r := newRigAt(t, dir, s3.Config{
+		Endpoint: server.Endpoint, Insecure: true, Region: server.Region, Bucket: server.Bucket(t), Style: "path", Dir: filepath.Join(dir, "remote"), Temp: t.TempDir(),
+		Credentials: credentials.NewStaticV4(server.AccessKey, server.SecretKey, ""),
+	})
+	var name queue.Attempt
+	r.config.Executor = stage(func(ctx context.Context, a *executor.Action, _ stages.Progress) error {
+		server.Latency(300 * time.Millisecond)
+		defer server.Latency(0)
+		const pieces = 40
+		if _, err := a.Log.Write(make([]byte, pieces*queue.MaxLog)); err != nil {
+			return err
+		}
+		r.until("three signs of life", func() bool { c, err := r.queue.Claimed(ctx, name); return err == nil && c.Beat >= 3 })
+		if c, err := r.queue.Claimed(ctx, name); err != nil || c.Logs == 0 || c.Logs >= pieces {
+			t.Errorf("with the third sign of life, %d of %d pieces are there, %v: they go one beside the other", c.Logs, pieces, err)
+		}
+		return &executor.Failure{Err: fmt.Errorf("the end")}
+	})
+	name = r.ask(executortest.Script(t, "", nil), nil)
+	r.drain()
+	if got := r.result(name); got.Error != "the end" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A claim says how far the stage is, and a cancelled attempt is stopped.
+func TestProgressAndCancel(t *testing.T) {
+	r := newRig(t)
+	var name queue.Attempt
+	r.config.Executor = stage(func(ctx context.Context, _ *executor.Action, p stages.Progress) error {
+		p.Report(3, 7, "epochs")
+		r.until("it is told", func() bool {
+			c, err := r.queue.Claimed(context.WithoutCancel(ctx), name)
+			return err == nil && c.Done == 3 && c.Total == 7 && c.Unit == "epochs" && c.Worker == "w"
+		})
+		r.must(r.queue.Cancel(context.WithoutCancel(ctx), name))
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Minute):
+			return fmt.Errorf("it was not stopped")
+		}
+	})
+	name = r.ask(executortest.Script(t, "", nil), nil)
+	r.drain()
+	if got := r.result(name); got.State != queue.Cancelled {
+		t.Errorf("%+v", got)
+	}
+}
