@@ -637,7 +637,7 @@ func (e *Engine) alone(ctx context.Context, p *pool, n *Node, note func(string))
 
 // action says what a node was given; cores that it did not ask for are no limit.
 func (e *Engine) action(n *Node, res stages.Resources) *executor.Action {
-	if n.needs().CPUs <= 0 {
+	if n.Needs().CPUs <= 0 {
 		res.CPUs = 0
 	}
 	return &executor.Action{
