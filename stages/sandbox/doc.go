@@ -31,7 +31,10 @@
 // program that kills the helper above it gets around that.
 //
 // Which paths were denied is told by a watcher, a seccomp notifier that sees each
-// open and exec and lets all of them pass: it only looks, and Landlock decides.
+// open and exec and lets all of them pass: it only looks, and Landlock decides. One
+// thing it opens itself: the files by which a process names its own threads, without
+// which CUDA does not start (/proc/self/task/*/comm). Where there is no watcher, users
+// other than root may write to /proc instead.
 //
 // A user can make cgroups below those of a systemd session, in a terminal of the
 // desktop or under `systemd-run --user --scope nbpipe run`, and not in a session of

@@ -167,6 +167,9 @@ func (s *Sandbox) Start(cmd *exec.Cmd, p Policy) (*Running, error) {
 	}
 	o.Read = append(append([]string{}, p.Read...), System()...)
 	o.Write = append(append([]string{}, p.Write...), devices()...)
+	if !o.Watch && os.Geteuid() != 0 { // see nameThread; root could change the kernel's settings there
+		o.Write = append(o.Write, "/proc")
+	}
 	if o.Loopback {
 		enter(cmd.SysProcAttr, able.Root)
 	}

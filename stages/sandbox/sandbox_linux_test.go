@@ -66,6 +66,8 @@ func TestFiles(t *testing.T) {
 		"umask":           {"umask; touch f; stat -c %a f", "0022\n644", nil},
 		"other's memory":  {"cat /proc/$OUTSIDE/environ", "Permission denied", nil},
 		"signals":         {"kill -0 $OUTSIDE", "ermi", nil},
+		"own name":        {"printf me > /proc/self/comm; cat /proc/$$/comm; printf you > /proc/$$/task/$$/comm; cat /proc/$$/comm", "me\nyou", nil},
+		"other's name":    {"echo x > /proc/$OUTSIDE/comm", "Permission denied", []Denial{{"/proc/" + strconv.Itoa(os.Getpid()) + "/comm", ToWrite}}},
 		"helper's memory": {"cat /proc/$PPID/mem", "Permission denied", nil},
 		"cores":           {"ulimit -c", "0", nil},
 	}
