@@ -224,7 +224,8 @@ func (s *settings) workerCache(dir string) (int64, error) {
 		}
 		dir = parent
 	}
-	return min(most, (int64(disk.Bavail)*int64(disk.Bsize)+held)/2), nil
+	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // its type differs between systems
+	return min(most, (free+held)/2), nil
 }
 
 // askedWorkerCache is the setting; 0 where there is none.
