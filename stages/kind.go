@@ -137,6 +137,7 @@ type Probe struct {
 	Argv []string
 	Path string   // the PATH in which the stage finds its programs; "" for nbpipe's own
 	Pass []string // variables of nbpipe's own environment that the command sees, as the stage's programs do
+	Read []string `json:",omitempty"` // what the command may read beside programs and the system; absolute, or ~/ for HOME
 }
 
 // Versioned is implemented by stages whose results depend on what this process

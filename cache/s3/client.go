@@ -317,13 +317,14 @@ func (c *client) do(ctx context.Context, what string, f func(context.Context) er
 			return err
 		}
 		if attempt > 0 {
-			if err := sleep(ctx, backoff(attempt)); err != nil {
-				return err
+			if sleep(ctx, backoff(attempt)) != nil {
+				return ended(ctx, err)
 			}
 		}
+		last := err
 		err = f(ctx)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return ended(ctx, last)
 		}
 		if done := c.settled(err); done {
 			return err
@@ -333,6 +334,15 @@ func (c *client) do(ctx context.Context, what string, f func(context.Context) er
 		}
 	}
 	return c.failed(what, err)
+}
+
+// ended is the error of a request whose context has ended; last is how the attempt
+// before went: where the time is over, that is why.
+func ended(ctx context.Context, last error) error {
+	if last == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w; before: %v", ctx.Err(), explain(last)) //nolint:errorlint // it is no answer, and is not to be taken for one
 }
 
 // settled reports whether an answer is one: success, or a plain "no".
@@ -417,6 +427,10 @@ func (c *client) tell(message string) {
 
 // explain adds a remedy to what servers say.
 func explain(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "proxyconnect" {
+		return fmt.Errorf("%w; requests go through a proxy that HTTP_PROXY or HTTPS_PROXY names; NO_PROXY says for which hosts they do not", err)
+	}
 	var r minio.ErrorResponse
 	if !errors.As(err, &r) {
 		return err

@@ -62,12 +62,38 @@ func (f *folder) modes() {
 
 func (f *folder) place() string { return f.root }
 
+// create makes the folder. In one that a group shares (setgid, and the group may write)
+// the group may write into it, too: a umask would make it one member's own.
 func (f *folder) create(context.Context) error {
+	if _, err := os.Stat(f.root); errors.Is(err, fs.ErrNotExist) {
+		if err := f.make(); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(filepath.Join(f.root, tempFolder), f.dirMode.Perm()); err != nil {
 		return err
 	}
 	f.modes()
 	return os.Chmod(filepath.Join(f.root, tempFolder), f.dirMode)
+}
+
+func (f *folder) make() error {
+	parent := filepath.Dir(f.root)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	err := os.Mkdir(f.root, 0o755)
+	if errors.Is(err, fs.ErrExist) { // somebody else makes it just now
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	const shared = fs.ModeSetgid | 0o020
+	if i, err := os.Stat(parent); err == nil && i.Mode()&shared == shared {
+		return os.Chmod(f.root, fs.ModeSetgid|0o775&i.Mode())
+	}
+	return nil
 }
 
 // deniedByFolder reports whether a file system said that something is not allowed.

@@ -303,3 +303,29 @@ func TestFolderLockOfAnother(t *testing.T) {
 		t.Errorf("%+v, %v", can, err)
 	}
 }
+
+// A team's folder is its group's to write to, if that of the folder around it is.
+func TestFolderOfAGroup(t *testing.T) {
+	for _, around := range []fs.FileMode{fs.ModeSetgid | 0o775, fs.ModeSetgid | 0o770, 0o775, 0o755} {
+		t.Run(around.String(), func(t *testing.T) {
+			parent := filepath.Join(t.TempDir(), "lab")
+			if err := errors.Join(os.Mkdir(parent, 0o755), os.Chmod(parent, around)); err != nil {
+				t.Fatal(err)
+			}
+			c := folderConfig(t)
+			c.Folder, c.Prefix = filepath.Join(parent, "nbpipe"), ""
+			if _, err := Init(t.Context(), c, 0); err != nil {
+				t.Fatal(err)
+			}
+			want := fs.ModeDir | 0o755
+			if around&fs.ModeSetgid != 0 {
+				want = fs.ModeDir | around
+			}
+			for _, name := range []string{"", tempFolder} {
+				if i, err := os.Stat(filepath.Join(c.Folder, name)); err != nil || i.Mode() != want {
+					t.Errorf("%q: %v, %v", name, i.Mode(), err)
+				}
+			}
+		})
+	}
+}

@@ -178,11 +178,7 @@ func (s *session) rerunAll(ctx context.Context, v *view, sample []given) (codes 
 	if len(sample) == 0 {
 		return nil, nil
 	}
-	machine, err := s.app.settings.machine()
-	if err != nil {
-		return nil, withCode(exitUsage, err)
-	}
-	local, done, err := s.executor()
+	local, machine, done, err := s.executor()
 	if err != nil {
 		return nil, err
 	}

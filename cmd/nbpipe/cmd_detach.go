@@ -198,7 +198,11 @@ func (a *app) attachCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			a.leaves("the run goes on: nbpipe attach %s shows it again, nbpipe cancel %s ends it", d.experiment, d.experiment)
 			code, err := d.follow(cmd.Context(), a.stdout)
+			if cmd.Context().Err() != nil {
+				return silently(exitInterrupted)
+			}
 			if err != nil {
 				return withCode(max(code, exitStage), err)
 			}
@@ -251,6 +255,10 @@ func (a *app) cancel(ctx context.Context, d *detached) error {
 	if err := syscall.Kill(pid, syscall.SIGINT); err != nil {
 		return withCode(exitStore, fmt.Errorf("process %d cannot be told to end: %w", pid, err))
 	}
+	a.leaves("the run is ending: nbpipe attach %s shows how", d.experiment)
 	_, err := d.follow(ctx, a.stdout)
+	if ctx.Err() != nil {
+		return silently(exitInterrupted)
+	}
 	return err
 }

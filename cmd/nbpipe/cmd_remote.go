@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -129,10 +130,22 @@ func (a *app) initRemote(ctx context.Context, args []string, policies bool, grac
 		}{placeText(config), remote.ID(), can})
 	}
 	fmt.Fprintf(a.stdout, "%s is a team cache, ID %s; garbage lies for %s\n", placeText(config), remote.ID(), ageText(remote.Grace()))
-	for _, n := range can.Notes() {
+	for _, n := range append(can.Notes(), folderNotes(config)...) {
 		fmt.Fprintf(a.stdout, "note: %s\n", n)
 	}
 	return withCode(exitStore, can.Unusable())
+}
+
+// folderNotes says who else can publish to a folder.
+func folderNotes(c s3.Config) []string {
+	if c.Folder == "" {
+		return nil
+	}
+	const groupWrites = 0o020
+	if i, err := os.Stat(c.Folder); err != nil || i.Mode()&groupWrites != 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("only you can publish there; for a group: chgrp -R GROUP %[1]s; find %[1]s -type d -exec chmod 2775 {} +", c.Folder)}
 }
 
 func (a *app) cachePush() *cobra.Command {
@@ -226,7 +239,7 @@ func (s *session) pull(ctx context.Context, v *view) error {
 	if err != nil {
 		return withCode(exitStore, err)
 	}
-	for _, line := range teamText(s.team.Report()) {
+	for _, line := range teamText(s.team.Report(), 0) {
 		s.app.note("%s", line)
 	}
 	fmt.Fprintf(s.app.stdout, "%s here with their content", count(results, "result"))

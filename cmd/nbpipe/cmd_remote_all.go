@@ -230,7 +230,7 @@ func (a *app) printAllPulled(p team.AllPulled, fetched int64) {
 		a.printLine(allPulledJSON{"result", p.Seen, p.Taken, p.Here, fetched, p.Unsigned, p.Damaged, p.Incomplete, reasonsJSON(p.Refused)})
 		return
 	}
-	lines := teamText(team.Report{Unsigned: p.Unsigned, Damaged: p.Damaged})
+	lines := teamText(team.Report{Unsigned: p.Unsigned, Damaged: p.Damaged}, 0)
 	if p.Incomplete > 0 {
 		lines = append(lines, fmt.Sprintf("team cache: %s passed over, since their content is not there, or is damaged; see nbpipe cache doctor --remote", count(p.Incomplete, "result")))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/pipeline/run"
 	"github.com/nbpipe/nbpipe/stages"
@@ -66,7 +67,7 @@ func (a *app) run(ctx context.Context, args []string, o runOptions) error {
 	defer s.close()
 	s.warn, s.ask = true, true
 	if o.whole {
-		if err := whole(s.app.sandbox(s.folder, s.store.Dir()).Support()); err != nil {
+		if err := whole(s.box.Support()); err != nil {
 			return withCode(exitUsage, err)
 		}
 	}
@@ -135,7 +136,7 @@ func complete(sum run.Summary) bool {
 }
 
 func (s *session) stillHolds(ctx context.Context, o *plan.Outcome) bool {
-	return o.StillHolds(ctx, s.store, filepath.Join(s.folder, plan.LockName), s.hash(ctx), os.Environ())
+	return o.StillHolds(ctx, s.store, filepath.Join(s.folder, plan.LockName), s.hash(ctx), os.Environ(), s.box)
 }
 
 // overdue reports whether a team cache should be told again that the experiment is
@@ -147,11 +148,7 @@ func (s *session) overdue(o *plan.Outcome, now time.Time) bool {
 
 // execute runs the plan on this machine.
 func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error) {
-	machine, err := s.app.settings.machine()
-	if err != nil {
-		return run.Summary{}, withCode(exitUsage, err)
-	}
-	local, done, err := s.executor()
+	local, machine, done, err := s.executor()
 	if err != nil {
 		return run.Summary{}, err
 	}
@@ -178,6 +175,11 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 		again := s.engine.Run(ctx, run.Options{Executor: local, Machine: machine, Force: lost, Remote: where.remote})
 		sum = merge(sum, again)
 	}
+	for _, n := range s.engine.Members() {
+		if n.Status == run.Finished && where.remote(n) != nil {
+			s.worked++
+		}
+	}
 	return sum, nil
 }
 
@@ -188,16 +190,23 @@ func merge(first, second run.Summary) run.Summary {
 	return second
 }
 
-func (s *session) executor() (*executor.Local, func(), error) {
+// executor runs stages on this machine, of which it is told what they may use.
+func (s *session) executor() (local *executor.Local, machine run.Machine, done func(), err error) {
+	if machine, err = s.app.settings.machine(); err != nil {
+		return nil, machine, nil, withCode(exitUsage, err)
+	}
 	scratch, err := executor.NewScratch(filepath.Join(s.store.Dir(), "scratch"))
 	if err != nil {
-		return nil, nil, withCode(exitStore, err)
+		return nil, machine, nil, withCode(exitStore, err)
 	}
-	local := &executor.Local{
+	if folder := s.app.settings.leases(); folder != "" {
+		machine.Leases = lease.New(folder, scratch.Dir, time.Now)
+	}
+	local = &executor.Local{
 		Store: s.store, Scratch: scratch.Dir, LogDir: filepath.Join(s.folder, outFolder, "logs"), Now: time.Now,
 		Services: s.services(), Resume: filepath.Join(s.store.Dir(), cache.ResumeFolder),
 	}
-	return local, scratch.Close, nil
+	return local, machine, scratch.Close, nil
 }
 
 // remember keeps a complete outcome, so that the next run has nothing to do.

@@ -39,19 +39,16 @@ func (a *app) shell(ctx context.Context, args []string) error {
 	if len(s.wanted) != 1 {
 		return withCode(exitUsage, fmt.Errorf("shell opens one node at a time; name one, such as command.train or command.train[\"a\"]; these are %d", len(s.wanted)))
 	}
-	machine, err := a.settings.machine()
-	if err != nil {
-		return withCode(exitUsage, err)
-	}
-	action, err := s.engine.Action(machine, s.engine.Nodes[s.wanted[0].Index])
-	if err != nil {
-		return withCode(exitUsage, err)
-	}
-	local, done, err := s.executor()
+	local, machine, done, err := s.executor()
 	if err != nil {
 		return err
 	}
 	defer done()
+	action, release, err := s.engine.Action(ctx, machine, s.engine.Nodes[s.wanted[0].Index], a.tell)
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	defer release()
 	err = local.Open(ctx, action, func(stage stages.Stage, in *stages.Input) error { return a.shellIn(ctx, stage, in) })
 	if exit := new(exec.ExitError); errors.As(err, &exit) { // it has said why itself
 		return silently(exit.ExitCode())

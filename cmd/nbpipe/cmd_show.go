@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +40,7 @@ type nodeJSON struct {
 	Outputs     json.RawMessage  `json:"outputs,omitempty"`
 	Verdicts    []stages.Verdict `json:"verdicts,omitempty"`
 	Record      *cache.Record    `json:"record,omitempty"`
+	Source      *cache.Source    `json:"source,omitempty"`    // of the record: who signed it
 	Diverging   []cache.Side     `json:"diverging,omitempty"` // the one in use first
 }
 
@@ -103,6 +106,10 @@ func (s *session) describe(cmd *cobra.Command, n *run.Node) (nodeJSON, error) {
 	if err != nil {
 		return doc, withCode(exitStore, err)
 	}
+	if len(all) > 0 && all[0].Reason == "" {
+		e := all[0].Stored
+		doc.Source = &cache.Source{Entry: e.Digest, Signer: e.Signer, Time: e.Time}
+	}
 	doc.Diverging = cache.Divergence(all)
 	return doc, nil
 }
@@ -117,7 +124,7 @@ func (a *app) printNode(d nodeJSON) {
 		fmt.Fprintln(a.stdout, "  key      "+d.Key)
 	}
 	if d.Record != nil {
-		fmt.Fprintf(a.stdout, "  ran      %s, %s\n", d.Record.Started.Local().Format("2006-01-02 15:04:05"), seconds(d.Record.Seconds))
+		a.printPlace(d)
 		a.printRecord(d.Record)
 	}
 	a.printMembers("inputs", d.Inputs)
@@ -132,6 +139,64 @@ func (a *app) printNode(d nodeJSON) {
 	printVerdicts(a.stdout, t, d.Verdicts)
 }
 
+// printPlace says when and where a result was made, by whom, and what it took.
+func (a *app) printPlace(d nodeJSON) {
+	r, facts := d.Record, d.Record.Facts
+	where := ""
+	if host := facts["machine.host"]; host != "" {
+		where = " on " + printable(host)
+	}
+	fmt.Fprintf(a.stdout, "  ran      %s, %s%s\n", r.Started.Local().Format("2006-01-02 15:04:05"), seconds(r.Seconds), where)
+	if job := facts["machine.job"]; job != "" {
+		if has := facts["machine.job_has"]; has != "" {
+			job += " (" + has + ")"
+		}
+		fmt.Fprintln(a.stdout, "  job      "+printable(job))
+	}
+	if d.Source != nil && d.Source.Signer != "" {
+		fmt.Fprintf(a.stdout, "  signed   by %s, %s\n", d.Source.Signer, d.Source.Time.Local().Format("2006-01-02 15:04:05"))
+	}
+	for _, of := range []string{"asked", "used"} {
+		if text := amounts(facts, of); text != "" {
+			fmt.Fprintf(a.stdout, "  %-8s %s\n", of, text)
+		}
+	}
+}
+
+// amounts are the facts of a group that say how much of the machine, in words.
+func amounts(facts map[string]string, group string) string {
+	var out []string
+	for _, f := range []struct {
+		name string
+		text func(float64) string
+	}{
+		{"cpus", func(n float64) string { return plural(n, "core") }},
+		{"memory", func(n float64) string { return byteText(int64(n)) + " of memory" }},
+		{"gpus", func(n float64) string { return plural(n, "GPU") }},
+		{"seconds", func(n float64) string { return "at most " + seconds(n) }},
+		{"cpu_seconds", func(n float64) string { return seconds(n) + " of CPU" }},
+		{"max_rss", func(n float64) string { return byteText(int64(n)) + " of memory" }},
+	} {
+		if n, err := strconv.ParseFloat(facts[group+"."+f.name], 64); err == nil {
+			out = append(out, f.text(n))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func plural(n float64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return figure(n) + " " + what
+}
+
+// placed reports whether a fact was told already.
+func placed(fact string) bool {
+	group, name, _ := strings.Cut(fact, ".")
+	return group == "asked" || group == "used" || group == "machine" && (name == "host" || strings.HasPrefix(name, "job"))
+}
+
 func (a *app) printRecord(r *cache.Record) {
 	for _, why := range r.Why {
 		fmt.Fprintln(a.stdout, "  because  "+why)
@@ -140,7 +205,9 @@ func (a *app) printRecord(r *cache.Record) {
 		fmt.Fprintln(a.stdout, "  warning  "+w)
 	}
 	for _, k := range sortedKeys(r.Facts) {
-		fmt.Fprintf(a.stdout, "  found    %s: %s\n", k, r.Facts[k])
+		if !placed(k) {
+			fmt.Fprintf(a.stdout, "  found    %s: %s\n", k, r.Facts[k])
+		}
 	}
 	for _, k := range sortedKeys(r.Metrics) {
 		fmt.Fprintf(a.stdout, "  metric   %s: %s\n", k, figure(r.Metrics[k]))

@@ -52,11 +52,7 @@ func (a *app) verify(ctx context.Context, args []string) error {
 	if err := s.load(ctx, v.event); err != nil {
 		return err
 	}
-	machine, err := a.settings.machine()
-	if err != nil {
-		return withCode(exitUsage, err)
-	}
-	local, done, err := s.executor()
+	local, machine, done, err := s.executor()
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
@@ -70,7 +74,7 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 	}
 	return withCode(exitStore, worker.Run(ctx, worker.Options{
 		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Keep: keep, Kinds: kinds(), Sandbox: a.sandbox("", store),
-		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Now: time.Now, Tell: a.tell,
+		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Leases: a.settings.leases(), Now: time.Now, Tell: a.tell,
 		Beat: o.beat, Linger: o.linger, Until: until, Most: o.most,
 	}))
 }
@@ -78,16 +82,44 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 // about says what this machine is.
 func about(gpus []gpu.Device) queue.Used {
 	u := queue.Used{Build: version}
-	u.Host, _ = os.Hostname()
+	if u.Host = os.Getenv(launch.HostVariable); u.Host == "" {
+		u.Host, _ = os.Hostname()
+	}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		u.System = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])
 	}
-	if id := os.Getenv("SLURM_JOB_ID"); id != "" {
-		u.Job = "slurm " + id
+	if os.Getenv("SLURM_JOB_ID") != "" {
+		u.Host = cmp.Or(os.Getenv("SLURMD_NODENAME"), u.Host)
+		u.Job, u.JobHas = slurmJob(os.Getenv)
 	}
 	if len(gpus) > 0 {
 		u.GPU, u.GPUDriver = gpus[0].Model, gpus[0].Driver
 	}
 	return u
+}
+
+// slurmJob is the job that this process is in, by the number that squeue shows, and what
+// Slurm says that it has. Source: sbatch(1), "OUTPUT ENVIRONMENT VARIABLES".
+func slurmJob(getenv func(string) string) (job, has string) {
+	job = "slurm " + getenv("SLURM_JOB_ID")
+	if array := getenv("SLURM_ARRAY_JOB_ID"); array != "" {
+		job = "slurm " + array + "_" + getenv("SLURM_ARRAY_TASK_ID")
+	}
+	var parts []string
+	for _, name := range []string{"partition", "account", "qos"} {
+		if v := getenv("SLURM_JOB_" + strings.ToUpper(name)); v != "" {
+			parts = append(parts, name+" "+v)
+		}
+	}
+	if n, err := strconv.Atoi(getenv("SLURM_CPUS_PER_TASK")); err == nil {
+		parts = append(parts, count(n, "core"))
+	}
+	if n, err := strconv.ParseInt(getenv("SLURM_MEM_PER_NODE"), 10, 32); err == nil {
+		parts = append(parts, byteText(n<<20)+" of memory")
+	}
+	if n, err := strconv.Atoi(getenv("SLURM_GPUS_ON_NODE")); err == nil {
+		parts = append(parts, count(n, "GPU"))
+	}
+	return job, strings.Join(parts, ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -27,6 +28,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/pipeline/run"
+	"github.com/nbpipe/nbpipe/stages"
 )
 
 // executorKinds are the types of executor blocks that this build knows.
@@ -48,17 +50,54 @@ func (s *session) useExecutors(ctx context.Context, local *executor.Local, force
 	if forced != "" && forced != lang.LocalExecutor && s.x.Executors[forced] == nil {
 		return nil, withCode(exitUsage, fmt.Errorf("--executor: there is no executor %q in %s; %q is this machine", forced, s.target.experiment, lang.LocalExecutor))
 	}
+	needs := map[string]*demand{}
 	for _, n := range s.engine.Members() {
-		name := e.name(n)
-		if n.Status == run.Cached && !force || name == "" || e.made[name] != nil {
-			continue
+		if name := e.name(n); name != "" && (n.Status != run.Cached || force) {
+			if needs[name] == nil {
+				needs[name] = &demand{by: map[stages.Resources][]string{}}
+			}
+			needs[name].add(n)
 		}
-		if err := e.make(ctx, name); err != nil {
+	}
+	for _, name := range sortedKeys(needs) {
+		if err := e.make(ctx, name, needs[name]); err != nil {
 			e.close()
 			return nil, withCode(exitUsage, err)
 		}
 	}
 	return e, nil
+}
+
+// demand is what the nodes of an executor ask for, as far as that is known before
+// they run.
+type demand struct {
+	all []stages.Resources            // that differ
+	by  map[stages.Resources][]string // which nodes do
+}
+
+func (d *demand) add(n *run.Node) {
+	r := n.Needs()
+	if d.by[r] == nil {
+		d.all = append(d.all, r)
+	}
+	d.by[r] = append(d.by[r], n.Address)
+}
+
+// check has a launcher say what cannot work: a mistake in the executor's block is one
+// message, before anything is queued, and not one for each node.
+func (d *demand) check(ctx context.Context, l launch.Launcher) error {
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err := l.Check(limited, d.all)
+	if err == nil || len(d.all) == 1 {
+		return err
+	}
+	for _, r := range d.all { // some may have nothing against them
+		if err := l.Check(limited, []stages.Resources{r}); err != nil && len(d.by[r]) > 0 {
+			return fmt.Errorf("%w (for %s)", err, abbreviate(d.by[r], mostNamed))
+		}
+	}
+	return err
 }
 
 // name is that of the executor of a node; "" for this machine.
@@ -93,10 +132,10 @@ func (e *executors) close() {
 	}
 }
 
-func (e *executors) make(ctx context.Context, name string) error {
+func (e *executors) make(ctx context.Context, name string, needs *demand) error {
 	s, block := e.s, e.s.x.Executors[name]
-	if s.team == nil || s.team.Key == nil {
-		return fmt.Errorf("executor %q needs a team cache that workers share with this machine, and a key of yours: settings { cache \"s3\" \"team\" { ... } } or cache \"folder\", `nbpipe cache init`, `nbpipe key generate`; --executor local runs everything here", name)
+	if err := s.shares(); err != nil {
+		return fmt.Errorf("executor %q needs a team cache that workers share with this machine, and a key of yours: %w; --executor local runs everything here", name, err)
 	}
 	site, unlock, err := s.site(name)
 	if err != nil {
@@ -107,17 +146,28 @@ func (e *executors) make(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := needs.check(ctx, launcher); err != nil {
+		return errors.Join(err, launcher.Close())
+	}
 	store, err := s.patientStore(ctx)
 	if err != nil {
 		return errors.Join(err, launcher.Close())
 	}
 	e.closes = append(e.closes, func() { _ = store.Close() })
+	if err := store.Work().Put(ctx, "attempts/"+site.ID+"/site", []byte("{}")); err != nil {
+		return errors.Join(fmt.Errorf("executor %q cannot leave work in the team cache: %w", name, err), launcher.Close())
+	}
 	reads, key, err := e.workerFile(ctx, site, store, launcher)
+	if err != nil {
+		return errors.Join(err, launcher.Close())
+	}
+	setup, err := setupOf(site, block)
 	if err != nil {
 		return errors.Join(err, launcher.Close())
 	}
 	e.made[name] = remote.New(remote.Config{
 		Name: name, ID: site.ID, Launcher: launcher, Store: store, Local: s.store, Fallback: e.local, Trust: s.trust.Check,
+		Proof: filepath.Join(site.Dir, "reached"), Setup: setup,
 		User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
 		Command: func(queue string, exclusive bool, id string) (args, files []string) {
 			args = []string{"worker", "--from", reads[0], "--queue", queue, "--id", id}
@@ -128,6 +178,43 @@ func (e *executors) make(ctx context.Context, name string) error {
 		},
 	})
 	return nil
+}
+
+// setupOf names the program and the block: what else decides on whether workers can
+// work.
+func setupOf(site launch.Site, block *lang.Executor) (string, error) {
+	settings, err := json.Marshal(block.Settings)
+	if err != nil {
+		return "", err
+	}
+	program, err := os.Stat(site.Program)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %s %d %d %s %s", version, site.Program, program.Size(), program.ModTime().UnixNano(), block.Type, settings), nil
+}
+
+// shares says what a run lacks to share results with workers, or nil.
+func (s *session) shares() error {
+	r := &s.app.settings.Remote
+	config, ok := r.config(s.x.Cache)
+	switch {
+	case s.team != nil && s.team.Key != nil:
+		return nil
+	case !ok:
+		return errors.New("the experiment's settings have none, such as cache \"folder\" \"lab\" { path = \"/project/lab/nbpipe\" } or cache \"s3\" \"lab\" { ... }; then `nbpipe trust`, `nbpipe key generate`, `nbpipe cache init`")
+	case r.Off:
+		return errors.New("--no-remote uses none")
+	case s.app.settings.Offline:
+		return errors.New("--offline uses none")
+	case !s.agreed():
+		return fmt.Errorf("you have not agreed to %s: `nbpipe trust %s`", placeText(config), s.target.experiment)
+	case s.team == nil:
+		return fmt.Errorf("%s cannot be used just now", placeText(config))
+	case r.Mode == "read":
+		return fmt.Errorf("%s is for reading only here (--remote-only-read, or mode in the settings)", placeText(config))
+	}
+	return errors.New("you have no key: `nbpipe key generate`")
 }
 
 // site is what an executor keeps on this machine: a folder that one run has at a time.

@@ -39,7 +39,7 @@ func (s *session) services() stages.Services {
 	return stages.Services{
 		Memory:  machine.Memory,
 		Mirrors: s.app.settings.Mirrors, Offline: s.app.settings.Offline, Environment: os.Environ(), Memo: new(sync.Map),
-		Artifacts: s.artifacts(), Sandbox: s.app.sandbox(s.folder, s.store.Dir()),
+		Artifacts: s.artifacts(), Sandbox: s.box,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/nbpipe/nbpipe/pipeline/run"
 	"github.com/nbpipe/nbpipe/stages/command"
@@ -37,7 +38,7 @@ func Main() int {
 	collectAt(planning)
 	syscall.Umask(0o022) // modes of what stages make must not depend on the user
 	a := &app{stdout: os.Stdout, stderr: os.Stderr}
-	ctx, stop := interruptible(a.tell)
+	ctx, stop := interruptible(func() { a.tell(a.parting()) })
 	defer stop()
 	cmd := newRoot(a)
 	cmd.SetArgs(dashes(os.Args[1:]))
@@ -51,9 +52,13 @@ func Main() int {
 	return exitCode(err)
 }
 
+// oneSignal is how long the same signal may come twice: a terminal that is closed sends
+// SIGHUP by the kernel and by the shell, timeout(1) sends to a process and to its group.
+const oneSignal = time.Second
+
 // interruptible gives a context that the first Ctrl-C ends; a second one ends
 // the program at once.
-func interruptible(tell func(string)) (context.Context, func()) {
+func interruptible(told func()) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	// What is ignored stays so: nohup ignores SIGHUP, a shell's & SIGINT.
@@ -63,10 +68,14 @@ func interruptible(tell func(string)) (context.Context, func()) {
 		}
 	}
 	go func() {
-		<-signals
-		tell("stopping: what is running is ended, what is finished is kept; once more stops at once")
+		first, at := <-signals, time.Now()
 		cancel(run.ErrInterrupted)
-		<-signals
+		told()
+		for again := range signals {
+			if again != first || again == os.Interrupt || time.Since(at) > oneSignal {
+				break
+			}
+		}
 		command.KillAll()
 		os.Exit(exitInterrupted)
 	}()

@@ -35,7 +35,7 @@ type resultEvent struct {
 
 func (a *app) printOutcome(s *session, o *plan.Outcome, sum run.Summary, took time.Duration) {
 	if s.team != nil {
-		for _, line := range append(teamText(s.team.Report()), passedOver("not used", s.engine.Refused())...) {
+		for _, line := range append(teamText(s.team.Report(), s.worked), passedOver("not used", s.engine.Refused())...) {
 			if a.json {
 				doc, _ := json.Marshal(run.Event{Time: time.Now(), Type: run.EventTeam, Message: line})
 				fmt.Fprintf(a.stdout, "%s\n", doc)
@@ -95,7 +95,8 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// printFailures names the root causes, and how much each of them held up.
+// printFailures names the root causes, and how much each of them held up. What
+// several nodes failed of is one cause, such as a mistake in an executor's block.
 func (a *app) printFailures(s *session) {
 	if s.engine == nil {
 		return
@@ -106,15 +107,25 @@ func (a *app) printFailures(s *session) {
 			victims[n.Cause]++
 		}
 	}
+	var causes []string
+	failed, held := map[string][]string{}, map[string]int{}
 	for _, n := range s.engine.Nodes {
 		if n.Status != run.Failed || n.Interrupted() {
 			continue
 		}
-		held := ""
-		if v := victims[n.Address]; v > 0 {
-			held = fmt.Sprintf(" (%s could not run because of it)", count(v, "node"))
+		cause := firstLine(n.Err.Error())
+		if failed[cause] == nil {
+			causes = append(causes, cause)
 		}
-		a.note("failed: %s: %s%s", n.Address, firstLine(n.Err.Error()), held)
+		failed[cause] = append(failed[cause], n.Address)
+		held[cause] += victims[n.Address]
+	}
+	for _, cause := range causes {
+		text := abbreviate(failed[cause], mostNamed) + ": " + cause
+		if n := held[cause]; n > 0 {
+			text += fmt.Sprintf(" (%s could not run because of it)", count(n, "node"))
+		}
+		a.note("failed: %s", text)
 	}
 }
 

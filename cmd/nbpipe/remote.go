@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cast"
@@ -263,11 +264,30 @@ func (s *session) keep(ctx context.Context) {
 	}
 }
 
-// teamText says what the team gave and got, a line each; "" for nothing.
-func teamText(r team.Report) []string {
+// taken says which results came over the team cache, found there or made by so many
+// workers' runs, and how much of their content was needed here; "" for none.
+func taken(r team.Report, worked int) string {
+	var parts []string
+	if r.Pulled > 0 {
+		parts = append(parts, count(r.Pulled, "result")+" found")
+	}
+	if worked > 0 {
+		parts = append(parts, count(worked, "result")+" made by workers")
+	}
+	switch {
+	case len(parts) == 0 && r.Fetched == 0:
+		return ""
+	case len(parts) == 0:
+		return fmt.Sprintf("team cache: %s fetched, of results that were found before", byteText(r.Fetched))
+	}
+	return fmt.Sprintf("team cache: %s; %s of their content fetched", strings.Join(parts, ", "), byteText(r.Fetched))
+}
+
+// teamText says what the team gave and got, a line each; nothing for nothing.
+func teamText(r team.Report, worked int) []string {
 	var out []string
-	if r.Pulled > 0 || r.Fetched > 0 {
-		out = append(out, fmt.Sprintf("team cache: %s found, %s fetched", count(r.Pulled, "result"), byteText(r.Fetched)))
+	if line := taken(r, worked); line != "" {
+		out = append(out, line)
 	}
 	if r.Published > 0 {
 		out = append(out, fmt.Sprintf("team cache: %s published, %s sent", count(r.Published, "result"), byteText(r.Sent)))

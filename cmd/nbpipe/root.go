@@ -18,7 +18,25 @@ type app struct {
 	json           bool
 
 	showing sync.Mutex
-	view    *view // the live view, while there is one
+	view    *view  // the live view, while there is one
+	left    string // what an interrupt means to the command, if it ends no stages
+}
+
+// parting is what the first Ctrl-C is answered with.
+func (a *app) parting() string {
+	a.showing.Lock()
+	defer a.showing.Unlock()
+	if a.left != "" {
+		return a.left
+	}
+	return "stopping: what is running is ended, what is finished is kept; once more stops at once"
+}
+
+// leaves says what an interrupt means to a command that only looks on.
+func (a *app) leaves(format string, args ...any) {
+	a.showing.Lock()
+	defer a.showing.Unlock()
+	a.left = fmt.Sprintf(format, args...)
 }
 
 // tell says something from outside of the command's own flow.

@@ -9,7 +9,7 @@ import (
 
 // --require-sandbox refuses a machine that lacks a part, and says which and why.
 func TestRequireSandbox(t *testing.T) {
-	full := sandbox.Support{Landlock: 7, Network: sandbox.ByNamespace, Limits: true}
+	full := sandbox.Support{Landlock: 7, Network: sandbox.ByNamespace, Limits: true, Cores: true}
 	if err := whole(full); err != nil {
 		t.Error(err)
 	}
@@ -17,6 +17,7 @@ func TestRequireSandbox(t *testing.T) {
 		"Landlock needs Linux 5.19": func(s *sandbox.Support) { s.Landlock = 0 },
 		"can use the network":       func(s *sandbox.Support) { s.Network = "" },
 		"memory is not limited":     func(s *sandbox.Support) { s.Limits = false },
+		"can use all cores":         func(s *sandbox.Support) { s.Cores = false },
 	} {
 		able := full
 		able.Why = "clone: operation not permitted"

@@ -55,8 +55,10 @@ func TestTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	mirror := taskMirror(t, python, root)
-	bin := t.TempDir() // python3 is the one that has the modules
-	if err := os.Symlink(python, filepath.Join(bin, "python3")); err != nil {
+	// python3 is the one that has the modules. A link to that of a virtual environment
+	// would leave the environment.
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "python3"), []byte("#!/bin/sh\nexec '"+python+"' \"$@\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
@@ -67,6 +69,7 @@ func TestTasks(t *testing.T) {
 			e.Setenv("NBPIPE_CACHE", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("NBPIPE_MIRROR", mirror)
 			e.Setenv("NBPIPE_OFFLINE", "true")
+			e.Setenv("DEVICE", pythontest.Device())
 			return os.CopyFS(filepath.Join(e.WorkDir, "tasks"), os.DirFS(filepath.Join(root, "experiments/nb360/tasks")))
 		},
 		Condition: func(name string) (bool, error) { return name == "heavy" && heavy, nil },

@@ -36,6 +36,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "config"))
 			e.Setenv("NBPIPE_CACHE", filepath.Join(e.WorkDir, ".cache"))
+			e.Setenv("NBPIPE_GPU_LEASES", filepath.Join(e.WorkDir, ".gpus"))
 			e.Setenv("S3_ENDPOINT", server.Endpoint)
 			e.Setenv("AWS_ACCESS_KEY_ID", server.AccessKey)
 			e.Setenv("AWS_SECRET_ACCESS_KEY", server.SecretKey)
@@ -97,7 +98,7 @@ func interrupted(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"HOME", "NBPIPE_CACHE", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"} {
+	for _, name := range []string{"HOME", "NBPIPE_CACHE", "NBPIPE_GPU_LEASES", "PATH", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	var said bytes.Buffer

@@ -21,6 +21,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/pipeline/run"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // target is what a command line names: an experiment, and nodes of it.
@@ -66,16 +67,18 @@ type session struct {
 	store  *cache.Local
 	trust  *trust.Set
 	keys   trust.Keyring
-	team   *team.Team // nil where there is none
-	ask    bool       // look for results in the team cache, too
-	apart  bool       // there is a team cache, and it cannot be used just now
-	warn   bool       // show warnings about the files
-	place  s3.Config  // of the team cache
+	team   *team.Team       // nil where there is none
+	ask    bool             // look for results in the team cache, too
+	apart  bool             // there is a team cache, and it cannot be used just now
+	warn   bool             // show warnings about the files
+	place  s3.Config        // of the team cache
+	box    *sandbox.Sandbox // of commands, and of the programs that are asked for versions
 	probes *plan.Probes
 	lock   *plan.Lock
 	x      *lang.Experiment
 	engine *run.Engine
 	wanted []*lang.Node
+	worked int // nodes that workers ran
 }
 
 // open finds the experiment and opens the store; it reads no HCL yet.
@@ -87,7 +90,7 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 	}
 	info, err := os.Stat(s.path)
 	if err != nil {
-		return nil, withCode(exitUsage, fmt.Errorf("there is no experiment %s: name a folder with *.hcl files, or one file", s.target.experiment))
+		return nil, withCode(exitUsage, a.noExperiment(ctx, s.target))
 	}
 	if s.folder = s.path; !info.IsDir() {
 		s.folder = filepath.Dir(s.path)
@@ -98,8 +101,30 @@ func (a *app) open(ctx context.Context, args []string, execute bool) (*session, 
 	if s.store, err = a.openStoreFor(ctx, s.trust, s.keys); err != nil {
 		return nil, err
 	}
-	s.probes = plan.NewProbes(s.store, os.Environ(), execute)
+	s.box = a.sandbox(s.folder, s.store.Dir())
+	s.probes = plan.NewProbes(s.store, os.Environ(), s.box, execute)
 	return s, nil
+}
+
+// noExperiment says that a path is not there: it may be a node's address with a
+// mistake in it.
+func (a *app) noExperiment(ctx context.Context, t target) error {
+	none := fmt.Errorf("there is no experiment %s: name a folder with *.hcl files, or one file", t.experiment)
+	if !strings.Contains(t.experiment, ".") || strings.HasSuffix(t.experiment, ".hcl") || strings.ContainsRune(t.experiment, filepath.Separator) {
+		return none
+	}
+	here, err := filepath.Abs(".")
+	if err != nil {
+		return none
+	}
+	x, _ := lang.Load(ctx, here, lang.Options{Kinds: kinds(), Executors: executorKinds()})
+	if x == nil || len(x.Nodes) == 0 {
+		return none
+	}
+	if _, err := x.Find(t.experiment); err != nil {
+		return fmt.Errorf("%w; if it is to be a node of the experiment in this folder: %w", none, err)
+	}
+	return none
 }
 
 // planned opens and plans an experiment for a command that executes nothing.

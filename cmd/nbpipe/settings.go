@@ -34,7 +34,8 @@ type settings struct {
 	Color   string
 	CPUs    float64
 	Memory  string
-	GPUs    int // -1 for all that there are
+	GPUs    int    // -1 for all that there are
+	Leases  string // of GPUs: a folder, "off", or "" for the usual folder
 	// WorkerCache is how much workers may keep on their machine; "" for a share of its disk.
 	WorkerCache string
 	Remote      remoteSettings
@@ -74,7 +75,10 @@ func (s *settings) load(f *pflag.FlagSet) error {
 	if err := bind(v, f); err != nil {
 		return err
 	}
-	s.Cache, s.Color, s.Memory = v.GetString("cache"), v.GetString("color"), v.GetString("memory")
+	s.Cache, s.Color, s.Memory, s.Leases = v.GetString("cache"), v.GetString("color"), v.GetString("memory"), v.GetString("gpu_leases")
+	if s.Leases != "" && s.Leases != noLeases && !filepath.IsAbs(s.Leases) {
+		return fmt.Errorf("the setting gpu_leases is the absolute path of a folder of this machine, or %q, not %q", noLeases, s.Leases)
+	}
 	// Viper's own getters take what they cannot read for zero.
 	var err error
 	if s.Offline, err = cast.ToBoolE(v.Get("offline")); err != nil {
@@ -241,6 +245,21 @@ func (s *settings) askedWorkerCache() (int64, error) {
 		return 0, fmt.Errorf("the setting worker_cache: %w", err)
 	}
 	return n, nil
+}
+
+const noLeases = "off"
+
+// leases is the folder by which processes of this user share the machine's GPUs; ""
+// where they do not. It is the same in every session, so that all of them meet there.
+// Within a job of Slurm, GPUs are Slurm's to give, and jobs may share one by its leave.
+func (s *settings) leases() string {
+	switch {
+	case s.Leases == noLeases || os.Getenv("SLURM_JOB_ID") != "":
+		return ""
+	case s.Leases != "":
+		return s.Leases
+	}
+	return "/tmp/nbpipe-gpus-" + strconv.Itoa(os.Geteuid())
 }
 
 func totalMemory() int64 {

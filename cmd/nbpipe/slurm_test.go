@@ -69,6 +69,22 @@ command "run" "beside" {
 }
 `
 
+// slurmProgram builds nbpipe for tests on clusters, which run beside each other.
+func slurmProgram(t *testing.T) string {
+	t.Helper()
+	if testing.Short() || os.Getenv("NBPIPE_CI") == "" {
+		t.Skip("SKIPPED: tests on a Slurm cluster run where NBPIPE_CI is set")
+	}
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "nbpipe")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return program
+}
+
 // newSlurmUser makes a user; without a cluster, of this machine alone.
 func newSlurmUser(t *testing.T, program string, c *slurmtest.Cluster) *slurmUser {
 	t.Helper()
@@ -78,7 +94,12 @@ func newSlurmUser(t *testing.T, program string, c *slurmtest.Cluster) *slurmUser
 		environ = c.Environment()
 	}
 	for _, e := range environ {
-		if name, _, _ := strings.Cut(e, "="); !strings.HasPrefix(name, "NBPIPE_") && !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "XDG_") && name != "HOME" {
+		name, _, _ := strings.Cut(e, "=")
+		own := name == "HOME" || strings.HasSuffix(strings.ToLower(name), "_proxy")
+		for _, prefix := range []string{"NBPIPE_", "AWS_", "XDG_"} {
+			own = own || strings.HasPrefix(name, prefix)
+		}
+		if !own {
 			u.env = append(u.env, e)
 		}
 	}
@@ -174,16 +195,7 @@ func (u *slurmUser) outputs() string {
 // whatever dies meanwhile. Each test has a cluster of its own, waits most of the time,
 // and so runs beside the others; those that wait longest come first.
 func TestSlurm(t *testing.T) {
-	if testing.Short() || os.Getenv("NBPIPE_CI") == "" {
-		t.Skip("SKIPPED: tests on a Slurm cluster run where NBPIPE_CI is set")
-	}
-	t.Parallel()
-	program := filepath.Join(t.TempDir(), "nbpipe")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	program := slurmProgram(t)
 	here := newSlurmUser(t, program, nil)
 	if out := here.must("run", here.home, "--executor", "local"); !strings.Contains(out, "200 nodes: 200 ran") {
 		t.Fatalf("here: %s", out)

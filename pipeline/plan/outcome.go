@@ -13,6 +13,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/command"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // Outcome is what a complete run came to, with everything that it depends on:
@@ -99,8 +100,8 @@ func (o *Outcome) Save(store *cache.Local, name string) error {
 }
 
 // StillHolds reports whether nothing that the outcome depends on has changed.
-// environ is nbpipe's environment.
-func (o *Outcome) StillHolds(ctx context.Context, store *cache.Local, lockPath string, hash func(string) (cache.Object, error), environ []string) bool {
+// environ is nbpipe's environment, and box confines the probes that are asked again.
+func (o *Outcome) StillHolds(ctx context.Context, store *cache.Local, lockPath string, hash func(string) (cache.Object, error), environ []string, box *sandbox.Sandbox) bool {
 	if !store.StillHolds(o.Store) || digestOfFile(lockPath) != o.Lock {
 		return false
 	}
@@ -115,17 +116,17 @@ func (o *Outcome) StillHolds(ctx context.Context, store *cache.Local, lockPath s
 			return false
 		}
 	}
-	return allSame(o.Reads, hash) && sameAnswers(ctx, o.Answers, environ)
+	return allSame(o.Reads, hash) && sameAnswers(ctx, o.Answers, environ, box)
 }
 
 // sameAnswers asks the probes again whose answers depend on more than a
 // program's file: such as that of an interpreter about an installed package.
-func sameAnswers(ctx context.Context, all []Answer, environ []string) bool {
+func sameAnswers(ctx context.Context, all []Answer, environ []string, box *sandbox.Sandbox) bool {
 	var changed atomic.Bool
 	var wg sync.WaitGroup
 	for _, a := range all {
 		wg.Go(func() {
-			text, err := command.Probe(ctx, a.Probe, environ)
+			text, err := command.Probe(ctx, a.Probe, environ, box)
 			if err != nil || text != a.Output {
 				changed.Store(true)
 			}

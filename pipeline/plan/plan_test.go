@@ -259,10 +259,10 @@ func TestProbes(t *testing.T) {
 	write("one")
 	environ := []string{"PATH=" + dir + ":/bin:/usr/bin"}
 	probes := map[string]stages.Probe{"tool": {Argv: []string{"tool", "--version"}}}
-	if _, ok, err := NewProbes(store, environ, false).Probe(t.Context(), probes); ok || err != nil {
+	if _, ok, err := NewProbes(store, environ, nil, false).Probe(t.Context(), probes); ok || err != nil {
 		t.Errorf("a probe was run by a plan: %v, %v", ok, err)
 	}
-	p := NewProbes(store, environ, true)
+	p := NewProbes(store, environ, nil, true)
 	out, ok, err := p.Probe(t.Context(), probes)
 	if err != nil || !ok || out["tool"] != "one" {
 		t.Fatalf("%v %v %v", out, ok, err)
@@ -270,11 +270,11 @@ func TestProbes(t *testing.T) {
 	if err := p.Save(); err != nil {
 		t.Fatal(err)
 	}
-	if out, ok, _ := NewProbes(store, environ, false).Probe(t.Context(), probes); !ok || out["tool"] != "one" {
+	if out, ok, _ := NewProbes(store, environ, nil, false).Probe(t.Context(), probes); !ok || out["tool"] != "one" {
 		t.Error("the probe was not remembered")
 	}
 	write("two!")
-	if _, ok, _ := NewProbes(store, environ, false).Probe(t.Context(), probes); ok {
+	if _, ok, _ := NewProbes(store, environ, nil, false).Probe(t.Context(), probes); ok {
 		t.Error("a changed executable was not noticed")
 	}
 	if _, _, err := p.Probe(t.Context(), map[string]stages.Probe{"x": {Argv: []string{"no-such-program"}}}); err == nil || !strings.Contains(err.Error(), "no program \"no-such-program\" in PATH") {

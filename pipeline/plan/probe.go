@@ -13,6 +13,7 @@ import (
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/command"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // probesName is the name under which probe outputs are kept.
@@ -25,6 +26,7 @@ const probesName = "probes"
 type Probes struct {
 	store   *cache.Local
 	environ []string
+	box     *sandbox.Sandbox
 	execute bool // run a probe that is not remembered
 
 	mu     sync.Mutex
@@ -46,10 +48,10 @@ type Answer struct {
 	Output string       `json:"output"`
 }
 
-// NewProbes makes a prober for an environment, as os.Environ gives it. Where
-// execute is false it only remembers.
-func NewProbes(store *cache.Local, environ []string, execute bool) *Probes {
-	return &Probes{store: store, environ: environ, execute: execute, known: map[string]probed{}, asked: map[string]Answer{}, used: map[Program]bool{}}
+// NewProbes makes a prober for an environment, as os.Environ gives it, which runs
+// programs in box, which may be nil. Where execute is false it only remembers.
+func NewProbes(store *cache.Local, environ []string, box *sandbox.Sandbox, execute bool) *Probes {
+	return &Probes{store: store, environ: environ, box: box, execute: execute, known: map[string]probed{}, asked: map[string]Answer{}, used: map[Program]bool{}}
 }
 
 // Probe returns each probe's output; ok is false where one is not remembered
@@ -80,6 +82,9 @@ func (p *Probes) one(ctx context.Context, probe stages.Probe) (string, bool, err
 	if len(probe.Pass) > 0 {
 		id += "\x00\x00" + strings.Join(probe.Pass, "\x00")
 	}
+	if len(probe.Read) > 0 {
+		id += "\x00\x00\x00" + strings.Join(probe.Read, "\x00")
+	}
 	environ := command.Environ(p.environ, probe.Path)
 	if _, err := command.LookPath(probe.Argv[0], environ); err != nil {
 		return "", false, err
@@ -97,7 +102,7 @@ func (p *Probes) one(ctx context.Context, probe stages.Probe) (string, bool, err
 	if !p.execute {
 		return "", false, nil
 	}
-	text, err := command.Probe(ctx, probe, p.environ)
+	text, err := command.Probe(ctx, probe, p.environ, p.box)
 	if err != nil {
 		return "", false, err
 	}

@@ -8,9 +8,9 @@ type EventType string
 // The events of a run, in the order in which a node can see them.
 const (
 	EventPlanned  EventType = "planned"  // the run begins; Total nodes, Cached of them have a result
-	EventQueued   EventType = "queued"   // a node waits for a worker on another machine
+	EventQueued   EventType = "queued"   // a node waits for a worker on another machine, or for a GPU that another process has
 	EventPending  EventType = "pending"  // why it still does
-	EventStarted  EventType = "started"  // a node runs
+	EventStarted  EventType = "started"  // a node runs; on another machine, again once it is known on which
 	EventLog      EventType = "log"      // what a node on another machine prints
 	EventProgress EventType = "progress" // of a running node
 	EventCached   EventType = "cached"   // a node needed no run after all

@@ -1,10 +1,12 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -16,6 +18,9 @@ type Machine struct {
 	// asks for one, and not before: finding them takes longer than a run with nothing
 	// to do.
 	GPUs func() ([]gpu.Device, error)
+	// Leases keeps other processes off the GPUs that are in use here; nil where nobody
+	// else uses them.
+	Leases lease.Taker
 }
 
 // pool counts what running stages use.
@@ -28,6 +33,7 @@ type pool struct {
 	asked   bool // for the GPUs
 	devices []gpu.Device
 	used    []float64 // of each
+	leased  []func()  // gives each back to other processes; nil where there is no lease
 	problem error     // of finding them
 }
 
@@ -49,7 +55,7 @@ func (p *pool) clamp(r stages.Resources) stages.Resources {
 func (p *pool) gpus() ([]gpu.Device, error) {
 	if !p.asked && p.machine.GPUs != nil {
 		p.devices, p.problem = p.machine.GPUs()
-		p.used = make([]float64, len(p.devices))
+		p.used, p.leased = make([]float64, len(p.devices)), make([]func(), len(p.devices))
 	}
 	p.asked = true
 	return p.devices, p.problem
@@ -68,13 +74,10 @@ func share(r stages.Resources) float64 {
 	return 1
 }
 
-// place picks GPUs for a request: nil where it asks for none, or where too few are
-// free. Of those with room for a share it takes the fullest, so that whole ones stay
-// free for who needs them.
-func (p *pool) place(r stages.Resources) []int {
-	if r.GPUs <= 0 {
-		return nil
-	}
+// free are the GPUs with room for a request, nil where they are too few. Of those
+// with room for a share the fullest come first, so that whole ones stay free for who
+// needs them.
+func (p *pool) free(r stages.Resources) []int {
 	var free []int
 	for i, d := range p.devices {
 		if p.used[i]+share(r) <= 1+slack && (r.GPUModel == "" || d.Is(r.GPUModel)) {
@@ -93,27 +96,65 @@ func (p *pool) place(r stages.Resources) []int {
 		}
 		return 0
 	})
-	return free[:r.GPUs]
+	return free
 }
 
 func (p *pool) fits(r stages.Resources) bool {
 	return p.cpus+r.CPUs <= p.machine.CPUs+slack &&
 		p.memory+r.Memory <= p.machine.Memory &&
-		(r.GPUs <= 0 || p.place(r) != nil)
+		(r.GPUs <= 0 || p.free(r) != nil)
 }
 
-func (p *pool) take(r stages.Resources) (grant, bool) {
+// errFull says that what runs here has to end first.
+var errFull = errors.New("the machine is busy")
+
+// take gives out what a request asks for. The error is errFull, or a *lease.Busy where
+// it could run but for other processes, which have the GPUs; nothing is taken then.
+func (p *pool) take(r stages.Resources) (grant, error) {
 	if !p.fits(r) {
-		return grant{}, false
+		return grant{}, errFull
 	}
-	g := grant{r, p.place(r)}
+	g := grant{Resources: r}
+	if r.GPUs > 0 {
+		var err error
+		if g.numbers, err = p.lease(r.GPUs, p.free(r)); err != nil {
+			return grant{}, err
+		}
+	}
 	p.cpus += r.CPUs
 	p.memory += r.Memory
 	for _, i := range g.numbers {
 		p.used[i] += share(r)
 	}
 	p.running++
-	return g, true
+	return g, nil
+}
+
+// lease picks n GPUs, the first that no other process has.
+func (p *pool) lease(n int, from []int) ([]int, error) {
+	if p.machine.Leases == nil {
+		return from[:n], nil
+	}
+	var out []int
+	var others []gpu.Device
+	for _, i := range from {
+		switch {
+		case p.leased[i] == nil:
+			others = append(others, p.devices[i])
+		case len(out) < n:
+			out = append(out, i)
+		}
+	}
+	if len(out) == n {
+		return out, nil
+	}
+	got, err := p.machine.Leases.Take(n-len(out), others)
+	for _, l := range got {
+		i := slices.Index(p.devices, l.Device)
+		p.leased[i] = l.Release
+		out = append(out, i)
+	}
+	return out, err
 }
 
 // of are the GPUs that a grant holds.
@@ -129,14 +170,17 @@ func (p *pool) of(g grant) []gpu.Device {
 func (p *pool) competes(r, want stages.Resources) bool {
 	return r.CPUs > 0 && p.cpus+want.CPUs > p.machine.CPUs ||
 		r.Memory > 0 && p.memory+want.Memory > p.machine.Memory ||
-		r.GPUs > 0 && want.GPUs > 0 && p.place(want) == nil
+		r.GPUs > 0 && want.GPUs > 0 && p.free(want) == nil
 }
 
 func (p *pool) release(g grant) {
 	p.cpus -= g.CPUs
 	p.memory -= g.Memory
 	for _, i := range g.numbers {
-		p.used[i] -= share(g.Resources)
+		if p.used[i] -= share(g.Resources); p.used[i] <= slack && p.leased[i] != nil {
+			p.leased[i]()
+			p.leased[i] = nil
+		}
 	}
 	p.running--
 }

@@ -42,9 +42,9 @@ func TestPoolGivesOutGPUs(t *testing.T) {
 		{stages.Resources{GPUs: 1}, "1"},
 		{stages.Resources{GPUs: 1, GPUShare: 0.1}, "no"},
 	} {
-		g, ok := p.take(step.ask)
+		g, err := p.take(step.ask)
 		got := "no"
-		if ok {
+		if err == nil {
 			got = strings.Join(gpu.IDs(p.of(g)), ",")
 			held = append(held, g)
 		}
@@ -58,7 +58,7 @@ func TestPoolGivesOutGPUs(t *testing.T) {
 	if slices.Max(p.used) != 0 || p.running != 0 {
 		t.Errorf("after all: %+v", p)
 	}
-	if g, ok := p.take(stages.Resources{GPUs: 3}); !ok || len(g.numbers) != 3 {
+	if g, err := p.take(stages.Resources{GPUs: 3}); err != nil || len(g.numbers) != 3 {
 		t.Error("what was released is not given out again")
 	}
 }
@@ -69,25 +69,25 @@ func TestPoolSharesGPUs(t *testing.T) {
 	third := stages.Resources{GPUs: 1, GPUShare: 1. / 3}
 	var held []grant
 	for range 3 {
-		g, ok := p.take(third)
-		if !ok || g.numbers[0] != 0 {
-			t.Fatalf("%v %v", g, ok)
+		g, err := p.take(third)
+		if err != nil || g.numbers[0] != 0 {
+			t.Fatalf("%v %v", g, err)
 		}
 		held = append(held, g)
 	}
-	whole, ok := p.take(stages.Resources{GPUs: 1})
-	if !ok || whole.numbers[0] != 1 {
-		t.Fatalf("%v %v", whole, ok)
+	whole, err := p.take(stages.Resources{GPUs: 1})
+	if err != nil || whole.numbers[0] != 1 {
+		t.Fatalf("%v %v", whole, err)
 	}
-	if _, ok := p.take(third); ok {
+	if _, err := p.take(third); !errors.Is(err, errFull) {
 		t.Error("four thirds")
 	}
 	if !p.competes(third, stages.Resources{GPUs: 1}) || p.competes(stages.Resources{CPUs: 1}, stages.Resources{GPUs: 1}) {
 		t.Error("who competes for GPUs")
 	}
 	p.release(held[1])
-	if g, ok := p.take(third); !ok || g.numbers[0] != 0 {
-		t.Errorf("%v %v", g, ok)
+	if g, err := p.take(third); err != nil || g.numbers[0] != 0 {
+		t.Errorf("%v %v", g, err)
 	}
 }
 

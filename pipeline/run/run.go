@@ -13,6 +13,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/pipeline/graph"
 	"github.com/nbpipe/nbpipe/stages"
 )
@@ -47,6 +48,9 @@ type run struct {
 	queue     *graph.Queue
 	pool      pool
 	waiting   []*Node             // ready, but the machine is busy
+	first     *Node               // of those, but for the held-up ones
+	heldUp    int                 // of those, for other processes have the GPUs
+	notes     map[int]string      // what was told of them
 	away      int                 // running elsewhere
 	overtaken *Node               // the first of those that others were started before
 	overtakes int                 // how many were
@@ -75,7 +79,7 @@ type outcome struct {
 func (e *Engine) Run(ctx context.Context, o Options) Summary {
 	r := &run{
 		Engine: e, Options: o, pool: pool{machine: o.Machine}, inFlight: map[cache.Key]*Node{}, twins: map[cache.Key][]*Node{},
-		asked: map[int]stages.Resources{}, held: map[int]grant{}, done: make(chan outcome), retried: map[string]int{},
+		notes: map[int]string{}, asked: map[int]stages.Resources{}, held: map[int]grant{}, done: make(chan outcome), retried: map[string]int{},
 	}
 	r.queue = graph.NewQueue(e.graph, r.todo())
 	r.emit(Event{Type: EventPlanned, Total: int64(r.sum.Total), Cached: int64(r.sum.Cached)})
@@ -123,10 +127,15 @@ func (r *run) loop(ctx context.Context) {
 		if !r.stopped {
 			r.dispatch(ctx)
 		}
-		if r.pool.running == 0 && r.away == 0 && !r.asking {
+		if r.pool.running == 0 && r.away == 0 && !r.asking && (r.heldUp == 0 || r.stopped) {
 			return
 		}
+		var later <-chan time.Time
+		if r.heldUp > 0 {
+			later = time.After(lease.Pause())
+		}
 		select {
+		case <-later: // other processes say nothing when they give GPUs back
 		case o := <-r.done:
 			if o.asked != nil {
 				r.asking = false
@@ -142,55 +151,99 @@ func (r *run) loop(ctx context.Context) {
 
 // dispatch starts what is ready and fits the machine, those that wait longest first.
 func (r *run) dispatch(ctx context.Context) {
-	full := map[stages.Resources]bool{} // requests that did not fit in this round
+	refused := map[stages.Resources]error{} // requests that did not fit in this round
 	waiting := r.waiting
-	r.waiting = nil
+	r.waiting, r.first, r.heldUp = nil, nil, 0
 	for _, n := range waiting {
-		r.startOrWait(ctx, n, full)
+		r.startOrWait(ctx, n, refused)
 	}
 	for _, n := range r.answered {
 		if r.decide(ctx, n) {
-			r.startOrWait(ctx, n, full)
+			r.startOrWait(ctx, n, refused)
 		}
 	}
 	r.answered = nil
 	defer r.askTeam(ctx)
 	const most = 1024 // ready nodes that are looked at ahead of a busy machine
-	for len(r.waiting) < most {
+	for len(r.waiting)-r.heldUp < most {
 		i, ok := r.queue.Next()
 		if !ok {
 			return
 		}
 		if n := r.Nodes[i]; r.prepare(ctx, n) {
-			r.startOrWait(ctx, n, full)
+			r.startOrWait(ctx, n, refused)
 		}
 	}
 }
 
 // patience is how many nodes may overtake the one that waits longest. Then
 // nothing more is started that uses what it lacks, so that a node that needs the
-// whole machine gets it at last.
+// whole machine gets it at last. Those that other processes hold up wait for nothing
+// here, and keep nobody waiting.
 const patience = 8
 
-func (r *run) startOrWait(ctx context.Context, n *Node, full map[stages.Resources]bool) {
-	res := r.asked[n.Index]
-	var first *Node
-	if len(r.waiting) > 0 {
-		first = r.waiting[0]
+func (r *run) startOrWait(ctx context.Context, n *Node, refused map[stages.Resources]error) {
+	res, first := r.asked[n.Index], r.first
+	err := refused[res]
+	if first != nil && first == r.overtaken && r.overtakes >= patience && r.pool.competes(res, r.asked[first.Index]) {
+		err = errFull
 	}
-	reserved := first != nil && first == r.overtaken && r.overtakes >= patience && r.pool.competes(res, r.asked[first.Index])
-	if full[res] || reserved || !r.start(ctx, n) {
-		full[res] = true
+	if err == nil {
+		err = r.start(ctx, n)
+	}
+	var busy *lease.Busy
+	switch {
+	case err == nil && first == nil:
+	case err == nil:
+		if first != r.overtaken {
+			r.overtaken, r.overtakes = first, 0
+		}
+		r.overtakes++
+	case errors.As(err, &busy):
+		if refused[res] == nil { // those after it wait for the same
+			r.note(n, busy.Error())
+		}
+		refused[res] = err
 		r.waiting = append(r.waiting, n)
-		return
+		r.heldUp++
+	case errors.Is(err, errFull):
+		refused[res] = err
+		r.waiting = append(r.waiting, n)
+		if first == nil {
+			r.first = n
+		}
+	default:
+		r.giveUp(n, err)
 	}
-	if first == nil {
-		return
+}
+
+// note tells why a node has not begun, once for each reason.
+func (r *run) note(n *Node, text string) {
+	before, queued := r.notes[n.Index]
+	if !queued {
+		r.emit(Event{Type: EventQueued, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
 	}
-	if first != r.overtaken {
-		r.overtaken, r.overtakes = first, 0
+	if before != text {
+		r.emit(Event{Type: EventPending, Node: n.Address, Message: text})
 	}
-	r.overtakes++
+	r.notes[n.Index] = text
+}
+
+// giveUp fails a node that cannot begin.
+func (r *run) giveUp(n *Node, err error) {
+	twins := r.unlist(n)
+	r.fail(n, err)
+	for _, t := range twins {
+		r.queue.PutBack(t.Index)
+	}
+}
+
+// unlist lets other nodes with the same key go on; it returns those that have waited.
+func (r *run) unlist(n *Node) []*Node {
+	twins := r.twins[n.Key]
+	delete(r.inFlight, n.Key)
+	delete(r.twins, n.Key)
+	return twins
 }
 
 // prepare makes a ready node's key and finds out whether it has to run at all.
@@ -258,7 +311,7 @@ func (r *run) decide(ctx context.Context, n *Node) bool {
 
 // admit works out what the node asks of the machine.
 func (r *run) admit(n *Node) bool {
-	res := n.needs()
+	res := n.Needs()
 	if n.remote = nil; r.Remote != nil {
 		n.remote = r.Remote(n)
 	}
@@ -280,8 +333,9 @@ func (r *run) admit(n *Node) bool {
 	return true
 }
 
-// needs are what the file says that the node needs, else what its kind says.
-func (n *Node) needs() stages.Resources {
+// Needs are what the file says that the node needs, else what its kind says. Before
+// its inputs are there, the kind may say less.
+func (n *Node) Needs() stages.Resources {
 	if n.stated != nil {
 		return *n.stated
 	}
@@ -295,21 +349,23 @@ func (n *Node) needs() stages.Resources {
 	return stages.Resources{}
 }
 
-func (r *run) start(ctx context.Context, n *Node) bool {
+// start begins a node; the error says why not: see pool.take.
+func (r *run) start(ctx context.Context, n *Node) error {
 	res := r.asked[n.Index]
 	x := n.remote
 	var mine grant
 	if x == nil {
-		var ok bool
-		if mine, ok = r.pool.take(res); !ok {
-			return false
+		var err error
+		if mine, err = r.pool.take(res); err != nil {
+			return err
 		}
 	}
 	switch {
 	case x != nil && r.away >= mostAway:
-		return false
+		return errFull
 	case x == nil:
 		x, r.held[n.Index] = r.Executor, mine
+		delete(r.notes, n.Index)
 		r.emit(Event{Type: EventStarted, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
 	default:
 		r.away++
@@ -322,7 +378,7 @@ func (r *run) start(ctx context.Context, n *Node) bool {
 		result, err := x.Execute(ctx, a, progress)
 		r.done <- outcome{node: n, result: result, err: err}
 	}()
-	return true
+	return nil
 }
 
 func keyText(k cache.Key) string {
@@ -340,9 +396,7 @@ func (r *run) finish(ctx context.Context, o outcome) {
 		r.pool.release(r.held[n.Index])
 		delete(r.held, n.Index)
 	}
-	delete(r.inFlight, n.Key)
-	twins := r.twins[n.Key]
-	delete(r.twins, n.Key)
+	twins := r.unlist(n)
 	switch lost, isLost := executor.Lost(o.err); {
 	case isLost && r.recover(ctx, n, lost):
 	case o.err != nil:
@@ -549,23 +603,43 @@ func (p *progress) Logged(text []byte) {
 // machine as before, and publishes nothing.
 func (e *Engine) Rerun(ctx context.Context, x executor.Executor, m Machine, n *Node) (*cache.Entry, error) {
 	p := pool{machine: m}
-	if err := p.check(n.needs()); err != nil {
+	if err := p.check(n.Needs()); err != nil {
 		return nil, err
 	}
-	return x.Rerun(ctx, e.alone(&p, n), &progress{emit: e.emit, node: n.Address, now: e.Now})
-}
-
-// alone is the action of a node that has the machine to itself.
-func (e *Engine) alone(p *pool, n *Node) *executor.Action {
-	res := p.clamp(n.needs())
-	a := e.action(n, res)
-	if mine, ok := p.take(res); ok {
-		a.GPUs = p.of(mine)
+	progress := &progress{emit: e.emit, node: n.Address, now: e.Now}
+	a, release, err := e.alone(ctx, &p, n, progress.Note)
+	if err != nil {
+		return nil, err
 	}
-	return a
+	defer release()
+	return x.Rerun(ctx, a, progress)
 }
 
+// alone is the action of a node that has this run's part of the machine to itself;
+// release gives its GPUs back. It waits for other processes that have them.
+func (e *Engine) alone(ctx context.Context, p *pool, n *Node, note func(string)) (a *executor.Action, release func(), err error) {
+	res := p.clamp(n.Needs())
+	a = e.action(n, res)
+	var mine grant
+	err = lease.Await(ctx, note, func() (err error) {
+		mine, err = p.take(res)
+		return err
+	})
+	switch {
+	case errors.Is(err, errFull): // there are too few GPUs
+		return a, func() {}, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	a.GPUs = p.of(mine)
+	return a, func() { p.release(mine) }, nil
+}
+
+// action says what a node was given; cores that it did not ask for are no limit.
 func (e *Engine) action(n *Node, res stages.Resources) *executor.Action {
+	if n.Needs().CPUs <= 0 {
+		res.CPUs = 0
+	}
 	return &executor.Action{
 		Address: n.Address, Ingredients: n.ingredients, Key: n.Key, Outputs: n.types.AttributeTypes(),
 		Resources: res, Why: n.Why, Build: e.Build,

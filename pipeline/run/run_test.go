@@ -128,7 +128,7 @@ func (b *bench) engine(events func(Event)) *Engine {
 	}
 	e := New(Config{
 		Experiment: x, Store: b.store, Lock: lock, Manifest: plan.LoadManifest(b.store, b.dir),
-		Prober: plan.NewProbes(b.store, nil, false), Now: time.Now, Events: events,
+		Prober: plan.NewProbes(b.store, nil, nil, false), Now: time.Now, Events: events,
 	})
 	if diags := e.Plan(b.t.Context(), nil); diags.HasErrors() {
 		b.t.Fatal(diags)
@@ -487,7 +487,7 @@ retrain "machine" "b" { slow = true }`), 0o644); err != nil {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := New(Config{Experiment: x, Store: b.store, Lock: lock, Manifest: plan.LoadManifest(b.store, dir), Prober: plan.NewProbes(b.store, nil, false), Now: time.Now})
+	e := New(Config{Experiment: x, Store: b.store, Lock: lock, Manifest: plan.LoadManifest(b.store, dir), Prober: plan.NewProbes(b.store, nil, nil, false), Now: time.Now})
 	if diags := e.Plan(t.Context(), nil); diags.HasErrors() {
 		t.Fatal(diags)
 	}

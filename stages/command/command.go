@@ -59,7 +59,7 @@ func (*Stage) OutputTypes(attrs stages.Attrs) map[string]cty.Type {
 func (s *Stage) Probes() map[string]stages.Probe {
 	out := make(map[string]stages.Probe, len(s.Tools))
 	for name, argv := range s.Tools {
-		out[name] = stages.Probe{Argv: argv, Path: s.Environment["PATH"]}
+		out[name] = stages.Probe{Argv: argv, Path: s.Environment["PATH"], Read: s.SandboxRead}
 	}
 	return out
 }
@@ -94,7 +94,7 @@ type runner struct {
 	scanned    int64             // bytes of outputs looked through for the scratch path
 	realWork   string            // work without symbolic links, once needed
 	log        *capture          // what the program printed
-	denials    sandbox.Denials   // what the sandbox refused
+	end        sandbox.End       // what the sandbox refused, and ended
 	declared   map[string]string // paths of outputs and values, by name
 }
 

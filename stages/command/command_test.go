@@ -21,6 +21,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
 // memory is a store of inputs: files by content, folders as name to content.
@@ -511,17 +512,17 @@ func TestTidy(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	environ := []string{"PATH=" + defaultPath, "SECRET=hunter2"}
-	got, err := Probe(context.Background(), stages.Probe{Argv: []string{"sh", "-c", "echo v1 $SECRET; echo noise >&2"}}, environ)
+	got, err := Probe(context.Background(), stages.Probe{Argv: []string{"sh", "-c", "echo v1 $SECRET; echo noise >&2"}}, environ, nil)
 	if err != nil || got != "v1" {
 		t.Errorf("Probe = %q, %v", got, err)
 	}
-	_, err = Probe(context.Background(), stages.Probe{Argv: []string{"sh", "-c", "echo sorry >&2; exit 2"}}, environ)
+	_, err = Probe(context.Background(), stages.Probe{Argv: []string{"sh", "-c", "echo sorry >&2; exit 2"}}, environ, nil)
 	wantError(t, err, "exit status 2", "| sorry")
-	_, err = Probe(context.Background(), stages.Probe{Argv: []string{"sh", "-c", "head -c 100000 /dev/zero"}}, environ)
+	_, err = Probe(context.Background(), stages.Probe{Argv: []string{"sh", "-c", "head -c 100000 /dev/zero"}}, environ, nil)
 	wantError(t, err, "should print a version")
-	_, err = Probe(context.Background(), stages.Probe{Argv: []string{"no-such-tool"}}, environ)
+	_, err = Probe(context.Background(), stages.Probe{Argv: []string{"no-such-tool"}}, environ, nil)
 	wantError(t, err, "in PATH")
-	got, err = Probe(context.Background(), stages.Probe{Argv: []string{"sh", "-c", "echo $SECRET $OTHER"}, Pass: []string{"SECRET", "OTHER"}}, environ)
+	got, err = Probe(context.Background(), stages.Probe{Argv: []string{"sh", "-c", "echo $SECRET $OTHER"}, Pass: []string{"SECRET", "OTHER"}}, environ, nil)
 	if err != nil || got != "hunter2" {
 		t.Errorf("with a variable passed on, Probe = %q, %v", got, err)
 	}
@@ -529,7 +530,7 @@ func TestProbe(t *testing.T) {
 	wantError(t, err, "absolute path")
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err = Probe(ctx, stages.Probe{Argv: []string{"sleep", "30"}}, environ)
+	_, err = Probe(ctx, stages.Probe{Argv: []string{"sleep", "30"}}, environ, nil)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
@@ -652,4 +653,12 @@ func TestOwnGPUs(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
+}
+
+// A program that was ended by the limit of its cgroup says so, whatever its status.
+func TestOutOfMemory(t *testing.T) {
+	r := &runner{s: &Stage{}, in: &stages.Input{Limits: stages.Resources{Memory: 200 << 20}}, end: sandbox.End{OutOfMemory: true}}
+	cmd := exec.Command("sh", "-c", "kill -KILL $$")
+	_ = cmd.Run()
+	wantError(t, r.outcome(t.Context(), []string{"python3", "train.py"}, cmd.ProcessState), "python3 train.py ran out of memory", "more than the 200 MiB of resources { memory }")
 }

@@ -48,15 +48,21 @@ func (r *runner) policy(s *sandbox.Sandbox, program string) sandbox.Policy {
 			read = append(read, filepath.SplitList(libraries)...)
 		}
 	}
-	home, _ := lookup(r.in.Services.Environment, "HOME")
-	for _, p := range r.s.SandboxRead {
+	read = append(append(read, expand(r.s.SandboxRead, r.in.Services.Environment)...), r.script())
+	return sandbox.Policy{Read: read, Write: []string{r.work, r.home()}, Network: r.s.Network, Memory: r.in.Limits.Memory, CPUs: r.in.Limits.CPUs}
+}
+
+// expand makes the paths of sandbox_read absolute.
+func expand(paths, environ []string) []string {
+	home, _ := lookup(environ, "HOME")
+	out := make([]string, 0, len(paths))
+	for _, p := range paths {
 		if rest, ok := strings.CutPrefix(p, "~/"); ok && home != "" {
 			p = filepath.Join(home, rest)
 		}
-		read = append(read, filepath.Clean(p))
+		out = append(out, filepath.Clean(p))
 	}
-	read = append(read, r.script())
-	return sandbox.Policy{Read: read, Write: []string{r.work, r.home()}, Network: r.s.Network, Memory: r.in.Limits.Memory}
+	return out
 }
 
 // Bounds of what is told about denials, and of the disk.
@@ -69,18 +75,23 @@ const (
 
 // denied tells what the sandbox refused and how to allow it; "" for nothing.
 func (r *runner) denied() string {
-	if len(r.denials.List) == 0 {
+	return refusals(r.end.Denials, func(d sandbox.Denial) string { return r.masked(d.Path) + ": " + r.remedy(d) })
+}
+
+// refusals lists denials, each with what tell says of it.
+func refusals(denials sandbox.Denials, tell func(sandbox.Denial) string) string {
+	if len(denials.List) == 0 {
 		return ""
 	}
 	var b strings.Builder
 	b.WriteString("the sandbox refused")
-	for i, d := range r.denials.List {
+	for i, d := range denials.List {
 		if i == mostTold {
 			break
 		}
-		fmt.Fprintf(&b, "\n  %s %s: %s", map[sandbox.Access]string{sandbox.ToRead: "reading", sandbox.ToWrite: "writing", sandbox.ToRun: "running"}[d.Kind], r.masked(d.Path), r.remedy(d))
+		fmt.Fprintf(&b, "\n  %s %s", map[sandbox.Access]string{sandbox.ToRead: "reading", sandbox.ToWrite: "writing", sandbox.ToRun: "running"}[d.Kind], tell(d))
 	}
-	if more := len(r.denials.List) - mostTold + r.denials.More; more > 0 {
+	if more := len(denials.List) - mostTold + denials.More; more > 0 {
 		fmt.Fprintf(&b, "\n  and %d more", more)
 	}
 	return b.String()

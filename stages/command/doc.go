@@ -17,7 +17,8 @@
 //     LD_LIBRARY_PATH or a proxy) and secrets (neither; masked in the log).
 //   - An empty standard input, no terminal, and a session of its own, which is
 //     ended as a whole: at a time-out, when the run is stopped, and when the
-//     program itself has ended and left others behind.
+//     program itself has ended and left others behind. In the sandbox, processes in
+//     sessions of their own end with it, too.
 //
 // Only exit status 0 with every declared output counts as success (invariant
 // I9). Undeclared files are dropped with a warning, or fail the stage under
@@ -39,10 +40,12 @@
 //   - It has no network, unless the block says network = true: a result that
 //     depends on what a server sends today is not reproducible, and a dataset block
 //     fetches a file once and checks it. Programs can still talk over 127.0.0.1.
-//   - A process may allocate what resources { memory } says, and all of them write
-//     what resources { disk } says; a program that almost fills the disk is
-//     stopped in any case. resources { cpus } is told by OMP_NUM_THREADS, and not
-//     enforced.
+//   - It may use the memory and the cores that resources { memory, cpus } say, where
+//     they say something: by a cgroup, all its processes together, or else each process
+//     that memory, and all of them that many cores, rounded up (see package sandbox).
+//     They write what resources { disk } says; a program that almost fills the disk is
+//     stopped in any case. OMP_NUM_THREADS says the cores, rounded down; 1 where the
+//     block says nothing.
 //
 // A refused read fails inside the program (EACCES), which may cope: then it is a
 // warning. Where the program fails, the error names the paths and the attribute to
@@ -50,6 +53,7 @@
 // program finds; how far the machine could enforce all this is not, and is kept
 // with the entry (facts "sandbox" and "sandbox_missing").
 //
-// Tool probes run outside of the sandbox. Which machine a command runs on is the
+// Tool probes, which run before there is anything else, are confined in the same
+// way, without a network and with a folder of their own to write. Which machine a command runs on is the
 // executors' matter, not this package's.
 package command

@@ -55,7 +55,7 @@ func (r *runner) execute(ctx context.Context) error {
 	state, err := p.run(ctx, &exec.Cmd{Path: program, Args: argv, Env: r.environment(), Dir: r.work}, masked)
 	masked.close()
 	log.close()
-	r.denials = p.denials
+	r.end = p.end
 	if err != nil {
 		return r.startError(argv, program, err)
 	}
@@ -183,6 +183,10 @@ func (r *runner) outcome(ctx context.Context, argv []string, state *os.ProcessSt
 	if state.Success() {
 		return nil
 	}
+	if r.end.OutOfMemory {
+		const text = "%s ran out of memory: it and all that it started wanted more than the %d MiB of resources { memory }"
+		return &exitError{fmt.Sprintf(text, shown(argv, r.s.Script), r.in.Limits.Memory>>20), state.ExitCode()}
+	}
 	text, hint := "failed with exit status "+strconv.Itoa(state.ExitCode()), r.hint(argv, state.ExitCode())
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		text, hint = "was ended by signal "+signalText(ws.Signal()), ""
@@ -279,8 +283,10 @@ type process struct {
 	full  func(stop <-chan struct{}) error          // waits until there is too much in the scratch folder; may be nil
 	note  string                                    // file that says which session runs, for when nbpipe is killed
 
-	cancel  context.CancelCauseFunc
-	denials sandbox.Denials
+	cancel context.CancelCauseFunc
+	end    sandbox.End
+
+	running *sandbox.Running
 
 	mu     sync.Mutex
 	pid    int
@@ -305,7 +311,7 @@ func (p *process) run(ctx context.Context, cmd *exec.Cmd, w io.Writer) (*os.Proc
 	// newSession), so that thread has to live as long as the program.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	running, err := p.begin(cmd)
+	err = p.begin(cmd)
 	_ = write.Close()
 	if err != nil {
 		return nil, err
@@ -315,7 +321,6 @@ func (p *process) run(ctx context.Context, cmd *exec.Cmd, w io.Writer) (*os.Proc
 		defer close(copied)
 		_, _ = io.Copy(w, read)
 	}()
-	p.pid = cmd.Process.Pid
 	p.remember()
 	defer p.forget()
 	stop := context.AfterFunc(ctx, p.terminate)
@@ -325,19 +330,25 @@ func (p *process) run(ctx context.Context, cmd *exec.Cmd, w io.Writer) (*os.Proc
 	enough()
 	stop()
 	_ = cmd.Wait() // how it ended is told by the state
-	if p.survivors() {
+	p.end = p.running.End()
+	if p.end.Left || p.survivors() {
 		p.warn("the command left processes behind, which were ended: let it wait for them")
 	}
-	p.denials = running.End()
 	p.drain(read, copied)
 	return cmd.ProcessState, nil
 }
 
-func (p *process) begin(cmd *exec.Cmd) (*sandbox.Running, error) {
+func (p *process) begin(cmd *exec.Cmd) (err error) {
 	if p.start == nil {
-		return nil, cmd.Start()
+		if err = cmd.Start(); err == nil {
+			p.pid = cmd.Process.Pid
+		}
+		return err
 	}
-	return p.start(cmd)
+	if p.running, err = p.start(cmd); err == nil {
+		p.pid = p.running.Pid()
+	}
+	return err
 }
 
 // guard stops the program when its scratch folder is full; what it returns ends that.
@@ -365,12 +376,19 @@ func (p *process) terminate() {
 	time.AfterFunc(grace, func() { p.signal(syscall.SIGKILL) })
 }
 
-// signal reaches all processes of the group, as long as its number is ours.
+// signal reaches all processes of the group, as long as its number is ours; in the
+// sandbox SIGKILL reaches those of other groups, too.
 func (p *process) signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.exited {
+	switch {
+	case p.exited:
+	case !p.running.Supervised():
 		_ = syscall.Kill(-p.pid, s)
+	case s == syscall.SIGKILL:
+		p.running.Kill()
+	default:
+		p.running.Terminate()
 	}
 }
 
@@ -385,6 +403,9 @@ func (p *process) ended() {
 // survivors reports whether processes of the group were still there, and waits
 // a little until they are gone.
 func (p *process) survivors() bool {
+	if p.running.Supervised() {
+		return false
+	}
 	if syscall.Kill(-p.pid, 0) != nil {
 		return false
 	}

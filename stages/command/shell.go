@@ -47,7 +47,7 @@ func (s *Stage) Shell(ctx context.Context, in *stages.Input, program string, fil
 		return "", fmt.Errorf("starting %s: %w", program, err)
 	}
 	err = cmd.Wait()
-	r.denials = running.End()
-	r.denials.List = slices.DeleteFunc(r.denials.List, func(d sandbox.Denial) bool { return d.Path == program })
+	r.end = running.End()
+	r.end.List = slices.DeleteFunc(r.end.List, func(d sandbox.Denial) bool { return d.Path == program })
 	return r.denied(), err
 }

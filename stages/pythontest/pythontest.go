@@ -8,6 +8,15 @@ import (
 	"testing"
 )
 
+// Device is where tests train with PyTorch: NBPIPE_TEST_DEVICE, such as "cuda" on a
+// machine with a GPU, or "cpu".
+func Device() string {
+	if d := os.Getenv("NBPIPE_TEST_DEVICE"); d != "" {
+		return d
+	}
+	return "cpu"
+}
+
 // Find returns a Python that can import all modules: the one that PYTHON names,
 // else python3 or Debian's own. Where there is none the test is skipped, and fails
 // if NBPIPE_CI is set.

@@ -11,7 +11,7 @@ import (
 // torch are the attributes that choose PyTorch.
 func torch(t *testing.T) map[string]cty.Value {
 	t.Helper()
-	return map[string]cty.Value{"engine": cty.StringVal("torch"), "device": cty.StringVal("cpu"), "python": cty.StringVal(pythontest.Find(t, "torch", "numpy"))}
+	return map[string]cty.Value{"engine": cty.StringVal("torch"), "device": cty.StringVal(pythontest.Device()), "python": cty.StringVal(pythontest.Find(t, "torch", "numpy"))}
 }
 
 func TestFieldsAreRetrainedInPyTorch(t *testing.T) { fieldsAreRetrained(t, torch(t)) }

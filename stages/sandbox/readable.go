@@ -109,12 +109,17 @@ func (s *Sandbox) install(dir string, found map[string]bool) {
 	}
 }
 
-// holdsPrivate reports whether a folder is, or is above, a private one.
+// holdsPrivate reports whether a folder with programs is not to be opened as a whole.
 func (s *Sandbox) holdsPrivate(dir string) bool {
 	if dir == "/" || filepath.Dir(dir) == "/" { // /data/bin does not open all of /data
 		return true
 	}
-	return slices.ContainsFunc(s.Private, func(p string) bool { return under(p, []string{dir}) })
+	return s.IsPrivate(dir)
+}
+
+// IsPrivate reports whether a folder is, or is above, a private one.
+func (s *Sandbox) IsPrivate(dir string) bool {
+	return slices.ContainsFunc(s.Private, func(p string) bool { return under(p, []string{filepath.Clean(dir)}) })
 }
 
 // pythonHome reads from the settings of a virtual environment where the python

@@ -11,7 +11,8 @@ type Policy struct {
 	Read    []string // files and folders that can be read, listed and run
 	Write   []string // files and folders that can be changed, too
 	Network bool     // leave the network open
-	Memory  int64    // bytes that each process may allocate; 0 means no limit
+	Memory  int64    // bytes that it may use; 0 means no limit
+	CPUs    float64  // cores that it may use; 0 means no limit
 }
 
 // Ways to withhold the network.
@@ -26,7 +27,10 @@ type Support struct {
 	Network  string // ByNamespace, ByFilter, or "" where the network stays open
 	Root     bool   // the namespace needs no user namespace around it
 	Watch    bool   // denied paths can be named
-	Limits   bool   // memory can be limited
+	Group    string // folder in which cgroups can be made that limit memory, or ""
+	GroupCPU bool   // they limit processor time, too
+	Limits   bool   // memory can be limited, for each process
+	Cores    bool   // programs can be kept to some cores
 	Why      string // why something is missing, in the kernel's words
 }
 
@@ -40,8 +44,11 @@ func (s Support) Missing() []string {
 	if s.Network == "" {
 		out = append(out, "programs can use the network (neither namespaces nor seccomp are permitted)")
 	}
-	if !s.Limits {
+	if !s.Limits && s.Group == "" {
 		out = append(out, "memory is not limited")
+	}
+	if !s.Cores && !s.GroupCPU {
+		out = append(out, "programs can use all cores (neither cgroups nor affinity are permitted)")
 	}
 	return out
 }
@@ -55,8 +62,17 @@ func (s Support) String() string {
 	if s.Network != "" {
 		parts = append(parts, "network ("+s.Network+")")
 	}
-	if s.Limits {
-		parts = append(parts, "memory (rlimit)")
+	switch {
+	case s.Group != "":
+		parts = append(parts, "memory (cgroup)")
+	case s.Limits:
+		parts = append(parts, "memory (rlimit, of each process)")
+	}
+	switch {
+	case s.GroupCPU:
+		parts = append(parts, "cpus (cgroup)")
+	case s.Cores:
+		parts = append(parts, "cpus (affinity)")
 	}
 	if len(parts) == 0 {
 		return "nothing"
@@ -79,6 +95,7 @@ type Sandbox struct {
 	once    sync.Once
 	tell    sync.Once
 	support Support
+	limits  limits
 }
 
 // Support says what this machine can enforce. It is found out once.
@@ -89,6 +106,7 @@ func (s *Sandbox) Support() Support {
 		} else {
 			s.support = probe()
 		}
+		s.limits = newLimits(s.support)
 	})
 	return s.support
 }
@@ -122,4 +140,11 @@ const (
 type Denials struct {
 	List []Denial
 	More int // that are not in the list
+}
+
+// End is how a program's confinement ended.
+type End struct {
+	Denials
+	Left        bool // the program left others behind, which were ended
+	OutOfMemory bool // it was ended as a whole since it reached its limit
 }

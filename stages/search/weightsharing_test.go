@@ -62,7 +62,7 @@ func patterned(t *testing.T, train, validation int) map[string][]byte {
 func sharingBlock(t *testing.T, store stagetest.Store, files map[string][]byte, more map[string]cty.Value) map[string]cty.Value {
 	t.Helper()
 	block := map[string]cty.Value{
-		"data": stages.FileValue(store.Folder(t, "data", files)), "device": cty.StringVal("cpu"),
+		"data": stages.FileValue(store.Folder(t, "data", files)), "device": cty.StringVal(pythontest.Device()),
 		"channels": cty.NumberIntVal(8), "cells": cty.NumberIntVal(1), "epochs": cty.NumberIntVal(3),
 	}
 	maps.Copy(block, more)

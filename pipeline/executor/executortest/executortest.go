@@ -31,6 +31,9 @@ type Bench struct {
 	FreezeWorkers func(t *testing.T) (thaw func())
 	// Away takes the store away; back brings it back.
 	Away func(t *testing.T) (back func())
+	// Machines are the names of those that workers can be on, of which each is fit for
+	// what asks for it as a GPU's model: see Main.
+	Machines []string
 }
 
 // Run checks an executor. open returns a fresh one each time.
@@ -41,7 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) *Bench) {
 		test func(t *testing.T, b *Bench)
 	}{
 		{"Success", success}, {"Failure", failure}, {"TimeOut", timeOut}, {"Cancel", cancelled}, {"Double", double},
-		{"LostWorker", lostWorker}, {"LateWorker", lateWorker}, {"StoreAway", storeAway}, {"Many", many},
+		{"LostWorker", lostWorker}, {"LateWorker", lateWorker}, {"StoreAway", storeAway}, {"Many", many}, {"HandedOn", handedOn},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -291,4 +294,39 @@ func many(t *testing.T, b *Bench) {
 		wg.Go(func() { b.must(t, Script(t, fmt.Sprintf("echo %d > out", i), nil), fmt.Sprintf("%d\n", i)) })
 	}
 	wg.Wait()
+}
+
+// handedOn: what one machine is not fit for is run by another one; what none is fit for
+// fails with what each of them said.
+func handedOn(t *testing.T, b *Bench) {
+	if len(b.Machines) == 0 {
+		t.Skip("this executor's machines are not known")
+	}
+	for _, m := range b.Machines {
+		b.must(t, On(t, m, "echo here > out"), "here\n")
+	}
+	_, err := b.execute(t, On(t, "nowhere", "echo > out"))
+	var f *executor.Failure
+	if !errors.As(err, &f) || !strings.Contains(err.Error(), "asks for 1 of model nowhere (gpu_model)") {
+		t.Fatalf("%v", err)
+	}
+	for _, m := range b.Machines {
+		if n := strings.Count(err.Error(), "On "+m+": it asks"); n != 1 {
+			t.Errorf("what %s said is there %d times: %v", m, n, err)
+		}
+	}
+	b.must(t, Script(t, "echo still > out", nil), "still\n")
+}
+
+// On makes an action for which one of the machines is fit.
+func On(t testing.TB, machine, script string) *executor.Action {
+	t.Helper()
+	a := Script(t, script, nil)
+	a.Resources.GPUModel, a.Ingredients.GPUModel = machine, machine
+	p, err := a.Ingredients.Preimage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Key = p.Key()
+	return a
 }

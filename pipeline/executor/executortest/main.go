@@ -11,13 +11,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
+	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
+	"github.com/nbpipe/nbpipe/pipeline/gpu"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 // Main is the TestMain of a package whose launchers start its test program as the
-// worker: worker FILE QUEUE ID CACHE.
+// worker: worker FILE QUEUE ID CACHE. Each machine has a GPU whose model is the
+// machine's name, so that an action can ask for a machine.
 func Main(m *testing.M) {
 	if len(os.Args) < 2 || os.Args[1] != "worker" {
 		Patient()
@@ -26,9 +30,11 @@ func Main(m *testing.M) {
 	unix.CloseOnExec(3)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	host := os.Getenv(launch.HostVariable)
 	err := worker.Run(ctx, worker.Options{
 		File: os.Args[2], Queue: os.Args[3], ID: os.Args[4], Cache: os.Args[5], Kinds: stages.NewRegistry(command.Kind),
 		Environment: os.Environ(), Now: time.Now, Tell: func(m string) { fmt.Println(m) }, Beat: 200 * time.Millisecond, Linger: 3 * time.Second,
+		About: queue.Used{Host: host}, GPUs: []gpu.Device{{ID: "0", Model: host}},
 	})
 	if err != nil {
 		fmt.Println(err)

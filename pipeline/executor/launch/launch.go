@@ -20,7 +20,8 @@ type Launcher interface {
 	// are the different requests of the actions that are known so far.
 	Check(ctx context.Context, needs []stages.Resources) error
 	// Start asks for workers, and returns when they are asked for: they may begin
-	// much later. An error means that none of them will begin.
+	// much later. An error means that none of them will begin; it is a *NoMachine where
+	// Avoid leaves no machine. Check was asked about the same resources before.
 	Start(ctx context.Context, workers []Worker) error
 	// Poll tells about all workers of the site that have not ended, whoever started
 	// them: a controller that died is followed by another one. One that has ended
@@ -46,7 +47,19 @@ type Worker struct {
 	Resources stages.Resources
 	// Exclusive workers run one action.
 	Exclusive bool
+	// Avoid are hosts, as Status and HostVariable name them, that the worker must not
+	// run on.
+	Avoid []string
 }
+
+// NoMachine says that a worker could run on no machine but those that it must avoid.
+type NoMachine struct{ Detail string }
+
+func (n *NoMachine) Error() string { return n.Detail }
+
+// HostVariable is the environment variable in which launchers tell a worker what they
+// call its machine.
+const HostVariable = "NBPIPE_WORKER_HOST"
 
 // State is where a worker stands.
 type State string

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,6 +90,9 @@ func (l *launcher) Start(_ context.Context, workers []launch.Worker) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, w := range workers {
+		if slices.Contains(w.Avoid, hostname()) {
+			return fmt.Errorf("executor %q: %w", l.site.Name, &launch.NoMachine{Detail: "an executor \"process\" has this one only"})
+		}
 		if err := l.start(w); err != nil {
 			return fmt.Errorf("executor %q: starting worker %s: %w", l.site.Name, w.ID, err)
 		}
@@ -117,7 +121,7 @@ func (l *launcher) start(w launch.Worker) error {
 	}
 	defer log.Close()
 	cmd := exec.Command(l.site.Program, w.Args...)
-	cmd.Env, cmd.Dir = l.site.Environment, dir
+	cmd.Env, cmd.Dir = append(slices.Clone(l.site.Environment), launch.HostVariable+"="+hostname()), dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{lock}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the terminal's signals are the controller's
@@ -136,7 +140,7 @@ func (l *launcher) Poll(context.Context) ([]launch.Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, _ := os.Hostname()
+	host := hostname()
 	var out []launch.Status
 	for _, f := range found {
 		dir := filepath.Join(l.dir, f.Name())
@@ -144,10 +148,18 @@ func (l *launcher) Poll(context.Context) ([]launch.Status, error) {
 			out = append(out, launch.Status{ID: f.Name(), State: launch.Running, Host: host})
 			continue
 		}
-		out = append(out, launch.Status{ID: f.Name(), State: launch.Ended, Reason: lastLine(filepath.Join(dir, logName))})
+		out = append(out, launch.Status{ID: f.Name(), State: launch.Ended, Reason: lastLine(filepath.Join(dir, logName)), Host: host})
 		_ = os.RemoveAll(dir)
 	}
 	return out, nil
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return name
 }
 
 func alive(dir string) bool {

@@ -97,6 +97,7 @@ type Claim struct {
 	Done    int64  `json:"done,omitempty"`
 	Total   int64  `json:"total,omitempty"`
 	Unit    string `json:"unit,omitempty"`
+	Waits   string `json:"waits,omitempty"`   // why the stage has not begun yet
 	Leaving bool   `json:"leaving,omitempty"` // the worker's time is over: somebody else has to begin again
 }
 
@@ -110,7 +111,8 @@ const (
 	TimedOut  State = "timed out"
 	Cancelled State = "cancelled"
 	LostInput State = "lost input" // the store does not have the bytes of an input
-	Unfit     State = "unfit"      // the worker's machine cannot run it: other tools, another nbpipe
+	Unfit     State = "unfit"      // the worker's machine cannot run it, another one may: other tools, other GPUs
+	Refused   State = "refused"    // no worker may run it: it is not certified, or not what it says
 	Left      State = "left"       // the worker had to leave in the middle of it; not the stage's fault
 	StoreOut  State = "store"      // the worker could not put the result into the store
 )
@@ -147,9 +149,10 @@ type Used struct {
 	Host      string    `json:"host,omitempty"`
 	GPU       string    `json:"gpu,omitempty"` // model
 	GPUDriver string    `json:"gpu_driver,omitempty"`
-	Build     string    `json:"build,omitempty"`  // of nbpipe
-	System    string    `json:"system,omitempty"` // kernel
-	Job       string    `json:"job,omitempty"`    // what the machine's scheduler calls it
+	Build     string    `json:"build,omitempty"`   // of nbpipe
+	System    string    `json:"system,omitempty"`  // kernel
+	Job       string    `json:"job,omitempty"`     // what the machine's scheduler calls it
+	JobHas    string    `json:"job_has,omitempty"` // what the scheduler gave it, in words
 }
 
 // Object is an object of a queue as a listing shows it.

@@ -86,7 +86,7 @@ func (l *loop) ask(ctx context.Context, n *line) error {
 			if err := l.ticket(gctx, n, name, j); err != nil {
 				return err
 			}
-			made[i] = &attempt{name: name, job: j, made: l.Now()}
+			made[i] = &attempt{name: name, line: n, job: j, made: l.Now()}
 			return nil
 		})
 	}
@@ -119,7 +119,7 @@ func (l *loop) adopt(n *line, j *job) bool {
 		return false
 	}
 	delete(n.left, j.a.Key)
-	a := &attempt{name: name, job: j, made: l.Now(), claimed: true}
+	a := &attempt{name: name, line: n, job: j, made: l.Now(), claimed: true}
 	n.at[name] = a
 	j.attempts = append(j.attempts, a)
 	n.waiting = slices.DeleteFunc(n.waiting, func(w *job) bool { return w == j })

@@ -20,19 +20,21 @@ type class struct {
 	GPUs      int
 	Time      int64
 	exclusive bool
+	model     string // of GPUs
+	avoid     string // hosts that are not fit for them, sorted, with commas between
 }
 
 func classOf(r stages.Resources) class {
-	return class{r.CPUs, r.Memory, r.GPUs, r.Time, r.GPUs > 0}
+	return class{r.CPUs, r.Memory, r.GPUs, r.Time, r.GPUs > 0, r.GPUModel, ""}
 }
 
 func (c class) resources() stages.Resources {
-	return stages.Resources{CPUs: c.CPUs, Memory: c.Memory, GPUs: c.GPUs, Time: c.Time}
+	return stages.Resources{CPUs: c.CPUs, Memory: c.Memory, GPUs: c.GPUs, Time: c.Time, GPUModel: c.model}
 }
 
 // name is the class as part of a queue's ID: the same in every run.
 func (c class) name() string {
-	return cache.DigestOf(fmt.Appendf(nil, "%v", c)).Short()
+	return cache.DigestOf(fmt.Appendf(nil, "%v %d %d %d %t %q %q", c.CPUs, c.Memory, c.GPUs, c.Time, c.exclusive, c.model, c.avoid)).Short()
 }
 
 // line is the queue of a class.
@@ -51,14 +53,18 @@ type line struct {
 	asked   map[string]time.Time     // started, and not told about by the launcher yet
 	started map[string]time.Time     // by this controller
 	useful  map[string]bool          // workers that have ended an attempt
-	barren  int                      // workers in a row that ended, and had not
+	barren  []launch.Status          // workers in a row that ended, and had not
 	failed  int                      // starts in a row that failed
 	reason  string                   // the launcher's, why workers ended
+
+	shunned  map[string]bool // hosts that workers go to only where there are no others
+	anywhere bool            // there are none
 }
 
 // attempt is one ticket.
 type attempt struct {
 	name    queue.Attempt
+	line    *line
 	job     *job
 	made    time.Time // by this machine's clock
 	claimed bool
@@ -66,11 +72,11 @@ type attempt struct {
 	pieces  int       // of the log that were read
 	looked  time.Time // when its claim was read
 	over    bool      // lost, or given back: another one was asked for
+	read    bool      // its result
 	silent  bool      // its worker may be there, and does nothing
 }
 
-func (l *loop) lineOf(r stages.Resources) (*line, error) {
-	c := classOf(r)
+func (l *loop) lineOf(c class) (*line, error) {
 	if got, ok := l.lines[c]; ok {
 		return got, nil
 	}
@@ -80,7 +86,7 @@ func (l *loop) lineOf(r stages.Resources) (*line, error) {
 	}
 	n := &line{
 		class: c, queue: q, left: map[cache.Key]queue.Attempt{}, at: map[queue.Attempt]*attempt{},
-		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{},
+		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{},
 	}
 	l.lines[c] = n
 	l.order = append(l.order, n)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 )
 
@@ -26,13 +27,16 @@ type loop struct {
 	looked    time.Time             // at the launcher
 	happened  time.Time             // when something last happened
 	detached  bool
-	works     bool      // a worker has begun an action
+	works     bool      // a worker has begun an action: see proven
+	refused   error     // why nothing is run any more
 	last      time.Time // of the names of attempts
 	pollError string
 }
 
 func newLoop(r *Remote) *loop {
-	return &loop{Remote: r, lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}}
+	l := &loop{Remote: r, lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}}
+	l.works = l.remembered()
+	return l
 }
 
 // concurrency is how many requests to the store are made at a time.
@@ -81,7 +85,11 @@ func (l *loop) pause() time.Duration {
 }
 
 func (l *loop) take(j *job) {
-	n, err := l.lineOf(j.a.Resources)
+	if l.refused != nil {
+		j.done <- outcome{err: l.refused}
+		return
+	}
+	n, err := l.lineOf(classOf(j.a.Resources))
 	if err != nil {
 		j.done <- outcome{err: err}
 		return
@@ -112,8 +120,8 @@ func (l *loop) forget(j *job) {
 	delete(l.jobs, j)
 	j.line.waiting = slices.DeleteFunc(j.line.waiting, func(w *job) bool { return w == j })
 	for _, a := range j.attempts {
-		delete(j.line.at, a.name)
-		delete(j.line.beats, a.name)
+		delete(a.line.at, a.name)
+		delete(a.line.beats, a.name)
 	}
 }
 
@@ -130,7 +138,7 @@ func (l *loop) failLine(n *line, err error) {
 			l.finish(j, outcome{err: err})
 		}
 	}
-	n.barren, n.failed = 0, 0
+	n.barren, n.failed = nil, 0
 }
 
 // step looks at everything once. What the launcher says comes first: a worker that it
@@ -155,6 +163,10 @@ func (l *loop) step(ctx context.Context) {
 // judge keeps account of the store's being away.
 func (l *loop) judge(err error) {
 	switch {
+	case errors.Is(err, s3.ErrReadOnly): // it answers, and will answer the same
+		for j := range l.jobs {
+			l.finish(j, outcome{err: &executor.StoreFailure{Err: err}})
+		}
 	case err == nil && !l.away.IsZero():
 		l.tell("executor %q: the store answers again", l.Name)
 		l.away, l.back = time.Time{}, l.Store.Work().Now()
@@ -192,7 +204,7 @@ func (l *loop) cancelGone(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for _, a := range gone {
-		g.Go(func() error { return a.job.line.queue.Cancel(ctx, a.name) })
+		g.Go(func() error { return a.line.queue.Cancel(ctx, a.name) })
 	}
 	err := g.Wait()
 	if err != nil {

@@ -39,7 +39,7 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 		}
 		n.beats[b.Attempt] = b.Time
 		if !a.claimed {
-			a.claimed, n.barren, l.happened = true, 0, l.Now()
+			a.claimed, n.barren, l.happened = true, nil, l.Now()
 			begin(a.job, "")
 		}
 	}
@@ -64,7 +64,7 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 	g.SetLimit(concurrency)
 	for _, f := range found {
 		a := n.at[f.Attempt]
-		if a == nil {
+		if a == nil || a.read {
 			continue
 		}
 		x := &read{a: a, at: f.Time}
@@ -78,8 +78,9 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 		return err
 	}
 	for _, x := range all {
+		x.a.read = true
 		if l.jobs[x.a.job] {
-			n.barren, n.useful[x.r.Worker] = 0, true
+			n.barren, n.useful[x.r.Worker] = nil, true
 			l.attemptEnded(ctx, n, x.a, x.r, x.at)
 		}
 	}
@@ -90,6 +91,7 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 // worker seemed lost, may still tell what the action makes.
 func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
 	j := a.job
+	begin(j, r.Used.Host)
 	switch r.State {
 	case queue.Succeeded:
 		l.succeeded(ctx, n, a, r, at)
@@ -98,13 +100,15 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 			return
 		}
 		l.again(n, a, r.Error, r.State != queue.Left)
+	case queue.Unfit:
+		l.handOn(n, a, r)
 	case queue.LostInput:
 		l.finish(j, outcome{err: l.lostThere(j, r)})
 	case queue.TimedOut:
 		l.finish(j, outcome{err: &executor.TimeoutError{Limit: time.Duration(j.a.Resources.Time) * time.Second}})
 	default:
 		text := r.Error
-		if r.State == queue.Unfit {
+		if r.State == queue.Refused {
 			text = fmt.Sprintf("executor %q: %s", l.Name, text)
 		}
 		f := &executor.Failure{Err: errors.New(text), LogTail: r.LogTail, Exit: r.Exit, LogPath: l.keepLog(ctx, n, a, r)}
@@ -120,7 +124,6 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 // succeeded takes a result, if the user's key answers for it.
 func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
 	j := a.job
-	begin(j, r.Used.Host)
 	e := cache.StoredEntry{Key: j.a.Key, Signer: l.User.Name, Digest: r.Name, Data: r.Entry, Time: at}
 	err := e.Check()
 	if err == nil {
@@ -223,6 +226,9 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		}
 		a.looked, a.worker = l.Now(), c.Worker
 		begin(a.job, c.Host)
+		if c.Waits != "" {
+			note(a.job, c.Waits)
+		}
 		if a.job.progress != nil && c.Unit != "" {
 			a.job.progress.Report(c.Done, c.Total, c.Unit)
 		}
@@ -278,9 +284,13 @@ func note(j *job, text string) {
 	}
 }
 
+// begin tells that an action runs, and again once it is known where: a listing of
+// claims, from which it is seen first, does not say.
 func begin(j *job, host string) {
-	if w, ok := j.progress.(executor.Watcher); ok && !j.begun {
-		j.begun = true
-		w.Begun(host)
+	w, ok := j.progress.(executor.Watcher)
+	if !ok || j.begun && (host == "" || host == j.where) {
+		return
 	}
+	j.begun, j.where = true, host
+	w.Begun(host)
 }

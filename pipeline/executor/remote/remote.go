@@ -33,8 +33,14 @@ type Config struct {
 	// Command makes the arguments of a worker for a queue, and the files that it reads.
 	Command func(queue string, exclusive bool, id string) (args, files []string)
 	LogDir  string // where logs of failed stages are kept
-	Now     func() time.Time
-	Tell    func(message string)
+	// Proof is a file of this executor's own, which remembers from run to run that
+	// workers reach the store; "" for nothing: each run begins with one worker then.
+	Proof string
+	// Setup stands for what decides, beside the store, on whether workers reach it:
+	// after a change it is proven again.
+	Setup string
+	Now   func() time.Time
+	Tell  func(message string)
 
 	Poll      time.Duration // between looks at the store while something happens; 250 ms
 	SlowPoll  time.Duration // while nothing does; 2 s
@@ -92,9 +98,11 @@ type job struct {
 
 	line     *line
 	attempts []*attempt // the last one is the one that counts
+	unfit    []saying   // by machines that cannot run it
 	tries    int        // workers that were lost
 	returns  int        // times that a worker had to leave
 	begun    bool
+	where    string // the host, once it is known
 	note     string
 }
 

@@ -71,80 +71,107 @@ func fakePlace(t *testing.T) place {
 
 func open(t *testing.T, p place) *executortest.Bench {
 	t.Helper()
-	return openWith(t, p, func(site launch.Site) (launch.Launcher, error) { return (&process.Settings{Slots: 2}).Launcher(site) })
+	b := openWith(t, p, func(site launch.Site) (launch.Launcher, error) { return (&process.Settings{Slots: 2}).Launcher(site) })
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Machines = []string{host}
+	return b
 }
 
-func openWith(t *testing.T, p place, make func(launch.Site) (launch.Launcher, error)) *executortest.Bench {
+// user is somebody with a key, a store, a cache, and a folder for a site.
+type user struct {
+	dir    string
+	place  place
+	config remote.Config // all but the launcher
+	site   launch.Site
+}
+
+func newUser(t *testing.T, p place) *user {
 	t.Helper()
+	fatal := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	dir := t.TempDir()
 	ring := trust.Keyring{Dir: filepath.Join(dir, "keys")}
-	user, err := ring.Generate("alice")
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, err := ring.Generate("alice")
+	fatal(err)
 	p.config.Dir, p.config.Attempts, p.config.BreakAfter, p.config.Temp = dir, 2, 1<<30, t.TempDir()
 	store, err := s3.Init(t.Context(), p.config, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fatal(err)
 	set, err := trust.Load(filepath.Join(dir, "trust.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := set.AddOwn(ring); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := set.Pin("test", store.ID()); err != nil {
-		t.Fatal(err)
-	}
-	local, err := cache.Open(t.Context(), filepath.Join(dir, "cache"), cache.Options{Trust: set.Check, OwnSigner: user.Name})
-	if err != nil {
-		t.Fatal(err)
-	}
+	fatal(err)
+	fatal(set.AddOwn(ring))
+	_, err = set.Pin("test", store.ID())
+	fatal(err)
+	local, err := cache.Open(t.Context(), filepath.Join(dir, "cache"), cache.Options{Trust: set.Check, OwnSigner: key.Name})
+	fatal(err)
 	local.SetUpstream(store)
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "worker.json")
-	p.file.Store, p.file.User, p.file.Key = store.ID(), trust.PublicOf(user).String(), private.Seed()
-	if err := p.file.Write(file); err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	site := launch.Site{ID: "0123456789abcdef", Name: "test", Program: self, Dir: filepath.Join(dir, "site"), Environment: os.Environ(), Now: time.Now}
-	launcher, err := make(site)
-	if err != nil {
-		t.Fatal(err)
-	}
-	workers := filepath.Join(site.Dir, "workers")
-	x := remote.New(remote.Config{
-		Name: "test", ID: site.ID, Launcher: launcher, Store: store, Local: local, Trust: set.Check, User: user, Key: public,
-		LogDir: filepath.Join(dir, "logs"), Now: time.Now, Tell: func(m string) { t.Log(m) },
-		Command: func(queue string, _ bool, id string) (args, files []string) {
-			return []string{"worker", file, queue, id, filepath.Join(dir, "workers-cache")}, []string{file}
-		},
-		Poll: 50 * time.Millisecond, SlowPoll: 200 * time.Millisecond, LaunchGap: 200 * time.Millisecond, LostAfter: 3 * time.Second,
+	t.Cleanup(func() {
+		_ = local.Close()
+		_ = store.Close()
 	})
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	fatal(err)
+	file := filepath.Join(dir, "worker.json")
+	p.file.Store, p.file.User, p.file.Key = store.ID(), trust.PublicOf(key).String(), private.Seed()
+	fatal(p.file.Write(file))
+	self, err := os.Executable()
+	fatal(err)
+	return &user{
+		dir: dir, place: p,
+		site: launch.Site{ID: "0123456789abcdef", Name: "test", Program: self, Dir: filepath.Join(dir, "site"), Environment: os.Environ(), Now: time.Now},
+		config: remote.Config{
+			Name: "test", ID: "0123456789abcdef", Store: store, Local: local, Trust: set.Check, User: key, Key: public,
+			LogDir: filepath.Join(dir, "logs"), Now: time.Now, Tell: func(m string) { t.Log(m) },
+			Command: func(queue string, _ bool, id string) (args, files []string) {
+				return []string{"worker", file, queue, id, filepath.Join(dir, "workers-cache")}, []string{file}
+			},
+			Proof: filepath.Join(dir, "reached"),
+			Poll:  50 * time.Millisecond, SlowPoll: 200 * time.Millisecond, LaunchGap: 200 * time.Millisecond, LostAfter: 3 * time.Second,
+		},
+	}
+}
+
+// open makes an executor with a launcher. It is closed at the end of the test, if it
+// was not before.
+func (u *user) open(t *testing.T, l launch.Launcher) *remote.Remote {
+	t.Helper()
+	c := u.config
+	c.Launcher = l
+	x := remote.New(c)
 	t.Cleanup(func() {
 		if err := x.Close(); err != nil {
 			t.Error(err)
 		}
-		_ = local.Close()
-		_ = store.Close()
 		if t.Failed() {
-			logs, _ := filepath.Glob(filepath.Join(workers, "*", "log"))
+			logs, _ := filepath.Glob(filepath.Join(u.workers(), "*", "log"))
 			for _, name := range logs {
 				b, _ := os.ReadFile(name)
 				t.Logf("%s:\n%s", name, b)
 			}
 		}
 	})
+	return x
+}
+
+// workers is the folder of the process launcher's.
+func (u *user) workers() string { return filepath.Join(u.site.Dir, "workers") }
+
+func openWith(t *testing.T, p place, make func(launch.Site) (launch.Launcher, error)) *executortest.Bench {
+	t.Helper()
+	u := newUser(t, p)
+	launcher, err := make(u.site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	workers := u.workers()
 	return &executortest.Bench{
-		Executor: x, Store: local, Away: p.away,
+		Executor: u.open(t, launcher), Store: u.config.Local, Away: p.away,
 		KillWorkers: func(t *testing.T) int { return signalAll(t, workers, syscall.SIGKILL) },
 		FreezeWorkers: func(t *testing.T) func() {
 			signalAll(t, workers, syscall.SIGSTOP)

@@ -21,6 +21,7 @@ func TestSlurm(t *testing.T) {
 			site.Environment = c.Environment()
 			return (&slurm.Settings{Slots: 2, CPUs: 1, GRES: "gpu"}).Launcher(site)
 		})
+		b.Machines = []string{"n1", "n2"}
 		signal := func(pids []int, s syscall.Signal) (n int) {
 			for _, pid := range pids {
 				if syscall.Kill(pid, s) == nil {

@@ -1,8 +1,10 @@
 package remote
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"errors"
+	"maps"
 	"strings"
 	"time"
 
@@ -12,14 +14,6 @@ import (
 // patienceNew is how long a launcher may take to tell about a worker that it has
 // started.
 const patienceNew = time.Minute
-
-// mostBarren is how many workers in a row may end without having run anything
-// while there is something to run.
-const mostBarren = 3
-
-// unproven is how many workers there are at most before one has begun something: a
-// store that machines cannot reach is found with these, not with a thousand.
-const unproven = 8
 
 // look asks the launcher what became of the workers.
 func (l *loop) look(ctx context.Context) {
@@ -34,68 +28,104 @@ func (l *loop) look(ctx context.Context) {
 		return
 	}
 	l.pollError = ""
-	alive := map[*line]map[string]launch.Status{}
-	for _, n := range l.order {
-		alive[n] = map[string]launch.Status{}
-	}
+	told := map[*line][]launch.Status{}
 	for _, s := range found {
-		n := l.lineOfWorker(s.ID)
-		if n == nil {
-			continue
-		}
-		_, new := n.asked[s.ID]
-		_, old := n.workers[s.ID]
-		delete(n.asked, s.ID)
-		if s.Reason != "" && s.State == launch.Ended { // what others wait for explains nothing
-			n.reason = s.Reason
-		}
-		if s.State == launch.Ended {
-			if new && !old {
-				n.over(s.ID)
-			}
-		} else {
-			alive[n][s.ID] = s
+		if n := l.lineOfWorker(s.ID); n != nil {
+			told[n] = append(told[n], s)
 		}
 	}
 	for _, n := range l.order {
-		l.compare(n, alive[n])
+		l.compare(n, told[n])
 	}
+	l.notes()
 }
 
-func (l *loop) compare(n *line, alive map[string]launch.Status) {
-	for id := range n.workers {
+// compare takes over what the launcher tells about the workers of a queue. It may
+// tell more than once that a worker has ended, or never.
+func (l *loop) compare(n *line, told []launch.Status) {
+	alive, ended := map[string]launch.Status{}, map[string]launch.Status{}
+	for _, s := range told {
+		if s.State != launch.Ended {
+			alive[s.ID] = s
+			delete(n.asked, s.ID)
+			continue
+		}
+		ended[s.ID] = s
+		if s.Reason != "" { // what others wait for explains nothing
+			n.reason = s.Reason
+		}
+		if _, new := n.asked[s.ID]; new {
+			delete(n.asked, s.ID)
+			l.over(n, s)
+		}
+	}
+	for id, s := range n.workers {
 		if _, ok := alive[id]; !ok {
-			n.over(id)
+			l.over(n, launch.Status{ID: id, Host: cmp.Or(ended[id].Host, s.Host), Reason: ended[id].Reason})
 		}
 	}
 	for id, since := range n.asked {
 		if l.Now().Sub(since) > patienceNew {
 			delete(n.asked, id)
-			n.over(id)
+			l.over(n, launch.Status{ID: id})
 		}
 	}
 	n.workers = alive
-	reasons := map[string]bool{}
-	for _, s := range alive {
-		if s.State == launch.Pending && s.Reason != "" {
-			reasons[s.Reason] = true
-		}
+}
+
+// notes tells what nobody has begun yet why it waits.
+func (l *loop) notes() {
+	const first = "waiting for the first worker, which shows whether jobs reach the cache before more are asked for"
+	proven := l.proven()
+	all := map[string]launch.Status{}
+	for _, n := range l.order {
+		maps.Copy(all, n.workers)
 	}
-	for _, a := range n.at {
-		if !a.claimed && !a.over && len(reasons) > 0 {
-			note(a.job, "waiting for a worker: "+oneOf(reasons))
+	for _, n := range l.order {
+		text, of := "waiting for a worker", n.workers
+		if !proven {
+			text, of = first, all
+		}
+		reason := whyNotYet(of, !proven)
+		if proven && reason == "" {
+			continue
+		}
+		if reason != "" {
+			text += ": " + reason
+		}
+		for _, a := range n.at {
+			if !a.claimed && !a.over {
+				note(a.job, text)
+			}
 		}
 	}
 }
 
+// whyNotYet is why workers have not begun, the same each time; for one that is
+// expected to prove something, also where it runs.
+func whyNotYet(workers map[string]launch.Status, where bool) string {
+	reasons := map[string]bool{}
+	for _, s := range workers {
+		switch {
+		case s.State == launch.Pending && s.Reason != "":
+			reasons[s.Reason] = true
+		case s.State == launch.Running && where && s.Host != "":
+			reasons["it runs on "+s.Host+", and has begun nothing yet"] = true
+		}
+	}
+	return oneOf(reasons)
+}
+
 // over notes that a worker has ended. One that ran nothing is a bad sign only if there
 // was something to run for as long as it lived: others go when the queue is empty.
-func (n *line) over(id string) {
-	if since, ours := n.started[id]; ours && !n.useful[id] && n.waitedSince(since) {
-		n.barren++
+func (l *loop) over(n *line, s launch.Status) {
+	if since, ours := n.started[s.ID]; ours && !n.useful[s.ID] && n.waitedSince(since) {
+		n.barren = append(n.barren, s)
+		n.shun(s.Host)
+		l.doubt()
 	}
-	delete(n.useful, id)
-	delete(n.started, id)
+	delete(n.useful, s.ID)
+	delete(n.started, s.ID)
 }
 
 func (n *line) waitedSince(t time.Time) bool {
@@ -133,37 +163,20 @@ func (l *loop) start(ctx context.Context) {
 	if l.pollError != "" || l.looked.IsZero() {
 		return
 	}
-	total := 0
+	l.giveUp()
+	total, proven := 0, l.proven()
 	for _, n := range l.order {
 		total += n.there()
 	}
 	for _, n := range l.order {
-		open, idle := n.open(), n.there()
-		switch {
-		case open == 0:
-			n.barren = 0
-		case n.barren >= mostBarren && !n.anyClaimed():
-			l.failLine(n, fmt.Errorf("executor %q: %d workers ended without having run anything: %s", l.Name, n.barren, n.why()))
-			continue
-		}
-		lacking := min(open-idle, l.Launcher.Slots()-total)
-		if !l.proven() {
-			lacking = min(lacking, unproven-total)
+		lacking := min(n.open()-n.there(), l.Launcher.Slots()-total)
+		if !proven {
+			lacking = min(lacking, 1-total)
 		}
 		if lacking > 0 {
 			total += l.startSome(ctx, n, lacking)
 		}
 	}
-}
-
-// proven reports whether a worker of this run has begun an action.
-func (l *loop) proven() bool {
-	for _, n := range l.order {
-		if len(n.useful) > 0 || n.anyClaimed() {
-			l.works = true
-		}
-	}
-	return l.works
 }
 
 // there counts workers that will run what is asked for: those that are silent will not.
@@ -175,13 +188,6 @@ func (n *line) there() int {
 		}
 	}
 	return max(0, count)
-}
-
-func (n *line) why() string {
-	if n.reason == "" {
-		return "nothing is known of why"
-	}
-	return n.reason
 }
 
 func (n *line) anyClaimed() bool {
@@ -201,11 +207,15 @@ func (l *loop) startSome(ctx context.Context, n *line, count int) int {
 			return 0
 		}
 		args, files := l.Command(n.queue.ID(), n.exclusive, id)
-		all = append(all, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive})
+		all = append(all, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive, Avoid: n.avoided()})
 	}
 	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	if err := l.Launcher.Start(limited, all); err != nil {
+	var none *launch.NoMachine
+	if err := l.Launcher.Start(limited, all); errors.As(err, &none) {
+		l.nowhere(n, none)
+		return 0
+	} else if err != nil {
 		const most = 3
 		if n.failed++; n.failed >= most {
 			l.failLine(n, err)

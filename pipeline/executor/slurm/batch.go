@@ -143,8 +143,12 @@ func (l *launcher) lastWords(b *batch, index int) string {
 	end := make([]byte, min(info.Size(), 4<<10))
 	n, _ := f.ReadAt(end, info.Size()-int64(len(end)))
 	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(end[:n]), "?")), "\n")
-	return shorten(lines[len(lines)-1])
+	last := lines[len(lines)-1]
+	return strings.ToValidUTF8(last[:min(len(last), maxWords)], "")
 }
+
+// maxWords bounds last words, in bytes: they say why a worker could not work.
+const maxWords = 1000
 
 // sortedBatches are all that are known, in the order in which they were asked for.
 func (l *launcher) sortedBatches() []*batch {

@@ -195,7 +195,7 @@ func (l *launcher) try(ctx context.Context, needs []stages.Resources) error {
 			continue
 		}
 		tried = append(tried, r)
-		_, err := l.call.run(ctx, "#!/bin/sh\n", "sbatch", append(l.options(n), "--test-only")...)
+		_, err := l.call.run(ctx, "#!/bin/sh\n", "sbatch", append(l.options(n, nil), "--test-only")...)
 		var refused *Refused
 		if errors.As(err, &refused) {
 			return fmt.Errorf("Slurm takes no such jobs (%s): look at partition, account, qos, constraint and flags in the executor's block", cmp.Or(refused.Detail, "it does not say why"))

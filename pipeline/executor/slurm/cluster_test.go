@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -286,5 +287,43 @@ func TestRefused(t *testing.T) {
 	out, err := r.cluster.Command(t.Context(), "squeue", "-h", "-t", "all").Output()
 	if err != nil || len(out) > 0 {
 		t.Errorf("something was queued: %s, %v", out, err)
+	}
+}
+
+// Workers stay off machines that they are to avoid, also where the user's flags have an
+// opinion; that there is no other one is told apart from other refusals.
+func TestAvoid(t *testing.T) {
+	s := Settings{Slots: 8, CPUs: 1, GRES: "gpu"}
+	r := newRig(t, slurmtest.Options{Machines: 3}, s)
+	avoid := func(id string, hosts ...string) error {
+		w := r.workers(0, stages.Resources{}, id)
+		w[0].Avoid = hosts
+		return r.Start(t.Context(), w)
+	}
+	var none *launch.NoMachine
+	if err := errors.Join(avoid("a", "n1"), avoid("b", "n1", "n3")); err != nil {
+		t.Fatal(err)
+	}
+	if err := avoid("c", "n1", "n2", "n3"); !errors.As(err, &none) {
+		t.Errorf("%v", err)
+	}
+	s.Flags = []string{"--exclude=n3"}
+	r.open(s)
+	if err := avoid("d", "n1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := avoid("e", "n1", "n2"); !errors.As(err, &none) {
+		t.Errorf("%v", err)
+	}
+	s.Flags, s.QOS = nil, "no-such"
+	r.open(s)
+	if err := avoid("f", "n1"); err != nil && errors.As(err, &none) {
+		t.Errorf("%v", err)
+	}
+	for id, host := range map[string]string{"a": "n2", "b": "n2", "d": "n2"} {
+		r.until(id+" has ended", func() bool { return r.read(id+".ended") != "" })
+		if got := r.read(id + ".began"); !strings.HasPrefix(got, host+" ") || !strings.Contains(r.read(id+".env"), launch.HostVariable+"="+host+"\n") {
+			t.Errorf("%s began on %q", id, got)
+		}
 	}
 }

@@ -188,3 +188,18 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestExcluding(t *testing.T) {
+	for _, c := range []struct{ flags, avoid, want string }{
+		{"--a --exclude=n1", "", "--a --exclude=n1"},
+		{"--a", "n1 n2", "--a --exclude=n1,n2"},
+		{"--exclude=n[3-5] --b=1", "n1", "--b=1 --exclude=n[3-5],n1"},
+		{"-xn3", "n1", "--exclude=n3,n1"},
+		{"--exclude=/home/anna/bad", "n1", "--exclude=/home/anna/bad"},
+	} {
+		got := strings.Join(excluding(strings.Fields(c.flags), strings.Fields(c.avoid)), " ")
+		if got != c.want {
+			t.Errorf("%v: %q", c, got)
+		}
+	}
+}

@@ -70,12 +70,17 @@ func (l *launcher) Start(ctx context.Context, workers []launch.Worker) error {
 // alike groups workers that ask for the same, in the order in which they come.
 func alike(workers []launch.Worker) [][]launch.Worker {
 	var out [][]launch.Worker
-	place := map[stages.Resources]int{}
+	type ask struct {
+		stages.Resources
+		avoid string
+	}
+	place := map[ask]int{}
 	for _, w := range workers {
-		i, ok := place[w.Resources]
+		a := ask{w.Resources, strings.Join(w.Avoid, ",")}
+		i, ok := place[a]
 		if !ok || len(out[i]) == maxSlots {
 			i = len(out)
-			place[w.Resources] = i
+			place[a] = i
 			out = append(out, nil)
 		}
 		out[i] = append(out[i], w)
@@ -94,7 +99,7 @@ func (l *launcher) submit(ctx context.Context, workers []launch.Worker) (*batch,
 	for _, w := range workers {
 		args = append(args, w.Args)
 	}
-	options := append(l.options(workers[0].Resources), "--comment="+l.comment(b.ID), fmt.Sprintf("--array=0-%d", len(workers)-1), "--output="+l.logPath(b, "%a"))
+	options := append(l.options(workers[0].Resources, workers[0].Avoid), "--comment="+l.comment(b.ID), fmt.Sprintf("--array=0-%d", len(workers)-1), "--output="+l.logPath(b, "%a"))
 	out, err := l.call.run(ctx, l.script(b, args), "sbatch", options...)
 	if err == nil {
 		b.Job, err = parseJob(out)
@@ -102,6 +107,9 @@ func (l *launcher) submit(ctx context.Context, workers []launch.Worker) (*batch,
 	var refused *Refused
 	if errors.As(err, &refused) {
 		l.forget(b)
+		if len(workers[0].Avoid) > 0 && strings.Contains(refused.Detail, noMachine) {
+			return nil, &launch.NoMachine{Detail: "Slurm says: " + refused.Detail}
+		}
 		return nil, err
 	}
 	l.batches[b.ID] = b
@@ -110,6 +118,9 @@ func (l *launcher) submit(ctx context.Context, workers []launch.Worker) (*batch,
 	}
 	return b, l.write(b)
 }
+
+// noMachine is what sbatch says where no machine that is left has what a job asks for.
+const noMachine = "Requested node configuration is not available"
 
 // takeBack makes a batch void. What of it is in the queue is cancelled by the next
 // poll that sees it.
@@ -280,8 +291,12 @@ func (l *launcher) status(b *batch, id string, t task, known bool) launch.Status
 		return launch.Status{ID: id, State: launch.Ended, Reason: l.lastWords(b, indexOf(b, id))}
 	case ends[t.state] != "":
 		reason := ends[t.state]
-		if words := l.lastWords(b, t.index); words != "" && t.state != "COMPLETED" {
+		switch words := l.lastWords(b, t.index); {
+		case t.state == "COMPLETED":
+		case words != "":
 			reason += ": " + words
+		case t.state == "FAILED":
+			reason += " and wrote nothing to " + l.dir + ", which has to be there on all machines"
 		}
 		return launch.Status{ID: id, State: launch.Ended, Reason: reason, Host: t.host}
 	case stuck(t):

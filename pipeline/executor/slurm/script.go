@@ -12,8 +12,9 @@ import (
 // warning is how many seconds before the time limit a worker is told to leave.
 const warning = 60
 
-// options are the arguments of sbatch for jobs with a need.
-func (l *launcher) options(need stages.Resources) []string {
+// options are the arguments of sbatch for jobs with a need, which are to stay off
+// some machines.
+func (l *launcher) options(need stages.Resources, avoid []string) []string {
 	s, r := &l.Settings, l.request(need)
 	out := []string{
 		"--parsable", "--export=NIL", "--requeue", "--open-mode=append", "--input=/dev/null", "--chdir=/", "--nodes=1", "--ntasks=1", "--job-name=" + l.jobName(),
@@ -37,7 +38,31 @@ func (l *launcher) options(need stages.Resources) []string {
 	if r.minutes > 0 {
 		add("time", strconv.FormatInt(r.minutes, 10))
 	}
-	return append(out, s.Flags...)
+	return append(out, excluding(s.Flags, avoid)...)
+}
+
+// excluding adds machines to those that a user's flags exclude: of two such options
+// sbatch takes the last one. A file of names is left as it is.
+func excluding(flags, avoid []string) []string {
+	if len(avoid) == 0 {
+		return flags
+	}
+	var out []string
+	for _, f := range flags {
+		name, names, _ := strings.Cut(f, "=")
+		if strings.HasPrefix(f, "-x") {
+			name, names = "--exclude", strings.TrimPrefix(f, "-x")
+		}
+		switch {
+		case name != "--exclude":
+			out = append(out, f)
+		case strings.Contains(names, "/"):
+			return flags
+		default:
+			avoid = append([]string{names}, avoid...)
+		}
+	}
+	return append(out, "--exclude="+strings.Join(avoid, ","))
 }
 
 // jobName is that of all jobs of the site: what squeue and scancel are asked about.
@@ -55,7 +80,7 @@ func (l *launcher) script(b *batch, args [][]string) string {
 	fmt.Fprintf(&s, "void=%s\n", launch.Quote(l.batchPath(b.ID, "")))
 	// A submission that was not answered, or a worker that was cancelled meanwhile.
 	s.WriteString("[ ! -e \"$void.void\" ] && [ ! -e \"$void.$SLURM_ARRAY_TASK_ID.void\" ] || exit 0\n")
-	s.WriteString("umask 077\n")
+	fmt.Fprintf(&s, "umask 077\n%s=$SLURMD_NODENAME\nexport %[1]s\n", launch.HostVariable)
 	if shell != "#!/bin/sh" {
 		s.WriteString("set -e\n")
 		for _, m := range l.Modules {

@@ -119,7 +119,7 @@ func bench(t *testing.T, host *server) *executortest.Bench {
 		}
 	})
 	return &executortest.Bench{
-		Executor: x, Store: p.local,
+		Executor: x, Store: p.local, Machines: []string{"ant", "bee"},
 		Away:        func(*testing.T) func() { s.Kill(); return s.Restart },
 		KillWorkers: func(*testing.T) int { return host.signal(syscall.SIGKILL) },
 		FreezeWorkers: func(*testing.T) func() {

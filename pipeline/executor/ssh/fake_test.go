@@ -125,19 +125,19 @@ func TestStartScript(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, ".cache/nbpipe", h.folder(), "workers"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(bin, "nbpipe"), []byte("#!/bin/sh\necho \"$X $CUDA_VISIBLE_DEVICES\"; umask; for a; do echo \"<$a>\"; done\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(bin, "nbpipe"), []byte("#!/bin/sh\necho \"$X $CUDA_VISIBLE_DEVICES $NBPIPE_WORKER_HOST\"; umask; for a; do echo \"<$a>\"; done\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	words := []string{"a b", "'", "$(touch " + dir + "/never)", "`x`", "*", "", "\\"}
 	cmd := exec.Command("/bin/sh", "-s")
-	cmd.Stdin = strings.NewReader("umask 002\n" + h.prelude() + start("w", []string{"export X='it is set'"}, words, nil, []int{0, 3}) + "wait\n")
+	cmd.Stdin = strings.NewReader("umask 002\n" + h.prelude() + start("anna@bee", "w", []string{"export X='it is set'"}, words, nil, []int{0, 3}) + "wait\n")
 	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/bin:/bin"}
 	out, err := cmd.CombinedOutput()
 	if err != nil || string(out) != "nbpipe:started w\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, ".cache/nbpipe", h.folder(), "workers/w/log"))
-	if want := "it is set 0,3\n0002\n<" + strings.Join(words, ">\n<") + ">\n"; err != nil || string(b) != want {
+	if want := "it is set 0,3 anna@bee\n0002\n<" + strings.Join(words, ">\n<") + ">\n"; err != nil || string(b) != want {
 		t.Errorf("%q, %v, want %q", b, err, want)
 	}
 }

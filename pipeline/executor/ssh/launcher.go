@@ -137,6 +137,12 @@ func (l *launcher) Start(_ context.Context, workers []launch.Worker) error {
 		return fmt.Errorf("executor %q: %w", l.site.Name, err)
 	}
 	l.mu.Lock()
+	for _, w := range workers {
+		if !slices.ContainsFunc(l.hosts, func(h *host) bool { return h.problem == "" && !slices.Contains(w.Avoid, h.host) }) {
+			l.mu.Unlock()
+			return fmt.Errorf("executor %q: %w", l.site.Name, &launch.NoMachine{Detail: "hosts names no other one that can be used"})
+		}
+	}
 	if err := l.addFiles(workers); err != nil {
 		l.mu.Unlock()
 		return fmt.Errorf("executor %q: %w", l.site.Name, err)
@@ -154,7 +160,7 @@ func (l *launcher) place() {
 	l.waiting = slices.DeleteFunc(l.waiting, func(w launch.Worker) bool {
 		var best *host
 		for _, h := range l.hosts {
-			if h.ready && h.problem == "" && h.free() > 0 && len(h.freeGPUs()) >= w.Resources.GPUs && (best == nil || h.free() > best.free()) {
+			if h.ready && h.problem == "" && !slices.Contains(w.Avoid, h.host) && h.free() > 0 && len(h.freeGPUs()) >= w.Resources.GPUs && (best == nil || h.free() > best.free()) {
 				best = h
 			}
 		}

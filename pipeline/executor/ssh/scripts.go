@@ -70,7 +70,7 @@ func replace(temporary, name string) string {
 // a lock, of which the kernel lets go when the last of them has ended. Its folder
 // appears with the lock held. The site's lock keeps secrets from being taken away
 // meanwhile.
-func start(id string, prologue, args, files []string, gpus []int) string {
+func start(host, id string, prologue, args, files []string, gpus []int) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "exec 4>\"$site/lock\"\nflock -w 10 4 || exit 1\nd=$site/workers/%s\nlacking=\n", id)
 	for _, f := range files {
@@ -82,7 +82,7 @@ func start(id string, prologue, args, files []string, gpus []int) string {
 	for _, p := range prologue {
 		s.WriteString(p + "\n")
 	}
-	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    export CUDA_VISIBLE_DEVICES\n    exec setsid \"$bin/nbpipe\"", numbers(gpus))
+	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    %s=%s\n    export CUDA_VISIBLE_DEVICES %[2]s\n    exec setsid \"$bin/nbpipe\"", numbers(gpus), launch.HostVariable, launch.Quote(host))
 	for _, a := range args {
 		s.WriteString(" " + launch.Quote(a))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/executor/wire"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -24,13 +25,19 @@ var (
 	errLeaving   = errors.New("the worker's time is over")
 )
 
-// unfit says that this machine cannot run an action.
+// unfit says that this machine cannot run an action; another one may.
 type unfit struct{ err error }
 
 func (u *unfit) Error() string { return u.err.Error() }
 
-// attempt runs what was claimed, and says what became of it.
-func (w *Worker) attempt(ctx context.Context, a queue.Attempt) {
+// refused says that an action may be run nowhere.
+type refused struct{ err error }
+
+func (r *refused) Error() string { return r.err.Error() }
+
+// attempt runs what was claimed, and says what became of it. It reports whether this
+// machine was fit for it.
+func (w *Worker) attempt(ctx context.Context, a queue.Attempt) (fit bool) {
 	running, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	defer context.AfterFunc(ctx, func() { stop(errLeaving) })()
@@ -50,6 +57,10 @@ func (w *Worker) attempt(ctx context.Context, a queue.Attempt) {
 	r.Used = w.used(began)
 	r.Logs = s.close(context.WithoutCancel(ctx))
 	w.finish(context.WithoutCancel(ctx), a, r)
+	if r.State == queue.Unfit {
+		w.Tell("this machine is not fit for what is asked for: " + r.Error)
+	}
+	return r.State != queue.Unfit
 }
 
 // used is what the attempt used so far.
@@ -89,7 +100,12 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 		return nil, err
 	}
 	act.Log = s
-	act.GPUs = w.gpus(act.Resources)
+	gpus, release, err := w.gpus(ctx, act.Resources, s)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	act.GPUs = gpus
 	if _, err := w.Executor.Execute(ctx, act, s); err != nil {
 		return nil, err
 	}
@@ -111,26 +127,47 @@ func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, [
 		err = fmt.Errorf("the certificate of %s is for something else", c.Signer)
 	}
 	if err != nil {
-		return nil, nil, &unfit{err}
+		return nil, nil, &refused{err}
 	}
 	act, err := wire.Decode(raw, w.Kinds)
 	if err != nil {
-		return nil, nil, &unfit{err}
+		return nil, nil, &refused{err}
 	}
 	if key, _ := a.Key(); key != act.Key {
-		return nil, nil, &unfit{fmt.Errorf("the attempt is at key %s, its action has key %s", key.Short(), act.Key.Short())}
+		return nil, nil, &refused{fmt.Errorf("the attempt is at key %s, its action has key %s", key.Short(), act.Key.Short())}
 	}
 	if err := c.Allows(act.Key, w.Queue.Now()); err != nil {
-		return nil, nil, &unfit{err}
+		return nil, nil, &refused{err}
 	}
 	return act, ticket.Certificate, nil
 }
 
-// gpus are those that an action gets. How many there have to be is the launcher's
-// concern: a scheduler's GPUs may be none that this machine can list.
-func (w *Worker) gpus(r stages.Resources) []gpu.Device {
+// gpus are those that an action gets, as soon as no other process has them; release
+// gives them back. How many there have to be is the launcher's concern: a scheduler's
+// GPUs may be none that this machine can list.
+func (w *Worker) gpus(ctx context.Context, r stages.Resources, s *signs) (got []gpu.Device, release func(), err error) {
 	fit := gpu.Fitting(w.GPUs, r.GPUModel)
-	return fit[:min(max(r.GPUs, 0), len(fit))]
+	n := min(max(r.GPUs, 0), len(fit))
+	if w.Leases == nil || n == 0 {
+		return fit[:n], func() {}, nil
+	}
+	var leases []lease.Lease
+	err = lease.Await(ctx, func(why string) { s.waits(ctx, "on "+w.About.Host+": "+why) }, func() (err error) {
+		leases, err = w.Leases.Take(n, fit)
+		return err
+	})
+	s.waits(ctx, "")
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, nil, err
+	case err != nil:
+		return nil, nil, &unfit{err}
+	}
+	return lease.Devices(leases), func() {
+		for _, l := range leases {
+			l.Release()
+		}
+	}, nil
 }
 
 // hasModel checks that the GPUs here are what the file asks for.
@@ -139,7 +176,7 @@ func (w *Worker) hasModel(r stages.Resources) error {
 		return nil
 	}
 	if err := gpu.Check(w.GPUs, max(r.GPUs, 1), r.GPUModel); err != nil {
-		return &unfit{fmt.Errorf("on %s: %w; choose machines that have them in the executor's block (Slurm: gres, constraint or partition)", w.host(), err)}
+		return &unfit{err}
 	}
 	return nil
 }
@@ -149,13 +186,16 @@ func (w *Worker) hasModel(r stages.Resources) error {
 func (w *Worker) fits(ctx context.Context, a *executor.Action) error {
 	stage, err := a.Ingredients.Kind.Fill(a.Ingredients.Attrs)
 	if err != nil {
-		return &unfit{err}
+		return &refused{err}
 	}
 	have := map[string]string{}
 	if tooled, ok := stage.(stages.Tooled); ok {
 		out, ok, err := w.Prober.Probe(ctx, tooled.Probes())
-		if err != nil || !ok {
-			return &unfit{fmt.Errorf("on %s: %w", w.host(), errors.Join(err, ctx.Err()))}
+		if err == nil && !ok {
+			err = errors.New("its tools do not say of which version they are")
+		}
+		if err != nil {
+			return &unfit{err}
 		}
 		maps.Copy(have, out)
 	}
@@ -164,17 +204,10 @@ func (w *Worker) fits(ctx context.Context, a *executor.Action) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Ingredients.Probes)) {
 		if want := a.Ingredients.Probes[name]; have[name] != want {
-			return &unfit{fmt.Errorf("on %s, %s is %q, and %q where the experiment was started: both have to be the same, since results depend on it", w.host(), name, clip(have[name]), clip(want))}
+			return &unfit{fmt.Errorf("%s is %q, and %q where the experiment was started: both have to be the same, since results depend on it", name, clip(have[name]), clip(want))}
 		}
 	}
 	return nil
-}
-
-func (w *Worker) host() string {
-	if w.About.Host == "" {
-		return "the worker's machine"
-	}
-	return w.About.Host
 }
 
 func clip(s string) string {
@@ -230,6 +263,8 @@ func (w *Worker) result(ctx context.Context, entry *cache.StoredEntry, err error
 		r.State, r.Input = queue.LostInput, &queue.LostFile{Digest: lost.File.Digest, Name: lost.File.Name}
 	case errors.As(err, new(*unfit)):
 		r.State = queue.Unfit
+	case errors.As(err, new(*refused)):
+		r.State = queue.Refused
 	case errors.As(err, &store):
 		r.State = queue.StoreOut
 	case errors.As(err, &late):

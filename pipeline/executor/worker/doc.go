@@ -6,7 +6,8 @@
 //
 // It believes nothing that lies in the store: an action is run only under a
 // certificate of the user that names it, with the key that follows from what was
-// read, on a machine whose tools say what the key says. A copy of an action that runs
+// read, on a machine whose tools say what the key says. What another machine may be
+// fit for is told apart from what none may run. A copy of an action that runs
 // elsewhere at the same time does no harm.
 //
 // Who starts workers, and how many, is decided in package remote.

@@ -22,6 +22,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/stages"
 	"github.com/nbpipe/nbpipe/stages/sandbox"
@@ -58,6 +59,9 @@ const maxFile = 1 << 20
 // ReadFile reads a worker's file, and refuses one that others can read.
 func ReadFile(path string) (f File, err error) {
 	opened, err := openPrivate(path, "a private key")
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, fmt.Errorf("%s is not there on this machine: nbpipe's folder (NBPIPE_CACHE where the run was started) has to be at the same path on all machines", path)
+	}
 	if err != nil {
 		return f, err
 	}
@@ -173,6 +177,7 @@ type Options struct {
 	Sandbox     *sandbox.Sandbox
 	About       queue.Used
 	GPUs        []gpu.Device // that stages may use
+	Leases      string       // folder of leases of GPUs, see package lease; "" where they are this worker's own
 	Now         func() time.Time
 	Tell        func(string)
 
@@ -218,7 +223,7 @@ func (o Options) session(ctx context.Context, f File, user trust.Public, scratch
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, local.Close()) }()
-	store, err := o.store(ctx, f, local)
+	store, err := openStore(ctx, f, o, local.Dir())
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +236,7 @@ func (o Options) session(ctx context.Context, f File, user trust.Public, scratch
 	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
 	w = New(Config{
 		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
-		Prober: plan.NewProbes(local, o.Environment, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
+		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
 		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
 		Executor: &executor.Local{
 			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),
@@ -239,25 +244,68 @@ func (o Options) session(ctx context.Context, f File, user trust.Public, scratch
 			Resume:   filepath.Join(o.Cache, cache.ResumeFolder),
 		},
 	})
+	if o.Leases != "" {
+		w.Leases = lease.New(o.Leases, scratch.Dir, o.Now)
+	}
 	set(w)
 	return w, w.Drain(ctx)
 }
 
-// store opens the shared store, and makes sure that it is the one that is meant.
-func (o Options) store(ctx context.Context, f File, local *cache.Local) (*s3.Store, error) {
+// reachLimit is how long a store may take to answer a worker for the first time. Whoever
+// waits for the worker is to learn soon that it cannot be reached from its machine.
+const reachLimit = 45 * time.Second
+
+// openStore opens the store, or says why it cannot be had on this machine: in one
+// line, since the last one that a worker prints is what its user gets to read.
+func openStore(ctx context.Context, f File, o Options, dir string) (*s3.Store, error) {
 	config := f.Config()
 	config.Credentials, config.Event, config.Now = f.credentials(), o.Tell, o.Now
-	config.Dir, config.Temp = filepath.Join(local.Dir(), "remote"), filepath.Join(local.Dir(), "tmp")
+	config.Dir, config.Temp = filepath.Join(dir, "remote"), filepath.Join(dir, "tmp")
 	if f.Folder != "" {
 		config.Credentials = nil
 	}
-	store, err := s3.Open(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("the store cannot be reached from here: %w", err)
+	limited, cancel := context.WithTimeout(ctx, reachLimit)
+	defer cancel()
+	type opened struct {
+		store *s3.Store
+		err   error
 	}
-	if store.ID() != f.Store {
-		err = fmt.Errorf("the store at %s has the ID %s, and %s is expected: it was made anew, or another one is mounted here", store.Place(), store.ID(), f.Store)
-		return nil, errors.Join(err, store.Close())
+	done := make(chan opened, 1)
+	go func() { // a file system that hangs hears of no time-out
+		store, err := s3.Open(limited, config)
+		done <- opened{store, err}
+	}()
+	var got opened
+	select {
+	case got = <-done:
+	case <-limited.Done():
+		select {
+		case got = <-done: // with what was seen so far
+		case <-time.After(time.Second):
+			got.err = fmt.Errorf("it does not answer within %s", reachLimit)
+		}
 	}
-	return store, nil
+	switch {
+	case got.err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case got.err != nil:
+		return nil, f.unreachable(got.err)
+	case got.store.ID() != f.Store:
+		_ = got.store.Close()
+		return nil, fmt.Errorf("the team cache %s has the ID %s here, and %s is expected: it was made anew, or another folder is at this path on this machine", got.store.Place(), got.store.ID(), f.Store)
+	}
+	return got.store, nil
+}
+
+// unreachable says what a machine that does not reach the store lacks.
+func (f File) unreachable(err error) error {
+	switch missing := errors.Is(err, s3.ErrNoStore); {
+	case f.Folder != "" && missing:
+		return fmt.Errorf("the team cache %s is not there on this machine: it has to be a folder that all machines see, at the same path", f.Folder)
+	case f.Folder != "":
+		return fmt.Errorf("the team cache %s cannot be read on this machine: %w: it has to be a folder that all machines see, at the same path, and that you may read and write there", f.Folder, err)
+	case missing:
+		return fmt.Errorf("from this machine, %s is another place than where the run was started, with no team cache in it: the endpoint has to be a name that means the same everywhere, not localhost", f.Endpoint)
+	}
+	return fmt.Errorf("the team cache cannot be reached from this machine: %w: its endpoint %s has to be reached from where stages run, or take a folder that all machines see", err, f.Endpoint)
 }

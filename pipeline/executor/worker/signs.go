@@ -63,6 +63,16 @@ func (s *signs) Report(done, total int64, unit string) {
 	s.claim.Done, s.claim.Total, s.claim.Unit = done, total, unit
 }
 
+// waits says why the stage has not begun, at once; "" once it has.
+func (s *signs) waits(ctx context.Context, why string) {
+	s.mu.Lock()
+	s.claim.Waits = why
+	s.mu.Unlock()
+	if why != "" {
+		s.alive(ctx)
+	}
+}
+
 func (s *signs) beat() {
 	defer close(s.done)
 	tick := time.NewTicker(max(s.w.Beat/logShare, time.Millisecond))

@@ -64,14 +64,17 @@ func (u *Usage) so() (cpu float64, rss int64) {
 	return max(0, now-u.cpu), u.most
 }
 
-// facts are what a result's record tells of what was used; it names no machine.
+// facts are what a result's record tells of what was used, and where: whoever finds a
+// result strange has to find the machine.
 func (u *Usage) facts(about queue.Used) func() map[string]string {
 	return func() map[string]string {
 		cpu, rss := u.so()
 		out := map[string]string{
 			"used.cpu_seconds": strconv.FormatFloat(cpu, 'f', 2, 64), "used.max_rss": strconv.FormatInt(rss, 10), "machine.system": about.System,
 		}
-		for name, v := range map[string]string{"machine.gpu": about.GPU, "machine.gpu_driver": about.GPUDriver} {
+		for name, v := range map[string]string{
+			"machine.gpu": about.GPU, "machine.gpu_driver": about.GPUDriver, "machine.host": about.Host, "machine.job": about.Job, "machine.job_has": about.JobHas,
+		} {
 			if v != "" {
 				out[name] = v
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
+	"github.com/nbpipe/nbpipe/pipeline/gpu/lease"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -34,9 +35,12 @@ type Config struct {
 	Key   ed25519.PrivateKey // of this run
 	About queue.Used         // what is known of this machine
 	GPUs  []gpu.Device       // that actions may use, one action at a time
-	Usage *Usage             // counts what an action uses
-	Now   func() time.Time
-	Tell  func(message string)
+	// Leases keeps other processes of this machine off the GPUs that an action uses;
+	// nil where they are this worker's own.
+	Leases lease.Taker
+	Usage  *Usage // counts what an action uses
+	Now    func() time.Time
+	Tell   func(message string)
 
 	Beat   time.Duration // between signs of life
 	Linger time.Duration // how long to wait for more when the queue is empty
@@ -68,40 +72,48 @@ const (
 	// nothing.
 	shortPause = 100 * time.Millisecond
 	longPause  = 2 * time.Second
-	// patience is how long the store may be away.
+	// patience is how long the store may be away, once it was seen to be there.
 	patience = 10 * time.Minute
+	// patienceFirst is how long it may take until a worker that begins can read the queue.
+	patienceFirst = time.Minute
 	// among is from how many of the oldest actions a worker takes one: the workers
 	// of a queue see the same list.
 	among = 16
 )
 
 // Drain runs actions until the queue is empty, the time is over, there is no room for
-// more, or ctx ends: then what runs is given back. The error says that the store is away.
+// more, or ctx ends: then what runs is given back. A machine that is not fit for an
+// action leaves the queue: it would take the next one of the kind, too. The error says
+// that the store is away.
 func (w *Worker) Drain(ctx context.Context) error {
-	idle, pause := w.Now(), shortPause
+	idle, pause, patient := w.Now(), shortPause, patienceFirst
 	var away time.Time
 	for ctx.Err() == nil && !w.over() {
 		a, err := w.next(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, s3.ErrReadOnly):
+			return fmt.Errorf("on this machine the team cache %s cannot be written to, and workers have to: %w", w.Store.Place(), err)
 		case err != nil:
 			if away.IsZero() {
 				away = w.Now()
 			}
-			if w.Now().Sub(away) > patience {
+			if w.Now().Sub(away) > patient {
 				return fmt.Errorf("the store is away: %w", err)
 			}
 			w.Tell(fmt.Sprintf("the store does not answer: %v", err))
 			idle = w.Now()
 			pause = longPause
 		case a != "":
-			w.attempt(ctx, a)
+			if !w.attempt(ctx, a) {
+				return nil
+			}
 			w.ran++
-			idle, pause, away = w.Now(), shortPause, time.Time{}
+			idle, pause, away, patient = w.Now(), shortPause, time.Time{}, patience
 			continue
 		default:
-			away = time.Time{}
+			away, patient = time.Time{}, patience
 		}
 		if w.Now().Sub(idle) >= w.Linger && err == nil {
 			return nil

@@ -171,7 +171,7 @@ func (r *report) print(b *bytes.Buffer, o PrintOptions) {
 	for _, v := range r.Values {
 		fmt.Fprintf(b, "%s%s\n", paint(dim, "      | "), clean(v))
 	}
-	for _, line := range wrap(clean(r.Detail), o.Width-2) {
+	for _, line := range Wrap(clean(r.Detail), o.Width-2) {
 		fmt.Fprintf(b, "  %s\n", line)
 	}
 }
@@ -185,8 +185,9 @@ func clean(s string) string {
 	}, s)
 }
 
-// wrap breaks text at spaces; a newline stays one.
-func wrap(s string, width int) []string {
+// Wrap breaks text at spaces into lines of at most width characters, longer words
+// aside; a newline stays one.
+func Wrap(s string, width int) []string {
 	var out []string
 	for para := range strings.SplitSeq(s, "\n") {
 		line, n := "", 0

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/nn"
+	"github.com/nbpipe/nbpipe/stages/pythontest"
 )
 
 const debianPython = "/usr/bin/python3"
@@ -55,8 +56,12 @@ func newEngine(t testing.TB, o Options) *Engine {
 	if o.Python == "" {
 		o.Python = python(t)
 	}
+	known := o.Python == debianPython || o.Python == os.Getenv("NBPIPE_TEST_PYTHON")
 	if o.Device == "" {
 		o.Device = CPU
+		if known { // and no program that plays one
+			o.Device = Device(pythontest.Device())
+		}
 	}
 	o.Environment, o.Scratch = os.Environ(), t.TempDir()
 	if o.Warn == nil {
@@ -66,7 +71,7 @@ func newEngine(t testing.TB, o Options) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Device == CPU && (o.Python == debianPython || o.Python == os.Getenv("NBPIPE_TEST_PYTHON")) {
+	if known && o.Device == Device(pythontest.Device()) {
 		e.probe = probed(t, e)
 	}
 	t.Cleanup(func() {

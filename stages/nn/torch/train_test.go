@@ -18,6 +18,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/npy"
+	"github.com/nbpipe/nbpipe/stages/pythontest"
 )
 
 func TestTrainingLowersTheLoss(t *testing.T) {
@@ -192,7 +193,7 @@ func TestHelperTrains(t *testing.T) {
 	if checkpoint == "" {
 		t.Skip("runs as the process of another test")
 	}
-	e, err := New(Options{Python: os.Getenv("NBPIPE_TEST_INTERPRETER"), Environment: os.Environ(), Scratch: filepath.Dir(checkpoint), Device: CPU})
+	e, err := New(Options{Python: os.Getenv("NBPIPE_TEST_INTERPRETER"), Environment: os.Environ(), Scratch: filepath.Dir(checkpoint), Device: Device(pythontest.Device())})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,11 @@ func (c *Cluster) StartController() error {
 
 // StartMachine starts the i-th machine's slurmd, from 0.
 func (c *Cluster) StartMachine(i int) error {
-	return c.start(machine(i), "slurmd", "-D", "-f", c.path("slurm.conf"), "-N", machine(i))
+	words := []string{"slurmd", "-D", "-f", c.path("slurm.conf"), "-N", machine(i)}
+	if c.options.Hidden != "" { // in a mount namespace of its own
+		words = append([]string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs none "$0" && exec "$@"`, c.options.Hidden}, words...)
+	}
+	return c.start(machine(i), words[0], words[1:]...)
 }
 
 // WaitIdle waits until n machines have nothing to do.

@@ -14,6 +14,8 @@ type Options struct {
 	CPUs     int // of each, 4
 	GPUs     int // of each, 0 for none
 	Memory   int // of each, in MiB, 4000
+	// Hidden is a folder that the machines do not see: an empty one is in its place.
+	Hidden string
 }
 
 func (o Options) filled() Options {

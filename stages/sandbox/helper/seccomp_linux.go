@@ -1,4 +1,4 @@
-package sandbox
+package helper
 
 import (
 	"syscall"
@@ -37,9 +37,9 @@ type program struct {
 	code *instruction
 }
 
-// filter is what seccomp decides by: calls of calls.watched are looked at, where
+// filter is what seccomp decides by: calls of Calls.Watched are looked at, where
 // watch is set, and internet sockets fail where offline is. All else passes.
-func filter(c calls, watch, offline bool) []instruction {
+func filter(c Calls, watch, offline bool) []instruction {
 	out := []instruction{
 		{bpfLoad, 0, 0, dataArch},
 		{bpfEqual, 1, 0, c.arch},
@@ -47,7 +47,7 @@ func filter(c calls, watch, offline bool) []instruction {
 		{bpfLoad, 0, 0, dataNumber},
 	}
 	if watch {
-		for _, n := range c.watched {
+		for _, n := range c.Watched {
 			out = append(out, instruction{bpfEqual, 0, 1, n}, instruction{bpfRet, 0, 0, retNotify})
 		}
 	}
@@ -64,7 +64,7 @@ func filter(c calls, watch, offline bool) []instruction {
 
 // install puts a filter on this thread; with listen, it returns the descriptor by
 // which calls are looked at, else -1.
-func install(code []instruction, listen bool) (int, error) {
+func install(code []instruction, listen bool) (int, *setupError) {
 	prog := program{uint16(len(code)), &code[0]}
 	flags := uintptr(0)
 	if listen {
@@ -83,12 +83,13 @@ func install(code []instruction, listen bool) (int, error) {
 	return int(fd), nil
 }
 
-// calls are the numbers of system calls that a filter is about.
-type calls struct {
-	arch             uint32
-	watched          []uint32 // open, openat, openat2, execve, execveat
-	open             uint32   // its path is the first argument; others' the second, but for execve
-	openat, openat2  uint32
-	execve, execveat uint32
-	socket, uring    uint32
+// Calls are the numbers of system calls that a filter is about.
+type Calls struct {
+	Watched          []uint32 // open, openat, openat2, execve, execveat
+	Open             uint32   // its path is the first argument; others' the second, but for execve
+	Openat, Openat2  uint32
+	Execve, Execveat uint32
+
+	arch          uint32
+	socket, uring uint32
 }

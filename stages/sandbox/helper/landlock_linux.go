@@ -1,9 +1,6 @@
-package sandbox
+package helper
 
 import (
-	"errors"
-	"fmt"
-	"path/filepath"
 	"syscall"
 	"unsafe"
 )
@@ -35,13 +32,13 @@ const (
 const leastLandlock = 2
 
 // landlockVersion is 0 where the kernel has no usable Landlock.
-func landlockVersion() (int, error) {
+func landlockVersion() (int, *setupError) {
 	v, _, errno := syscall.RawSyscall(sysCreateRuleset, 0, 0, createRulesetVersion)
 	switch {
 	case errno != 0:
-		return 0, fmt.Errorf("landlock: %w", errno)
+		return 0, &setupError{"landlock", errno}
 	case v < leastLandlock:
-		return 0, fmt.Errorf("landlock: version %d is too old", v)
+		return 0, &setupError{"landlock: version " + decimal(int64(v)) + " is too old", 0}
 	}
 	return int(v), nil
 }
@@ -50,7 +47,7 @@ type rulesetAttr struct{ fs, net, scoped uint64 }
 
 // restrict withholds from this thread, and what it starts, all files but those of
 // the policy.
-func restrict(p *Policy, version int) error {
+func restrict(o *Order, version int) *setupError {
 	attr := rulesetAttr{fs: accessAll2}
 	size := unsafe.Sizeof(attr.fs) // kernels take what they know of it
 	if version >= 3 {
@@ -64,12 +61,12 @@ func restrict(p *Policy, version int) error {
 		return &setupError{"landlock_create_ruleset", errno}
 	}
 	defer func() { _ = syscall.Close(int(fd)) }()
-	for _, path := range p.Read {
+	for _, path := range o.Read {
 		if err := allow(int(fd), path, accessExecute|accessRead|accessReadDir); err != nil {
 			return err
 		}
 	}
-	for _, path := range p.Write {
+	for _, path := range o.Write {
 		if err := allow(int(fd), path, attr.fs); err != nil {
 			return err
 		}
@@ -86,7 +83,7 @@ type pathRule struct {
 	fd     int32
 }
 
-func allow(ruleset int, path string, access uint64) error {
+func allow(ruleset int, path string, access uint64) *setupError {
 	fd, err := syscall.Open(path, openPath|syscall.O_CLOEXEC, 0)
 	if err != nil { // not on this machine, or not for this user
 		return nil
@@ -94,7 +91,7 @@ func allow(ruleset int, path string, access uint64) error {
 	defer func() { _ = syscall.Close(fd) }()
 	var info syscall.Stat_t
 	if err := syscall.Fstat(fd, &info); err != nil {
-		return &setupError{"fstat", err}
+		return &setupError{"fstat", number(err)}
 	}
 	if info.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		access &= accessExecute | accessRead | accessWrite | accessTruncate
@@ -105,24 +102,27 @@ func allow(ruleset int, path string, access uint64) error {
 		return nil
 	}
 	if errno != 0 {
-		return &setupError{"landlock_add_rule " + filepath.Base(path), errno}
+		return &setupError{"landlock_add_rule " + path, errno}
 	}
 	return nil
 }
 
-// setupError is a step of the helper that failed.
+// setupError is a step that failed; errno is 0 where the kernel has no word for it.
 type setupError struct {
-	op  string
-	err error
+	op    string
+	errno syscall.Errno
 }
 
-func (e *setupError) Error() string { return e.op + ": " + e.err.Error() }
-func (e *setupError) Unwrap() error { return e.err }
+func (e *setupError) Error() string {
+	if e.errno == 0 {
+		return e.op
+	}
+	return e.op + ": " + e.errno.Error()
+}
 
-// number is the errno of an error, for the report to nbpipe.
+// number is the errno of an error of a system call.
 func number(err error) syscall.Errno {
-	var n syscall.Errno
-	if errors.As(err, &n) {
+	if n, ok := err.(syscall.Errno); ok { //nolint:errorlint // package errors would be initialised first
 		return n
 	}
 	return syscall.EINVAL

@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
-	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,10 +27,8 @@ func confined(t *testing.T, p Policy, script string) (string, Denials) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Dir: dir, Env: []string{"PATH=/usr/bin:/bin", "HOME=" + dir}, Stdout: w, Stderr: w}
+	cmd := &exec.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Dir: dir, Env: []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "OUTSIDE=" + strconv.Itoa(os.Getpid())}, Stdout: w, Stderr: w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	running, err := s.Start(cmd, p)
 	_ = w.Close()
 	if err != nil {
@@ -38,7 +36,7 @@ func confined(t *testing.T, p Policy, script string) (string, Denials) {
 	}
 	_, _ = io.Copy(&out, r)
 	_ = cmd.Wait()
-	return out.String(), running.End()
+	return out.String(), running.End().Denials
 }
 
 func TestFiles(t *testing.T) {
@@ -51,24 +49,27 @@ func TestFiles(t *testing.T) {
 		script, want string
 		denied       []Denial
 	}{
-		"reading":        {"cat " + secret, "Permission denied", []Denial{{secret, ToRead}}},
-		"by a link":      {"ln -s " + secret + " l; cat l 2>&1 | grep -o denied", "denied", nil},
-		"listing":        {"ls " + dir, "Permission denied", []Denial{{dir, ToRead}}},
-		"stat":           {"stat -c %s " + secret, "6", nil},
-		"nothing there":  {"cat " + dir + "/none", "No such file", nil},
-		"writing":        {"echo x > " + dir + "/new", "Permission denied", []Denial{{dir + "/new", ToWrite}}},
-		"changing":       {"echo x > " + secret, "Permission denied", []Denial{{secret, ToWrite}}},
-		"removing":       {"rm -f " + secret, "Permission denied", nil},
-		"making":         {"mkdir " + dir + "/d", "Permission denied", nil},
-		"truncating":     {"truncate -s 0 " + secret, "Permission denied", []Denial{{secret, ToWrite}}},
-		"etc":            {"echo x > /etc/nbpipe-test", "Permission denied", []Denial{{"/etc/nbpipe-test", ToWrite}}},
-		"scratch":        {"mkdir a b; echo 1 > a/x; mv a/x b/x; cat b/x; printf '#!/bin/sh\\necho ran' > p; chmod +x p; ./p", "1\nran", nil},
-		"devices":        {"echo x > /dev/null; head -c 4 /dev/urandom | wc -c; echo y > /dev/shm/nbpipe-test && rm /dev/shm/nbpipe-test && echo shm", "4\nshm", nil},
-		"standard ones":  {"ls /proc/self/fd | tr '\\n' ' '", "0 1 2 3 ", nil}, // 3 is the listing itself
-		"umask":          {"umask; touch f; stat -c %a f", "0022\n644", nil},
-		"other's memory": {"cat /proc/$PPID/environ", "Permission denied", nil},
-		"signals":        {"kill -0 $PPID", "ermi", nil},
-		"cores":          {"ulimit -c", "0", nil},
+		"reading":         {"cat " + secret, "Permission denied", []Denial{{secret, ToRead}}},
+		"by a link":       {"ln -s " + secret + " l; cat l 2>&1 | grep -o denied", "denied", nil},
+		"listing":         {"ls " + dir, "Permission denied", []Denial{{dir, ToRead}}},
+		"stat":            {"stat -c %s " + secret, "6", nil},
+		"nothing there":   {"cat " + dir + "/none", "No such file", nil},
+		"writing":         {"echo x > " + dir + "/new", "Permission denied", []Denial{{dir + "/new", ToWrite}}},
+		"changing":        {"echo x > " + secret, "Permission denied", []Denial{{secret, ToWrite}}},
+		"removing":        {"rm -f " + secret, "Permission denied", nil},
+		"making":          {"mkdir " + dir + "/d", "Permission denied", nil},
+		"truncating":      {"truncate -s 0 " + secret, "Permission denied", []Denial{{secret, ToWrite}}},
+		"etc":             {"echo x > /etc/nbpipe-test", "Permission denied", []Denial{{"/etc/nbpipe-test", ToWrite}}},
+		"scratch":         {"mkdir a b; echo 1 > a/x; mv a/x b/x; cat b/x; printf '#!/bin/sh\\necho ran' > p; chmod +x p; ./p", "1\nran", nil},
+		"devices":         {"echo x > /dev/null; head -c 4 /dev/urandom | wc -c; echo y > /dev/shm/nbpipe-test && rm /dev/shm/nbpipe-test && echo shm", "4\nshm", nil},
+		"standard ones":   {"ls /proc/self/fd | tr '\\n' ' '", "0 1 2 3 ", nil}, // 3 is the listing itself
+		"umask":           {"umask; touch f; stat -c %a f", "0022\n644", nil},
+		"other's memory":  {"cat /proc/$OUTSIDE/environ", "Permission denied", nil},
+		"signals":         {"kill -0 $OUTSIDE", "ermi", nil},
+		"own name":        {"printf me > /proc/self/comm; cat /proc/$$/comm; printf you > /proc/$$/task/$$/comm; cat /proc/$$/comm", "me\nyou", nil},
+		"other's name":    {"echo x > /proc/$OUTSIDE/comm", "Permission denied", []Denial{{"/proc/" + strconv.Itoa(os.Getpid()) + "/comm", ToWrite}}},
+		"helper's memory": {"cat /proc/$PPID/mem", "Permission denied", nil},
+		"cores":           {"ulimit -c", "0", nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -107,11 +108,11 @@ func TestNetwork(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	const script = "python3 -c 'x = bytearray(300 << 20); print(len(x))' 2>&1 | tail -1"
-	if out, _ := confined(t, Policy{Memory: 200 << 20}, script); !strings.Contains(out, "MemoryError") {
+	const script = "python3 -c 'x = bytearray(300 << 20); print(len(x))' 2>&1 | tail -1; ulimit -d unlimited 2> /dev/null; ulimit -d"
+	if out := started(t, ungrouped(), Policy{Memory: 200 << 20}, script); !strings.HasPrefix(out, "MemoryError") || !strings.HasSuffix(out, "\n204800\n") {
 		t.Errorf("it says %q", out)
 	}
-	if out, _ := confined(t, Policy{Memory: 800 << 20}, script); out != "314572800\n" {
+	if out := started(t, ungrouped(), Policy{Memory: 800 << 20}, script); !strings.HasPrefix(out, "314572800\n") {
 		t.Errorf("it says %q", out)
 	}
 }
@@ -128,7 +129,7 @@ func TestStartErrors(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	told := 0
-	s := &Sandbox{Probe: func() Support { return Support{Limits: true} }, Missing: func(what []string) { told += len(what) }}
+	s := &Sandbox{Probe: func() Support { return Support{Limits: true, Cores: true} }, Missing: func(what []string) { told += len(what) }}
 	for range 2 {
 		cmd := &exec.Cmd{Path: "/bin/true", Args: []string{"true"}, SysProcAttr: &syscall.SysProcAttr{}}
 		if _, err := s.Start(cmd, Policy{}); err != nil {
