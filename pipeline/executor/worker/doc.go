@@ -10,5 +10,8 @@
 // fit for is told apart from what none may run. A copy of an action that runs
 // elsewhere at the same time does no harm.
 //
+// One that cannot reach the store gives up within a minute, and says why in one line:
+// the last one that it prints is what its user reads.
+//
 // Who starts workers, and how many, is decided in package remote.
 package worker
