@@ -35,7 +35,7 @@ command "run" "a" {
 
 // gpuUser has a cluster whose machines have a T4, and an A100, as nvidia-smi says.
 func gpuUser(t *testing.T, types ...string) *slurmUser {
-	u := newSlurmUser(t, slurmtest.Options{GPUs: 1, Types: types})
+	u := newSlurmUser(t, slurmProgram(t), slurmtest.Up(t, slurmtest.Options{GPUs: 1, Types: types}))
 	u.folderStore()
 	for name, text := range map[string]string{
 		"main.hcl":       strings.ReplaceAll(gpuExperiment, "HOMEFOLDER", u.home),
