@@ -171,6 +171,7 @@ type Options struct {
 	Queue       string // ID
 	ID          string
 	Cache       string // folder of this machine's store
+	Keep        int64  // how many bytes it may keep there; 0 for no limit
 	Kinds       *stages.Registry
 	Environment []string // of stages
 	Memory      int64    // bytes that stages may use; 0 where nobody said
@@ -190,7 +191,7 @@ type Options struct {
 }
 
 // Run runs a worker until there is nothing to do.
-func Run(ctx context.Context, o Options) (err error) {
+func Run(ctx context.Context, o Options) error {
 	f, err := ReadFile(o.File)
 	if err != nil {
 		return err
@@ -199,41 +200,59 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	local, err := cache.Open(ctx, o.Cache, cache.Options{Now: o.Now, OnWait: o.Tell})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, local.Close()) }()
-	store, err := openStore(ctx, f, o, local.Dir())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = store.Close() }()
-	local.SetUpstream(store)
-	scratch, err := executor.NewScratch(filepath.Join(local.Dir(), "scratch"))
+	scratch, err := executor.NewScratch(filepath.Join(o.Cache, "scratch"))
 	if err != nil {
 		return err
 	}
 	defer scratch.Close()
+	room := newRoom(o, scratch.Dir)
+	defer room.leave(context.WithoutCancel(ctx))
+	for ran := 0; ; {
+		dir, err := room.choose(ctx)
+		if err != nil {
+			return err
+		}
+		w, err := o.session(ctx, f, user, scratch, dir, func(w *Worker) { w.ran, w.Full = ran, room.full(dir) })
+		if err != nil || !w.full {
+			return err
+		}
+		ran = w.ran
+	}
+}
+
+// session runs a worker for as long as the local store in dir has room.
+func (o Options) session(ctx context.Context, f File, user trust.Public, scratch *executor.Scratch, dir string, set func(*Worker)) (w *Worker, err error) {
+	local, err := cache.Open(ctx, dir, cache.Options{Now: o.Now, OnWait: o.Tell})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, local.Close()) }()
+	store, err := openStore(ctx, f, o, local.Dir())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = store.Close() }()
+	local.SetUpstream(store)
 	q, err := queue.New(store.Work(), o.Queue)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
-	w := New(Config{
+	w = New(Config{
 		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
 		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
 		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
 		Executor: &executor.Local{
 			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),
 			Services: stages.Services{Mirrors: f.Mirrors, Offline: f.Offline, Memory: o.Memory, Environment: o.Environment, Sandbox: o.Sandbox},
-			Resume:   filepath.Join(local.Dir(), cache.ResumeFolder),
+			Resume:   filepath.Join(o.Cache, cache.ResumeFolder),
 		},
 	})
 	if o.Leases != "" {
 		w.Leases = lease.New(o.Leases, scratch.Dir, o.Now)
 	}
-	return w.Drain(ctx)
+	set(w)
+	return w, w.Drain(ctx)
 }
 
 const defaultReach = 45 * time.Second
