@@ -17,7 +17,7 @@ import (
 
 // --require-sandbox refuses a machine that lacks a part, and says which and why.
 func TestRequireSandbox(t *testing.T) {
-	full := sandbox.Support{Landlock: 7, Network: sandbox.ByNamespace, Limits: true, Cores: true}
+	full := sandbox.Support{Landlock: 7, Network: sandbox.ByNamespace, Limits: true, Cores: true, Whole: true}
 	if err := whole(full); err != nil {
 		t.Error(err)
 	}
@@ -26,6 +26,7 @@ func TestRequireSandbox(t *testing.T) {
 		"can use the network":       func(s *sandbox.Support) { s.Network = "" },
 		"memory is not limited":     func(s *sandbox.Support) { s.Limits = false },
 		"can use all cores":         func(s *sandbox.Support) { s.Cores = false },
+		"outlives them":             func(s *sandbox.Support) { s.Whole = false },
 	} {
 		able := full
 		able.Why = "clone: operation not permitted"
