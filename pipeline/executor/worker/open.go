@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -183,6 +184,9 @@ type Options struct {
 	Beat, Linger time.Duration
 	Until        time.Time
 	Most         int
+	// Reach is how long the store may take to answer for the first time; 45 s if zero.
+	// Whoever waits for the worker is to learn soon that it cannot be reached from here.
+	Reach time.Duration
 }
 
 // Run runs a worker until there is nothing to do.
@@ -232,9 +236,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return w.Drain(ctx)
 }
 
-// reachLimit is how long a store may take to answer a worker for the first time. Whoever
-// waits for the worker is to learn soon that it cannot be reached from its machine.
-const reachLimit = 45 * time.Second
+const defaultReach = 45 * time.Second
 
 // openStore opens the store, or says why it cannot be had on this machine: in one
 // line, since the last one that a worker prints is what its user gets to read.
@@ -245,7 +247,8 @@ func openStore(ctx context.Context, f File, o Options, dir string) (*s3.Store, e
 	if f.Folder != "" {
 		config.Credentials = nil
 	}
-	limited, cancel := context.WithTimeout(ctx, reachLimit)
+	limit := cmp.Or(o.Reach, defaultReach)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	type opened struct {
 		store *s3.Store
@@ -263,8 +266,11 @@ func openStore(ctx context.Context, f File, o Options, dir string) (*s3.Store, e
 		select {
 		case got = <-done: // with what was seen so far
 		case <-time.After(time.Second):
-			got.err = fmt.Errorf("it does not answer within %s", reachLimit)
+			got.err = limited.Err()
 		}
+	}
+	if errors.Is(got.err, context.DeadlineExceeded) {
+		got.err = fmt.Errorf("it does not answer within %s (%w)", limit, got.err)
 	}
 	switch {
 	case got.err != nil && ctx.Err() != nil:
