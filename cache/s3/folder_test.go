@@ -26,6 +26,7 @@ func folderConfig(t testing.TB) Config {
 }
 
 func TestStoreInFolder(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) cache.Store { return initTest(t, folderConfig(t)) })
 }
 

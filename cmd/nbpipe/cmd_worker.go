@@ -64,12 +64,16 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 		until = time.Now().Add(o.timeLeft)
 	}
 	store := filepath.Join(a.settings.Cache, "worker")
+	keep, err := a.settings.workerCache(store)
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
 	gpus, err := gpu.Find(ctx, os.Environ())
 	if err != nil {
 		a.tell(fmt.Sprintf("GPUs could not be listed: %v", err))
 	}
 	return withCode(exitStore, worker.Run(ctx, worker.Options{
-		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Kinds: kinds(), Sandbox: a.sandbox("", store),
+		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Keep: keep, Kinds: kinds(), Sandbox: a.sandbox("", store),
 		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Leases: a.settings.leases(), Now: time.Now, Tell: a.tell,
 		Beat: o.beat, Linger: o.linger, Until: until, Most: o.most,
 	}))

@@ -218,7 +218,9 @@ func (s *session) shares() error {
 }
 
 // site is what an executor keeps on this machine: a folder that one run has at a time.
-// A second run of the same experiment has a site, and workers, of its own.
+// A second run of the same experiment has a site, and workers, of its own. The files
+// are lock, worker.json and credentials of this program, reached of package remote, and
+// folders of the launcher's.
 func (s *session) site(name string) (site launch.Site, unlock func(), err error) {
 	program, err := os.Executable()
 	if err != nil {

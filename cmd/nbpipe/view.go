@@ -268,7 +268,7 @@ func (v *view) line(e run.Event, on string) string {
 		}
 		return "run   " + e.Node + because(e.Why)
 	case run.EventPending:
-		return "wait  " + e.Node + ": " + e.Message
+		return "wait  " + e.Node + ": " + clip(printable(e.Message), 500) // a worker may have said so
 	case run.EventFinished:
 		return v.term.paint(green, "done") + "  " + e.Node + "  " + seconds(e.Seconds) + on
 	case run.EventFailed:

@@ -100,7 +100,7 @@ func probeWith(attr *syscall.SysProcAttr) (Support, error) {
 	if r == nil || r.Found == nil {
 		return Support{}, errors.New("the helper gave no answer")
 	}
-	s := Support{Landlock: r.Found.Landlock, Watch: r.Found.Watch, Limits: r.Found.Limits, Cores: r.Found.Cores, Why: r.Found.Why}
+	s := Support{Landlock: r.Found.Landlock, Watch: r.Found.Watch, Limits: r.Found.Limits, Cores: r.Found.Cores, Whole: r.Found.Whole, Why: r.Found.Why}
 	switch {
 	case r.Found.Loopback:
 		s.Network = ByNamespace

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/nbpipe/nbpipe/pipeline/executor"
-	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 )
 
@@ -66,8 +65,9 @@ func (l *loop) nobodyFit(j *job, no string) error {
 		l.Name, sayings(j.unfit), no)}
 }
 
-// nowhere is a queue whose workers can only be on machines that they are to avoid.
-func (l *loop) nowhere(n *line, none *launch.NoMachine) {
+// nowhere is a queue whose workers can only be on machines that they are to avoid; why
+// are the launcher's words.
+func (l *loop) nowhere(n *line, why string) {
 	if len(n.shunned) > 0 {
 		clear(n.shunned)
 		n.anywhere = true
@@ -75,7 +75,7 @@ func (l *loop) nowhere(n *line, none *launch.NoMachine) {
 	}
 	for j := range l.jobs {
 		if j.line == n {
-			l.finish(j, outcome{err: l.nobodyFit(j, none.Detail)})
+			l.finish(j, outcome{err: l.nobodyFit(j, why)})
 		}
 	}
 }

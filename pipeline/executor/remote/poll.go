@@ -80,11 +80,24 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 	for _, x := range all {
 		x.a.read = true
 		if l.jobs[x.a.job] {
-			n.barren, n.useful[x.r.Worker] = nil, true
+			l.wasUseful(n, x.r)
 			l.attemptEnded(ctx, n, x.a, x.r, x.at)
 		}
 	}
 	return nil
+}
+
+// wasUseful notes that a worker has ended an attempt, and its machine with it. It may
+// have gone before its result was read.
+func (l *loop) wasUseful(n *line, r queue.Result) {
+	l.prove()
+	n.barren = nil
+	delete(n.shunned, r.Used.Host)
+	_, started := n.started[r.Worker]
+	_, alive := n.workers[r.Worker]
+	if started || alive {
+		n.useful[r.Worker] = true
+	}
 }
 
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its
@@ -227,7 +240,7 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		a.looked, a.worker = l.Now(), c.Worker
 		begin(a.job, c.Host)
 		if c.Waits != "" {
-			note(a.job, c.Waits)
+			note(a.job, "on "+c.Host+": "+c.Waits)
 		}
 		if a.job.progress != nil && c.Unit != "" {
 			a.job.progress.Report(c.Done, c.Total, c.Unit)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,7 +169,13 @@ func (l *loop) start(ctx context.Context) {
 	for _, n := range l.order {
 		total += n.there()
 	}
-	for _, n := range l.order {
+	order := l.order
+	if !proven { // what asks for the least begins first
+		order = slices.SortedStableFunc(slices.Values(order), func(a, b *line) int {
+			return cmp.Or(cmp.Compare(a.GPUs, b.GPUs), cmp.Compare(a.CPUs, b.CPUs), cmp.Compare(a.Memory, b.Memory))
+		})
+	}
+	for _, n := range order {
 		lacking := min(n.open()-n.there(), l.Launcher.Slots()-total)
 		if !proven {
 			lacking = min(lacking, 1-total)
@@ -211,17 +218,8 @@ func (l *loop) startSome(ctx context.Context, n *line, count int) int {
 	}
 	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	var none *launch.NoMachine
-	if err := l.Launcher.Start(limited, all); errors.As(err, &none) {
-		l.nowhere(n, none)
-		return 0
-	} else if err != nil {
-		const most = 3
-		if n.failed++; n.failed >= most {
-			l.failLine(n, err)
-		} else {
-			l.tell("%v; it is tried again", err)
-		}
+	if err := l.Launcher.Start(limited, all); err != nil {
+		l.notStarted(n, err)
 		return 0
 	}
 	n.failed = 0
@@ -229,4 +227,25 @@ func (l *loop) startSome(ctx context.Context, n *line, count int) int {
 		n.asked[w.ID], n.started[w.ID] = l.Now(), l.Now()
 	}
 	return len(all)
+}
+
+// notStarted is a request for workers that failed. That no machine is left for them is
+// known at once; anything else is tried again, and at last without what may be wrong
+// with avoiding machines.
+func (l *loop) notStarted(n *line, err error) {
+	const most = 3
+	var none *launch.NoMachine
+	n.failed++
+	switch {
+	case errors.As(err, &none):
+		l.nowhere(n, none.Detail)
+	case n.failed < most:
+		l.tell("%v; it is tried again", err)
+		return
+	case len(n.avoided()) > 0:
+		l.nowhere(n, err.Error())
+	default:
+		l.failLine(n, err)
+	}
+	n.failed = 0
 }

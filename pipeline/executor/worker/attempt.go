@@ -152,7 +152,7 @@ func (w *Worker) gpus(ctx context.Context, r stages.Resources, s *signs) (got []
 		return fit[:n], func() {}, nil
 	}
 	var leases []lease.Lease
-	err = lease.Await(ctx, func(why string) { s.waits(ctx, "on "+w.About.Host+": "+why) }, func() (err error) {
+	err = lease.Await(ctx, func(why string) { s.waits(ctx, why) }, func() (err error) {
 		leases, err = w.Leases.Take(n, fit)
 		return err
 	})

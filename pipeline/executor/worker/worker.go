@@ -46,6 +46,9 @@ type Config struct {
 	Linger time.Duration // how long to wait for more when the queue is empty
 	Until  time.Time     // when the time is over; zero for never
 	Most   int           // how many actions to run; 0 for any number
+	// Full, where set, is asked before each action whether Local has no room for another
+	// one: then Drain ends.
+	Full func() bool
 }
 
 // Worker runs the actions of a queue.
@@ -55,6 +58,7 @@ type Worker struct {
 	open []queue.Attempt
 	at   time.Time // when open was read
 	ran  int
+	full bool
 }
 
 // New makes a worker.
@@ -77,9 +81,10 @@ const (
 	among = 16
 )
 
-// Drain runs actions until the queue is empty, the time is over, or ctx ends: then
-// what runs is given back. A machine that is not fit for an action leaves the queue: it
-// would take the next one of the kind, too. The error says that the store is away.
+// Drain runs actions until the queue is empty, the time is over, there is no room for
+// more, or ctx ends: then what runs is given back. A machine that is not fit for an
+// action leaves the queue: it would take the next one of the kind, too. The error says
+// that the store is away.
 func (w *Worker) Drain(ctx context.Context) error {
 	idle, pause, patient := w.Now(), shortPause, patienceFirst
 	var away time.Time
@@ -121,7 +126,8 @@ func (w *Worker) Drain(ctx context.Context) error {
 
 // over reports whether nothing more may be begun.
 func (w *Worker) over() bool {
-	return w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !w.Now().Before(w.Until)
+	w.full = w.Full != nil && w.Full()
+	return w.full || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !w.Now().Before(w.Until)
 }
 
 func wait(ctx context.Context, d time.Duration) {
