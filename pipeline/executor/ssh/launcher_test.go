@@ -41,6 +41,7 @@ type rig struct {
 
 func newRig(t *testing.T, s Settings) *rig {
 	t.Helper()
+	t.Parallel() // each with an sshd of its own
 	r := &rig{server: newServer(t), dir: t.TempDir(), site: t.TempDir()}
 	r.write("worker", program, 0o755)
 	r.open(s)
