@@ -54,7 +54,7 @@ type line struct {
 	started map[string]time.Time     // by this controller
 	useful  map[string]bool          // workers that have ended an attempt
 	barren  []launch.Status          // workers in a row that ended, and had not
-	failed  int                      // starts in a row that failed
+	pauses  pauses                   // between requests for workers that fail
 	reason  string                   // the launcher's, why workers ended
 
 	shunned  map[string]bool // hosts that workers go to only where there are no others

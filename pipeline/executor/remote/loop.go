@@ -138,7 +138,7 @@ func (l *loop) failLine(n *line, err error) {
 			l.finish(j, outcome{err: err})
 		}
 	}
-	n.barren, n.failed = nil, 0
+	n.barren, n.pauses = nil, pauses{}
 }
 
 // step looks at everything once. What the launcher says comes first: a worker that it

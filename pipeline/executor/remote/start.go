@@ -87,6 +87,9 @@ func (l *loop) notes() {
 			text, of = first, all
 		}
 		reason := whyNotYet(of, !proven)
+		if reason == "" && n.there() == 0 {
+			reason = n.pauses.why
+		}
 		if proven && reason == "" {
 			continue
 		}
@@ -200,6 +203,10 @@ func (n *line) anyClaimed() bool {
 }
 
 func (l *loop) startSome(ctx context.Context, n *line, count int) int {
+	if l.Now().Before(n.pauses.until) {
+		return 0
+	}
+	count = n.pauses.atMost(count)
 	var all []launch.Worker
 	for range count {
 		id, err := n.workerID()
@@ -211,22 +218,72 @@ func (l *loop) startSome(ctx context.Context, n *line, count int) int {
 	}
 	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	var none *launch.NoMachine
-	if err := l.Launcher.Start(limited, all); errors.As(err, &none) {
-		l.nowhere(n, none)
-		return 0
-	} else if err != nil {
-		const most = 3
-		if n.failed++; n.failed >= most {
-			l.failLine(n, err)
-		} else {
-			l.tell("%v; it is tried again", err)
-		}
+	if err := l.Launcher.Start(limited, all); err != nil {
+		l.notStarted(n, count, err)
 		return 0
 	}
-	n.failed = 0
+	n.pauses.worked()
 	for _, w := range all {
 		n.asked[w.ID], n.started[w.ID] = l.Now(), l.Now()
 	}
 	return len(all)
+}
+
+// notStarted is a request for workers that came to nothing. What runs goes on, and
+// so may what ends make room for more: an account may have only so many jobs. Where
+// nothing runs, nothing will change by itself.
+func (l *loop) notStarted(n *line, count int, err error) {
+	const most = 3 // in a row
+	var none *launch.NoMachine
+	if errors.As(err, &none) {
+		l.nowhere(n, none)
+		return
+	}
+	n.pauses.failed(l.Now(), l.LaunchGap, count, err)
+	switch {
+	case n.pauses.count >= most && !l.anyWorker():
+		l.failLine(n, err)
+	case n.pauses.told != err.Error(): // once, however often it is said
+		n.pauses.told = err.Error()
+		l.tell("%v; it is tried again, and meanwhile goes on with what there is", err)
+	}
+}
+
+// anyWorker reports whether there is, or may be, any worker.
+func (l *loop) anyWorker() bool {
+	for _, n := range l.order {
+		if len(n.workers)+len(n.asked) > 0 || n.anyClaimed() {
+			return true
+		}
+	}
+	return false
+}
+
+// pauses are those between requests for workers that were refused. They get longer,
+// and the requests smaller, until one is not.
+type pauses struct {
+	count int // failures in a row
+	until time.Time
+	size  int    // of the next request, at most; 0 for any
+	why   string // of the last one
+	told  string
+}
+
+// longestPause is that between requests that are refused.
+const longestPause = 2 * time.Minute
+
+func (p *pauses) failed(now time.Time, gap time.Duration, asked int, err error) {
+	p.until = now.Add(min(gap<<min(p.count, 10), longestPause))
+	p.count++
+	p.size, p.why = max(1, asked/2), err.Error()
+}
+
+// worked lets the next request be larger.
+func (p *pauses) worked() { p.count, p.size, p.why = 0, 2*p.size, "" }
+
+func (p *pauses) atMost(count int) int {
+	if p.size > 0 {
+		return min(count, p.size)
+	}
+	return count
 }
