@@ -71,7 +71,9 @@ func TestRefusedWorkersDoNotEndTheOthers(t *testing.T) {
 	errs := make([]error, 12)
 	var all sync.WaitGroup
 	for i := range errs {
-		all.Go(func() { errs[i] = executeOne(t, x, executortest.Script(t, fmt.Sprintf("sleep 1.5; echo %d > out", i), nil)) })
+		all.Go(func() {
+			errs[i] = executeOne(t, x, executortest.Script(t, fmt.Sprintf("sleep 1.5; echo %d > out", i), nil))
+		})
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
