@@ -169,8 +169,11 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 		Name: name, ID: site.ID, Launcher: launcher, Store: store, Local: s.store, Fallback: e.local, Trust: s.trust.Check,
 		Proof: filepath.Join(site.Dir, "reached"), Setup: setup,
 		User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
-		Command: func(queue string, exclusive bool, id string) (args, files []string) {
+		Command: func(queue string, exclusive bool, each time.Duration, id string) (args, files []string) {
 			args = []string{"worker", "--from", reads[0], "--queue", queue, "--id", id}
+			if each > 0 {
+				args = append(args, "--each", each.String())
+			}
 			if exclusive {
 				args = append(args, "--most", "1")
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -97,4 +98,13 @@ func TestRefusedWithoutWorkers(t *testing.T) {
 	if !errors.Is(err, errLimit) || l.refused != 3 || time.Since(began) > 10*time.Second {
 		t.Errorf("%v, refused %d times, after %s", err, l.refused, time.Since(began))
 	}
+}
+
+func lines(t *testing.T, path string) int {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(b), "\n")
 }

@@ -213,7 +213,7 @@ func (l *loop) startSome(ctx context.Context, n *line, count int) int {
 		if err != nil {
 			return 0
 		}
-		args, files := l.Command(n.queue.ID(), n.exclusive, id)
+		args, files := l.Command(n.queue.ID(), n.exclusive, time.Duration(n.Time)*time.Second, id)
 		all = append(all, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive, Avoid: n.avoided()})
 	}
 	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
