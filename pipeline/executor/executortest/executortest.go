@@ -121,8 +121,8 @@ func (b *Bench) must(t *testing.T, a *executor.Action, want string) {
 	}
 }
 
-// await waits until a file has a number of lines.
-func await(t *testing.T, path string, lines int) {
+// Await waits until a file has a number of lines.
+func Await(t *testing.T, path string, lines int) {
 	t.Helper()
 	for range 3000 {
 		if count(path) >= lines {
@@ -246,7 +246,7 @@ func lostWorker(t *testing.T, b *Bench) {
 	}
 	mark := filepath.Join(t.TempDir(), "mark")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		if b.KillWorkers(t) == 0 {
 			t.Error("there was no worker to kill")
 		}
@@ -265,9 +265,9 @@ func lateWorker(t *testing.T, b *Bench) {
 	dir := t.TempDir()
 	mark, go2 := filepath.Join(dir, "mark"), filepath.Join(dir, "go")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		thaw := b.FreezeWorkers(t)
-		await(t, mark, 2)
+		Await(t, mark, 2)
 		thaw()
 		_ = os.WriteFile(go2, []byte("\n"), 0o644)
 	}()
@@ -280,7 +280,7 @@ func storeAway(t *testing.T, b *Bench) {
 	}
 	mark := filepath.Join(t.TempDir(), "mark")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		back := b.Away(t)
 		time.Sleep(3 * time.Second)
 		back()

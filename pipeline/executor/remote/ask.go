@@ -14,46 +14,6 @@ import (
 	"github.com/nbpipe/nbpipe/stages"
 )
 
-// survey finds what an earlier controller has left: attempts that run are adopted
-// when their keys are asked for; those that nobody has begun are called off, since it
-// is not known whether they are still wanted.
-func (l *loop) survey(ctx context.Context, n *line) error {
-	tickets, err := n.queue.Tickets(ctx, "")
-	if err != nil || len(tickets) == 0 {
-		return err
-	}
-	claims, err := n.queue.Claims(ctx, "")
-	if err != nil {
-		return err
-	}
-	closed := map[queue.Attempt]bool{}
-	for _, list := range []func(context.Context, queue.Attempt) ([]queue.Object, error){n.queue.Results, n.queue.CancelledAttempts} {
-		found, err := list(ctx, "")
-		if err != nil {
-			return err
-		}
-		for _, f := range found {
-			closed[f.Attempt] = true
-		}
-	}
-	for _, c := range claims {
-		n.beats[c.Attempt] = c.Time
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(concurrency)
-	for _, t := range tickets {
-		beat, claimed := n.beats[t.Attempt]
-		switch key, _ := t.Attempt.Key(); {
-		case closed[t.Attempt]:
-		case claimed && n.queue.Now().Sub(beat) <= l.LostAfter:
-			n.left[key] = t.Attempt
-		default:
-			g.Go(func() error { return n.queue.Cancel(ctx, t.Attempt) })
-		}
-	}
-	return g.Wait()
-}
-
 // ask queues what waits, after a look whether it can run at all.
 func (l *loop) ask(ctx context.Context, n *line) error {
 	if len(n.waiting) == 0 {
@@ -110,21 +70,6 @@ func (l *loop) nextTime(n *line) time.Time {
 	}
 	l.last = now
 	return now
-}
-
-// adopt takes over an attempt that runs already.
-func (l *loop) adopt(n *line, j *job) bool {
-	name, ok := n.left[j.a.Key]
-	if !ok {
-		return false
-	}
-	delete(n.left, j.a.Key)
-	a := &attempt{name: name, line: n, job: j, made: l.Now(), claimed: true}
-	n.at[name] = a
-	j.attempts = append(j.attempts, a)
-	n.waiting = slices.DeleteFunc(n.waiting, func(w *job) bool { return w == j })
-	note(j, "it runs already: taken over from an earlier run")
-	return true
 }
 
 func (l *loop) ticket(ctx context.Context, n *line, name queue.Attempt, j *job) error {

@@ -44,7 +44,7 @@ type line struct {
 	known bool // what an earlier controller left was looked at
 	fit   bool // the launcher has nothing against it
 
-	left    map[cache.Key]queue.Attempt // runs, asked for by an earlier controller
+	left    map[cache.Key]leftover      // runs, asked for by an earlier controller
 	at      map[queue.Attempt]*attempt  // asked for by this one, or adopted; until their jobs are done
 	beats   map[queue.Attempt]time.Time // last signs of life
 	waiting []*job                      // not asked for yet
@@ -85,13 +85,17 @@ func (l *loop) lineOf(c class) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &line{
-		class: c, queue: q, left: map[cache.Key]queue.Attempt{}, at: map[queue.Attempt]*attempt{},
-		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{},
-	}
+	n := newLine(c, q)
 	l.lines[c] = n
 	l.order = append(l.order, n)
 	return n, nil
+}
+
+func newLine(c class, q *queue.Queue) *line {
+	return &line{
+		class: c, queue: q, left: map[cache.Key]leftover{}, at: map[queue.Attempt]*attempt{},
+		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{},
+	}
 }
 
 // workerID names a worker so that its queue can be told.
@@ -118,6 +122,11 @@ func (n *line) oldest() queue.Attempt {
 	for name := range n.at {
 		if first == "" || name < first {
 			first = name
+		}
+	}
+	for _, left := range n.left {
+		if left.name < first {
+			first = left.name
 		}
 	}
 	if first == "" {

@@ -20,7 +20,8 @@ type loop struct {
 	lines     map[class]*line
 	order     []*line
 	jobs      map[*job]bool
-	gone      []*attempt            // to be cancelled
+	gone      []*attempt // to be cancelled
+	strangers strangers
 	sent      map[cache.Digest]bool // content that the store was seen to have
 	away      time.Time             // since when the store does not answer; zero if it does
 	back      time.Time             // when it last came back, by its clock
@@ -34,7 +35,7 @@ type loop struct {
 }
 
 func newLoop(r *Remote) *loop {
-	l := &loop{Remote: r, lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}}
+	l := &loop{Remote: r, lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}, strangers: strangers{looks: map[string]int{}, called: map[string]bool{}}}
 	l.works = l.remembered()
 	return l
 }
@@ -96,6 +97,7 @@ func (l *loop) take(j *job) {
 	}
 	j.line = n
 	l.jobs[j] = true
+	l.supersede(j)
 	n.waiting = append(n.waiting, j)
 	l.happened = l.Now()
 }
@@ -149,6 +151,9 @@ func (l *loop) step(ctx context.Context) {
 		l.look(ctx)
 	}
 	err := l.cancelGone(ctx)
+	if err == nil {
+		err = l.callOff(ctx)
+	}
 	for _, n := range l.order {
 		if err == nil {
 			err = l.serve(ctx, n)
@@ -231,9 +236,7 @@ func (l *loop) leave(ctx context.Context) {
 	found, err := l.Launcher.Poll(ctx)
 	var ids []string
 	for _, s := range found {
-		if n := l.lineOfWorker(s.ID); n != nil {
-			ids = append(ids, s.ID)
-		}
+		ids = append(ids, s.ID)
 	}
 	for _, n := range l.order {
 		for id := range n.asked {

@@ -43,6 +43,7 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 			begin(a.job, "")
 		}
 	}
+	l.settleLeft(n, found, beats)
 	if err := l.follow(ctx, n); err != nil {
 		return err
 	}

@@ -33,7 +33,11 @@ type Config struct {
 	// Command makes the arguments of a worker for a queue, and the files that it reads.
 	// Each is how long an action of the queue may take, 0 where that is not stated.
 	Command func(queue string, exclusive bool, each time.Duration, id string) (args, files []string)
-	LogDir  string // where logs of failed stages are kept
+	// Wanted reports whether the run may come to ask for an action, by its key, or by
+	// its node's address where keys are not known yet: what an earlier controller left
+	// goes on only then. Nil for all.
+	Wanted func(k cache.Key, address string) bool
+	LogDir string // where logs of failed stages are kept
 	// Proof is a file of this executor's own, which remembers from run to run that
 	// workers reach the store; "" for nothing: each run begins with one worker then.
 	Proof string

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
@@ -29,11 +28,15 @@ func (l *loop) look(ctx context.Context) {
 	}
 	l.pollError = ""
 	told := map[*line][]launch.Status{}
+	var strange []launch.Status
 	for _, s := range found {
 		if n := l.lineOfWorker(s.ID); n != nil {
 			told[n] = append(told[n], s)
+		} else {
+			strange = append(strange, s)
 		}
 	}
+	l.strangers.meet(strange)
 	for _, n := range l.order {
 		l.compare(n, told[n])
 	}
@@ -153,8 +156,9 @@ func oneOf(set map[string]bool) string {
 
 // lineOfWorker finds the queue that a worker's ID names.
 func (l *loop) lineOfWorker(id string) *line {
+	name := queueOfWorker(id)
 	for _, n := range l.order {
-		if strings.HasPrefix(id, n.queue.ID()+".") {
+		if n.queue.ID() == name {
 			return n
 		}
 	}
@@ -167,9 +171,9 @@ func (l *loop) start(ctx context.Context) {
 		return
 	}
 	l.giveUp()
-	total, proven := 0, l.proven()
+	total, proven := len(l.strangers.alive), l.proven()
 	for _, n := range l.order {
-		total += n.there()
+		total += n.hold()
 	}
 	for _, n := range l.order {
 		lacking := min(n.open()-n.there(), l.Launcher.Slots()-total)
@@ -182,8 +186,12 @@ func (l *loop) start(ctx context.Context) {
 	}
 }
 
-// there counts workers that will run what is asked for: those that are silent will not.
-func (n *line) there() int {
+// there counts workers that will run what is asked for: those that are silent, or run
+// what somebody else has asked for, will not.
+func (n *line) there() int { return max(0, n.hold()-len(n.left)) }
+
+// hold counts workers that have a slot.
+func (n *line) hold() int {
 	count := len(n.workers) + len(n.asked)
 	for _, a := range n.at {
 		if _, alive := n.workers[a.worker]; a.silent && (alive || a.worker == "") {
