@@ -11,31 +11,15 @@ import (
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
-	"github.com/nbpipe/nbpipe/stages"
 )
 
-// ask queues what waits, after a look whether it can run at all.
+// ask queues what waits and can be run: a launcher has nothing against it, and what it
+// reads is in the store.
 func (l *loop) ask(ctx context.Context, n *line) error {
-	if len(n.waiting) == 0 {
+	if !n.fit {
 		return nil
 	}
-	if !n.fit {
-		limited, cancel := context.WithTimeout(ctx, time.Minute)
-		err := l.Launcher.Check(limited, []stages.Resources{n.resources()})
-		cancel()
-		if err != nil {
-			l.failLine(n, err)
-			return nil
-		}
-		n.fit = true
-	}
-	const most = 512 // a batch: what ended meanwhile is to be noticed
-	batch := slices.Clone(n.waiting[:min(most, len(n.waiting))])
-	batch = slices.DeleteFunc(batch, func(j *job) bool { return l.adopt(n, j) })
-	batch, err := l.sendInputs(ctx, batch)
-	if err != nil {
-		return err
-	}
+	batch := l.ready(n)
 	// What one's name says of its time must be right, and another for each.
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
@@ -50,7 +34,7 @@ func (l *loop) ask(ctx context.Context, n *line) error {
 			return nil
 		})
 	}
-	err = g.Wait()
+	err := g.Wait()
 	for i, a := range made {
 		if a == nil {
 			continue
@@ -60,6 +44,24 @@ func (l *loop) ask(ctx context.Context, n *line) error {
 		batch[i].attempts = append(batch[i].attempts, a)
 	}
 	return err
+}
+
+// ready are the jobs of a queue that can be asked for now; the inputs of others are
+// sent off.
+func (l *loop) ready(n *line) []*job {
+	const most = 512 // a batch: what ended meanwhile is to be noticed
+	var out []*job
+	for _, j := range slices.Clone(n.waiting) {
+		if len(out) == most {
+			l.soon = true
+			break
+		}
+		if !l.adopt(n, j) && !l.send(j) {
+			out = append(out, j)
+		}
+	}
+	l.sendOff()
+	return out
 }
 
 // nextTime is the store's time, never the same or an earlier one again.
@@ -82,69 +84,6 @@ func (l *loop) ticket(ctx context.Context, n *line, name queue.Attempt, j *job) 
 	}
 	t.Certificate = c.Encode()
 	return n.queue.Ask(ctx, name, t, j.raw)
-}
-
-// sendInputs puts into the store what this machine has of the actions' inputs. What
-// it does not have came from the store, and is there or lost: workers will tell. It
-// returns the jobs whose inputs are there.
-func (l *loop) sendInputs(ctx context.Context, batch []*job) ([]*job, error) {
-	if err := l.send(ctx, batch...); !cache.IsMissing(err) {
-		return batch, err
-	}
-	var out []*job
-	for _, j := range batch {
-		err := l.send(ctx, j)
-		switch {
-		case cache.IsMissing(err):
-			l.finish(j, outcome{err: l.lostInput(ctx, j, err)})
-		case err != nil:
-			return nil, err
-		default:
-			out = append(out, j)
-		}
-	}
-	return out, nil
-}
-
-func (l *loop) send(ctx context.Context, batch ...*job) error {
-	var want []cache.Digest
-	seen := map[cache.Digest]bool{}
-	for _, j := range batch {
-		for _, f := range executor.Inputs(j.a) {
-			if l.sent[f.Digest] || seen[f.Digest] {
-				continue
-			}
-			seen[f.Digest] = true
-			here, err := l.Local.HasBlob(ctx, f.Digest)
-			if err != nil {
-				return err
-			}
-			if !here {
-				continue
-			}
-			needs, err := l.Local.Needs(ctx, &cache.Entry{Objects: []cache.Object{f.Object}})
-			if err != nil {
-				return err
-			}
-			for _, d := range needs {
-				if here, err := l.Local.HasBlob(ctx, d); err != nil {
-					return err
-				} else if here {
-					want = append(want, d)
-				}
-			}
-		}
-	}
-	if len(want) == 0 {
-		return nil
-	}
-	if err := l.Store.SendBlobs(ctx, l.Local, want); err != nil {
-		return err
-	}
-	for d := range seen {
-		l.sent[d] = true
-	}
-	return nil
 }
 
 // lostInput finds which input of a job the missing content belongs to.

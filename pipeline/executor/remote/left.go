@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -180,11 +181,16 @@ func (l *loop) callOff(ctx context.Context) error {
 		}
 		l.strangers.called[id] = true
 	}
-	if len(idle) == 0 {
-		return nil
-	}
-	if err := l.Launcher.Cancel(ctx, idle); err != nil { // it is tried again
-		l.tell("executor %q: workers that wait for nothing could not be cancelled: %v", l.Name, err)
+	if len(idle) > 0 && !l.calling {
+		l.strangers.alive = slices.DeleteFunc(l.strangers.alive, func(s launch.Status) bool { return slices.Contains(idle, s.ID) })
+		l.call(time.Minute, func(ctx context.Context) func() {
+			err := l.Launcher.Cancel(ctx, idle)
+			return func() {
+				if err != nil { // it is tried again
+					l.tell("executor %q: workers that wait for nothing could not be cancelled: %v", l.Name, err)
+				}
+			}
+		})
 	}
 	return nil
 }

@@ -105,9 +105,22 @@ func (n *line) workerID() (string, error) {
 	return n.queue.ID() + "." + hex.EncodeToString(id[:]), err
 }
 
-// open counts the actions that no worker has finished.
+func resourcesOf(lines []*line) []stages.Resources {
+	out := make([]stages.Resources, len(lines))
+	for i, n := range lines {
+		out[i] = n.resources()
+	}
+	return out
+}
+
+// open counts the actions that a worker could run and none has finished.
 func (n *line) open() int {
-	count := len(n.waiting)
+	count := 0
+	for _, j := range n.waiting {
+		if !j.held && n.fit {
+			count++
+		}
+	}
 	for _, a := range n.at {
 		if !a.over {
 			count++

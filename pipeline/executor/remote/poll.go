@@ -225,7 +225,7 @@ func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 		return
 	}
 	l.tell("executor %q: %s is begun again: %s", l.Name, j.a.Address, why)
-	l.happened = l.Now()
+	l.soon, l.happened = true, l.Now()
 	n.waiting = append(n.waiting, j)
 }
 

@@ -101,6 +101,10 @@ type job struct {
 	progress stages.Progress
 	done     chan outcome // takes one
 
+	inputs  []stages.File
+	held    bool     // until its inputs are in the store
+	sending *sending // of which they are a part
+
 	line     *line
 	attempts []*attempt // the last one is the one that counts
 	unfit    []saying   // by machines that cannot run it
@@ -127,7 +131,7 @@ func (r *Remote) Execute(ctx context.Context, a *executor.Action, progress stage
 	if err := executor.TakeSources(ctx, r.Local, a); err != nil {
 		return nil, err
 	}
-	j := &job{ctx: ctx, a: a, raw: raw, progress: progress, done: make(chan outcome, 1)}
+	j := &job{ctx: ctx, a: a, raw: raw, progress: progress, inputs: executor.Inputs(a), done: make(chan outcome, 1)}
 	select {
 	case r.submit <- j:
 	case <-r.stopped:

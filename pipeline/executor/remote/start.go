@@ -15,12 +15,21 @@ import (
 const patienceNew = time.Minute
 
 // look asks the launcher what became of the workers.
-func (l *loop) look(ctx context.Context) {
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	found, err := l.Launcher.Poll(limited)
+func (l *loop) look() {
+	began := l.Now()
+	l.asked = began
+	l.call(time.Minute, func(ctx context.Context) func() {
+		found, err := l.Launcher.Poll(ctx)
+		return func() {
+			l.looked = began
+			l.told(found, err)
+		}
+	})
+}
+
+func (l *loop) told(found []launch.Status, err error) {
 	if err != nil { // nothing is known just now; the store tells of most of it anyway
-		if l.pollError != err.Error() {
+		if l.pollError != err.Error() && l.running.Err() == nil {
 			l.pollError = err.Error()
 			l.tell("executor %q: nothing is known of the workers just now: %v", l.Name, err)
 		}
@@ -166,8 +175,8 @@ func (l *loop) lineOfWorker(id string) *line {
 }
 
 // start asks for the workers that are lacking.
-func (l *loop) start(ctx context.Context) {
-	if l.pollError != "" || l.looked.IsZero() {
+func (l *loop) start() {
+	if l.pollError != "" || l.looked.IsZero() || l.calling {
 		return
 	}
 	l.giveUp()
@@ -175,14 +184,22 @@ func (l *loop) start(ctx context.Context) {
 	for _, n := range l.order {
 		total += n.hold()
 	}
+	var all []request
 	for _, n := range l.order {
 		lacking := min(n.open()-n.there(), l.Launcher.Slots()-total)
 		if !proven {
 			lacking = min(lacking, 1-total)
 		}
-		if lacking > 0 {
-			total += l.startSome(ctx, n, lacking)
+		if lacking <= 0 || l.Now().Before(n.pauses.until) {
+			continue
 		}
+		if r, err := l.request(n, lacking); err == nil {
+			all = append(all, r)
+			total += len(r.workers)
+		}
+	}
+	if len(all) > 0 {
+		l.startAll(all)
 	}
 }
 
@@ -210,31 +227,61 @@ func (n *line) anyClaimed() bool {
 	return false
 }
 
-func (l *loop) startSome(ctx context.Context, n *line, count int) int {
-	if l.Now().Before(n.pauses.until) {
-		return 0
-	}
-	count = n.pauses.atMost(count)
-	var all []launch.Worker
-	for range count {
+// request is one for workers of a queue.
+type request struct {
+	n       *line
+	workers []launch.Worker
+}
+
+func (l *loop) request(n *line, count int) (request, error) {
+	r := request{n: n}
+	for range n.pauses.atMost(count) {
 		id, err := n.workerID()
 		if err != nil {
-			return 0
+			return r, err
 		}
 		args, files := l.Command(n.queue.ID(), n.exclusive, time.Duration(n.Time)*time.Second, id)
-		all = append(all, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive, Avoid: n.avoided()})
+		r.workers = append(r.workers, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive, Avoid: n.avoided()})
 	}
-	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	if err := l.Launcher.Start(limited, all); err != nil {
-		l.notStarted(n, count, err)
-		return 0
+	return r, nil
+}
+
+// startAll asks for workers. They count from now on: some may be there before the
+// launcher has answered.
+func (l *loop) startAll(all []request) {
+	const each = 2 * time.Minute
+	for _, r := range all {
+		for _, w := range r.workers {
+			r.n.asked[w.ID] = l.Now()
+		}
 	}
-	n.pauses.worked()
-	for _, w := range all {
-		n.asked[w.ID], n.started[w.ID] = l.Now(), l.Now()
+	l.call(time.Duration(len(all))*each, func(ctx context.Context) func() {
+		errs := make([]error, len(all))
+		for i, r := range all {
+			limited, cancel := context.WithTimeout(ctx, each)
+			errs[i] = l.Launcher.Start(limited, r.workers)
+			cancel()
+		}
+		return func() {
+			for i, r := range all {
+				l.startedAll(r, errs[i])
+			}
+		}
+	})
+}
+
+func (l *loop) startedAll(r request, err error) {
+	for _, w := range r.workers {
+		if delete(r.n.asked, w.ID); err == nil {
+			r.n.asked[w.ID], r.n.started[w.ID] = l.Now(), l.Now()
+		}
 	}
-	return len(all)
+	switch {
+	case err == nil:
+		r.n.pauses.worked()
+	case l.running.Err() == nil:
+		l.notStarted(r.n, len(r.workers), err)
+	}
 }
 
 // notStarted is a request for workers that came to nothing. What runs goes on, and
