@@ -41,6 +41,7 @@ type executors struct {
 	forced string // by --executor; "" for what the files say
 	made   map[string]*remote.Remote
 	closes []func()
+	wanted func(cache.Key, string) bool
 }
 
 // useExecutors finds out whether any node runs elsewhere, and makes what they need,
@@ -50,6 +51,7 @@ func (s *session) useExecutors(ctx context.Context, local *executor.Local, force
 	if forced != "" && forced != lang.LocalExecutor && s.x.Executors[forced] == nil {
 		return nil, withCode(exitUsage, fmt.Errorf("--executor: there is no executor %q in %s; %q is this machine", forced, s.target.experiment, lang.LocalExecutor))
 	}
+	e.wanted = s.wantedBy(force)
 	needs := map[string]*demand{}
 	for _, n := range s.engine.Members() {
 		if name := e.name(n); name != "" && (n.Status != run.Cached || force) {
@@ -66,6 +68,22 @@ func (s *session) useExecutors(ctx context.Context, local *executor.Local, force
 		}
 	}
 	return e, nil
+}
+
+// wantedBy tells what the planned run may come to ask for: results that are lacking, by
+// key, or by node where the key is not known before others have run.
+func (s *session) wantedBy(force bool) func(cache.Key, string) bool {
+	keys, addresses := map[cache.Key]bool{}, map[string]bool{}
+	for _, n := range s.engine.Members() {
+		switch {
+		case n.Status == run.Cached && !force:
+		case n.Key.IsZero():
+			addresses[n.Address] = true
+		default:
+			keys[n.Key] = true
+		}
+	}
+	return func(k cache.Key, address string) bool { return keys[k] || addresses[address] }
 }
 
 // demand is what the nodes of an executor ask for, as far as that is known before
@@ -168,9 +186,12 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 	e.made[name] = remote.New(remote.Config{
 		Name: name, ID: site.ID, Launcher: launcher, Store: store, Local: s.store, Fallback: e.local, Trust: s.trust.Check,
 		Proof: filepath.Join(site.Dir, "reached"), Setup: setup,
-		User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
-		Command: func(queue string, exclusive bool, id string) (args, files []string) {
+		Wanted: e.wanted, User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
+		Command: func(queue string, exclusive bool, each time.Duration, id string) (args, files []string) {
 			args = []string{"worker", "--from", reads[0], "--queue", queue, "--id", id}
+			if each > 0 {
+				args = append(args, "--each", each.String())
+			}
 			if exclusive {
 				args = append(args, "--most", "1")
 			}

@@ -125,8 +125,8 @@ func (b *Bench) must(t *testing.T, a *executor.Action, want string) {
 	}
 }
 
-// await waits until a file has a number of lines.
-func await(t *testing.T, path string, lines int) {
+// Await waits until a file has a number of lines.
+func Await(t *testing.T, path string, lines int) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); count(path) < lines; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -252,7 +252,7 @@ func lostWorker(t *testing.T, b *Bench) {
 	}
 	mark := filepath.Join(t.TempDir(), "mark")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		if b.KillWorkers(t) == 0 {
 			t.Error("there was no worker to kill")
 		}
@@ -271,9 +271,9 @@ func lateWorker(t *testing.T, b *Bench) {
 	dir := t.TempDir()
 	mark, go2 := filepath.Join(dir, "mark"), filepath.Join(dir, "go")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		thaw := b.FreezeWorkers(t)
-		await(t, mark, 2)
+		Await(t, mark, 2)
 		thaw()
 		_ = os.WriteFile(go2, []byte("\n"), 0o644)
 	}()
@@ -286,7 +286,7 @@ func storeAway(t *testing.T, b *Bench) {
 	}
 	mark := filepath.Join(t.TempDir(), "mark")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		back := b.Away(t)
 		time.Sleep(3 * time.Second)
 		back()

@@ -131,6 +131,10 @@ type Result struct {
 	Entry []byte       `json:"entry,omitempty"` // of Succeeded: the signed entry as it was published
 	Name  cache.Digest `json:"name,omitzero"`   // digest of Entry
 
+	// Whole says, of Left, that nearly all of the worker's time was the attempt's: it
+	// would not end in another worker's either.
+	Whole bool `json:"whole,omitempty"`
+
 	Used Used `json:"used"`
 }
 

@@ -50,7 +50,7 @@ func (l *loop) handOn(n *line, a *attempt, r queue.Result) {
 		return
 	}
 	l.tell("executor %q: %s is handed on to another machine: on %s, %s", l.Name, j.a.Address, host, r.Error)
-	l.happened = l.Now()
+	l.soon, l.happened = true, l.Now()
 	j.line = other
 	other.waiting = append(other.waiting, j)
 }

@@ -54,7 +54,7 @@ func (w *Worker) attempt(ctx context.Context, a queue.Attempt) (fit bool) {
 	if errors.As(err, &failure) {
 		r.LogTail, r.Exit = failure.LogTail, failure.Exit
 	}
-	r.Used = w.used(began)
+	r.Used, r.Whole = w.used(began), r.State == queue.Left && w.whole(began)
 	r.Logs = s.close(context.WithoutCancel(ctx))
 	w.finish(context.WithoutCancel(ctx), a, r)
 	if r.State == queue.Unfit {

@@ -183,7 +183,8 @@ type Options struct {
 	Tell        func(string)
 
 	Beat, Linger time.Duration
-	Until        time.Time
+	Until, Ends  time.Time
+	Each         time.Duration
 	Most         int
 	// Reach is how long the store may take to answer for the first time; 45 s if zero.
 	// Whoever waits for the worker is to learn soon that it cannot be reached from here.
@@ -241,7 +242,7 @@ func (o Options) session(ctx context.Context, f File, user trust.Public, scratch
 	w = New(Config{
 		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
 		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
-		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
+		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Ends: o.Ends, Each: o.Each, Most: o.Most,
 		Executor: &executor.Local{
 			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),
 			Services: stages.Services{Mirrors: f.Mirrors, Offline: f.Offline, Memory: o.Memory, Environment: o.Environment, Sandbox: o.Sandbox},
