@@ -59,6 +59,11 @@ func (s *session) useExecutors(ctx context.Context, local *executor.Local, force
 			needs[name].add(n)
 		}
 	}
+	for _, name := range sortedKeys(needs) { // before any of them asks anybody anything
+		if err := s.mayUse(s.x.Executors[name]); err != nil {
+			return nil, withCode(exitUsage, err)
+		}
+	}
 	for _, name := range sortedKeys(needs) {
 		if err := e.make(ctx, name, needs[name]); err != nil {
 			e.close()
