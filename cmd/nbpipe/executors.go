@@ -39,20 +39,22 @@ type executors struct {
 	s      *session
 	local  *executor.Local
 	forced string // by --executor; "" for what the files say
+	whole  bool   // workers run nothing where commands cannot be confined
 	made   map[string]*remote.Remote
 	closes []func()
 }
 
 // useExecutors finds out whether any node runs elsewhere, and makes what they need,
 // before anything is queued.
-func (s *session) useExecutors(ctx context.Context, local *executor.Local, forced string, force bool) (*executors, error) {
-	e := &executors{s: s, local: local, forced: forced, made: map[string]*remote.Remote{}}
+func (s *session) useExecutors(ctx context.Context, local *executor.Local, o runOptions) (*executors, error) {
+	forced := o.executor
+	e := &executors{s: s, local: local, forced: forced, whole: o.whole, made: map[string]*remote.Remote{}}
 	if forced != "" && forced != lang.LocalExecutor && s.x.Executors[forced] == nil {
 		return nil, withCode(exitUsage, fmt.Errorf("--executor: there is no executor %q in %s; %q is this machine", forced, s.target.experiment, lang.LocalExecutor))
 	}
 	needs := map[string]*demand{}
 	for _, n := range s.engine.Members() {
-		if name := e.name(n); name != "" && (n.Status != run.Cached || force) {
+		if name := e.name(n); name != "" && (n.Status != run.Cached || o.force) {
 			if needs[name] == nil {
 				needs[name] = &demand{by: map[stages.Resources][]string{}}
 			}
@@ -142,7 +144,7 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 	if err := s.shares(); err != nil {
 		return fmt.Errorf("executor %q needs a team cache that workers share with this machine, and a key of yours: %w; --executor local runs everything here", name, err)
 	}
-	site, unlock, err := s.site(name)
+	site, unlock, err := s.site(name, e.whole)
 	if err != nil {
 		return err
 	}
@@ -178,6 +180,9 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 			args = []string{"worker", "--from", reads[0], "--queue", queue, "--id", id}
 			if exclusive {
 				args = append(args, "--most", "1")
+			}
+			if e.whole {
+				args = append(args, "--require-sandbox")
 			}
 			return args, reads
 		},
@@ -223,13 +228,18 @@ func (s *session) shares() error {
 }
 
 // site is what an executor keeps on this machine: a folder that one run has at a time.
-// A second run of the same experiment has a site, and workers, of its own.
-func (s *session) site(name string) (site launch.Site, unlock func(), err error) {
+// A second run of the same experiment has a site, and workers, of its own; and so has
+// one that requires a whole sandbox, since workers of another one do not.
+func (s *session) site(name string, whole bool) (site launch.Site, unlock func(), err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return site, nil, err
 	}
-	id := cache.DigestOf([]byte(s.store.ID() + "\x00" + s.path + "\x00" + name)).String()[:16]
+	what := s.store.ID() + "\x00" + s.path + "\x00" + name
+	if whole {
+		what += "\x00whole"
+	}
+	id := cache.DigestOf([]byte(what)).String()[:16]
 	for n := 1; ; n++ {
 		own := id
 		if n > 1 {

@@ -13,6 +13,10 @@ import (
 	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
+// UnconfinedFact is the fact of a run's record that says what the machine could not
+// enforce of the sandbox.
+const UnconfinedFact = "sandbox_missing"
+
 // confined says how the program is started: nil, as it is, where there is no sandbox.
 func (r *runner) confined(program string) func(*exec.Cmd) (*sandbox.Running, error) {
 	s := r.in.Services.Sandbox
@@ -21,7 +25,7 @@ func (r *runner) confined(program string) func(*exec.Cmd) (*sandbox.Running, err
 	}
 	r.out.Facts["sandbox"] = s.Support().String()
 	if missing := s.Support().Missing(); len(missing) > 0 {
-		r.out.Facts["sandbox_missing"] = strings.Join(missing, "; ")
+		r.out.Facts[UnconfinedFact] = strings.Join(missing, "; ")
 	}
 	p := r.policy(s, program)
 	return func(cmd *exec.Cmd) (*sandbox.Running, error) { return s.Start(cmd, p) }

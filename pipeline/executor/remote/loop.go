@@ -31,10 +31,11 @@ type loop struct {
 	refused   error     // why nothing is run any more
 	last      time.Time // of the names of attempts
 	pollError string
+	lacks     map[string]bool // what machines could not enforce of the sandbox, told already
 }
 
 func newLoop(r *Remote) *loop {
-	l := &loop{Remote: r, lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}}
+	l := &loop{Remote: r, lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}, lacks: map[string]bool{}}
 	l.works = l.remembered()
 	return l
 }

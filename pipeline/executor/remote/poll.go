@@ -144,6 +144,7 @@ func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Resul
 	for _, o := range entry.Content() {
 		l.sent[o.Digest] = true
 	}
+	l.unconfined(entry, r.Used.Host)
 	if a.pieces > 0 {
 		l.readLog(ctx, n, a, r.Logs)
 	}

@@ -93,6 +93,9 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 	if err != nil {
 		return nil, err
 	}
+	if w.Unfit != nil {
+		return nil, &unfit{w.Unfit}
+	}
 	if err := w.hasModel(act.Resources); err != nil {
 		return nil, err
 	}
