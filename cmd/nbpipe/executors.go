@@ -149,10 +149,11 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 		return err
 	}
 	e.closes = append(e.closes, unlock)
-	launcher, err := block.Settings.Launcher(site)
+	starts, err := block.Settings.Launcher(site)
 	if err != nil {
 		return err
 	}
+	launcher := &watched{Launcher: starts, id: site.ID}
 	if err := needs.check(ctx, launcher); err != nil {
 		return errors.Join(err, launcher.Close())
 	}
@@ -240,6 +241,7 @@ func (s *session) site(name string, whole bool) (site launch.Site, unlock func()
 		what += "\x00whole"
 	}
 	id := cache.DigestOf([]byte(what)).String()[:16]
+	sweepSecrets(filepath.Join(s.store.Dir(), "executors"), time.Now())
 	for n := 1; ; n++ {
 		own := id
 		if n > 1 {
@@ -289,8 +291,8 @@ func (s *session) patientStore(ctx context.Context) (*s3.Store, error) {
 // workerFile writes what workers are told, and returns its path and those of the
 // files that it names. The key is that of an earlier run as long as workers of that
 // run are there: they go on with what this one asks for.
-func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.Store, launcher launch.Launcher) (reads []string, key ed25519.PublicKey, err error) {
-	path := filepath.Join(site.Dir, "worker.json")
+func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.Store, launcher *watched) (reads []string, key ed25519.PublicKey, err error) {
+	path := filepath.Join(site.Dir, workerName)
 	reads = []string{path}
 	old, err := worker.ReadFile(path)
 	seed := old.Key
@@ -306,64 +308,26 @@ func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.
 		Folder: c.Folder, Endpoint: c.Endpoint, Insecure: c.Insecure, Region: c.Region, Bucket: c.Bucket, Prefix: c.Prefix, Style: c.Style, CAFile: c.CAFile,
 		Store: store.ID(), User: user, Key: seed, Mirrors: e.s.app.settings.Mirrors, Offline: e.s.app.settings.Offline,
 	}
+	var fresh func() ([]byte, error)
 	if c.Folder == "" {
-		f.Credentials = filepath.Join(site.Dir, "credentials")
-		stop, err := keepCredentials(f.Credentials, e.s.app.tell)
-		if err != nil {
-			return nil, nil, err
-		}
-		e.closes = append(e.closes, stop)
+		f.Credentials, fresh = filepath.Join(site.Dir, credentialsName), chainCredentials()
 	}
 	for _, named := range []string{f.Credentials, f.CAFile} {
 		if named != "" {
 			reads = append(reads, named)
 		}
 	}
-	return reads, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), f.Write(path)
+	kept, err := keepSecrets(site.Dir, f, fresh, e.s.app.tell)
+	if err != nil {
+		return nil, nil, err
+	}
+	e.closes = append(e.closes, func() { kept.end(launcher.left) })
+	return reads, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), nil
 }
 
 func inUse(ctx context.Context, launcher launch.Launcher, id string) bool {
 	soon, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	found, err := launcher.Poll(soon)
-	return err != nil || slices.ContainsFunc(found, func(s launch.Status) bool {
-		return s.State != launch.Ended && strings.HasPrefix(s.ID, id+".")
-	})
-}
-
-// keepCredentials writes this machine's credentials for workers, and again as long as
-// the run lasts: those of a machine's role end after some hours.
-func keepCredentials(path string, tell func(string)) (stop func(), err error) {
-	chain := s3.DefaultCredentials()
-	write := func() error {
-		v, err := chain.GetWithContext(nil)
-		if err != nil {
-			return fmt.Errorf("credentials of the team cache: %w", err)
-		}
-		text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", v.AccessKeyID, v.SecretAccessKey)
-		if v.SessionToken != "" {
-			text += "aws_session_token = " + v.SessionToken + "\n"
-		}
-		return cache.ReplaceFile(path, []byte(text), 0o600, false)
-	}
-	if err := write(); err != nil {
-		return nil, err
-	}
-	quit := make(chan struct{})
-	go func() {
-		const often = 5 * time.Minute
-		tick := time.NewTicker(often)
-		defer tick.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-tick.C:
-				if err := write(); err != nil {
-					tell(err.Error())
-				}
-			}
-		}
-	}()
-	return func() { close(quit) }, nil
+	return err != nil || anyAlive(found, id)
 }

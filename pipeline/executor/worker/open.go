@@ -188,8 +188,10 @@ type Options struct {
 
 // Run runs a worker until there is nothing to do.
 func Run(ctx context.Context, o Options) (err error) {
-	f, err := ReadFile(o.File)
-	if err != nil {
+	gone := attend(o)
+	var f File
+	defer func() { gone(ctx, f.Credentials) }()
+	if f, err = ReadFile(o.File); err != nil {
 		return err
 	}
 	user, err := trust.ParsePublic(f.User)
