@@ -70,6 +70,7 @@ type attempt struct {
 	claimed bool
 	worker  string
 	pieces  int       // of the log that were read
+	written int       // bytes of it in the file
 	looked  time.Time // when its claim was read
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result

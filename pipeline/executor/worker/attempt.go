@@ -55,7 +55,7 @@ func (w *Worker) attempt(ctx context.Context, a queue.Attempt) (fit bool) {
 		r.LogTail, r.Exit = failure.LogTail, failure.Exit
 	}
 	r.Used = w.used(began)
-	r.Logs = s.close(context.WithoutCancel(ctx))
+	r.Logs, r.Whole = s.close(context.WithoutCancel(ctx))
 	w.finish(context.WithoutCancel(ctx), a, r)
 	if r.State == queue.Unfit {
 		w.Tell("this machine is not fit for what is asked for: " + r.Error)
