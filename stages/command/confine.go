@@ -13,6 +13,10 @@ import (
 	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
+// UnconfinedFact is the fact of a run's record that says what the machine could not
+// enforce of the sandbox.
+const UnconfinedFact = "sandbox_missing"
+
 // confined says how the program is started: nil, as it is, where there is no sandbox.
 // more are files that it may change beside.
 func (r *runner) confined(program string, more ...string) func(*exec.Cmd) (*sandbox.Running, error) {
@@ -22,7 +26,7 @@ func (r *runner) confined(program string, more ...string) func(*exec.Cmd) (*sand
 	}
 	r.out.Facts["sandbox"] = s.Support().String()
 	if missing := s.Support().Missing(); len(missing) > 0 {
-		r.out.Facts["sandbox_missing"] = strings.Join(missing, "; ")
+		r.out.Facts[UnconfinedFact] = strings.Join(missing, "; ")
 	}
 	p := r.policy(s, program)
 	p.Write = append(p.Write, more...)

@@ -15,6 +15,10 @@ type Kind struct {
 	Type       string // first label, such as "slurm"
 	Doc        string
 	Attributes []stages.Attribute // sorted by name
+	// Agreement is what a user agrees to who lets a block of this kind work: that lines
+	// of its run outside of the sandbox, and where secrets go. It is "" where a block
+	// can name no program, no line of shell and no other machine.
+	Agreement string
 
 	new func() Settings
 }

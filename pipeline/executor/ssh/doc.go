@@ -21,7 +21,9 @@
 //	ssh/<site>/workers/<id>/    one for each worker: its lock, log, process ID and GPUs
 //
 // Secrets go over the standard input of ssh, never as arguments or in the environment.
-// Files that changed here are written there again, so that credentials stay fresh.
+// Files that changed here are written there again, so that credentials stay fresh. They go
+// with the last worker on the host: each has a process beside it that waits for its end,
+// however it comes, since nbpipe may be gone by then.
 //
 // # What happens when
 //

@@ -36,6 +36,8 @@ for tool in flock setsid sha256sum ps; do
   command -v $tool >/dev/null 2>&1 || say lacks $tool
 done
 mkdir -p "$base/bin" "$site/files" "$site/workers" || { say folder; exit 0; }
+(` + clear + `) 2>/dev/null
+rm -f "$site/files"/tmp-*
 [ -x "$bin/nbpipe" ] && say program
 say free "$(df -Pk "$base" | awk 'NR==2 {print $4}')"
 for f in "$site/files"/*; do
@@ -88,7 +90,9 @@ func start(host, id string, prologue, args, files []string, gpus []int, all int)
 	for _, a := range args {
 		s.WriteString(" " + launch.Quote(a))
 	}
-	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\nfi\n")
+	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\n")
+	// Somebody who waits for its end, however it comes: there may be no controller then.
+	fmt.Fprintf(&s, "  setsid /bin/sh -c 'flock \"$1/lock\" true; site=$2; %s' sh \"$d\" \"$site\" </dev/null >/dev/null 2>&1 4>&- &\nfi\n", clear)
 	fmt.Fprintf(&s, "[ -e \"$d/pid\" ] && say started %s\n[ -z \"$lacking\" ] || say lacking %[1]s\n", id)
 	return s.String()
 }
@@ -97,7 +101,7 @@ func start(host, id string, prologue, args, files []string, gpus []int, all int)
 const grace = 5
 
 // end tells a worker to end, and leaves a process behind that kills what is left of
-// its session. The last worker of a site takes the secrets with it.
+// its session.
 func end(id string) string {
 	return fmt.Sprintf(`d=$site/workers/%s
 if [ -f "$d/pid" ] && ! flock -n "$d/lock" true; then
@@ -109,15 +113,15 @@ if [ -f "$d/pid" ] && ! flock -n "$d/lock" true; then
       for p in $(ps -o pid= -s "$2"); do kill -KILL "$p"; done
       kill -KILL -- "-$2"
     fi
-    flock -w 5 "$1/lock" rm -rf "$1"
-    cd "$3" && flock -w 5 lock sh -c "rmdir workers && rm -f files/[0-9a-f]*"' sh "$d" "$pid" "$site" </dev/null >/dev/null 2>&1 &
+    flock -w 5 "$1/lock" rm -rf "$1"' sh "$d" "$pid" </dev/null >/dev/null 2>&1 &
 fi
 say cancelled %[1]s
 `, id, grace)
 }
 
-// clear takes the secrets of a site away if it has no workers.
-const clear = "cd \"$site\" && flock -w 5 lock sh -c 'rmdir workers && rm -f files/[0-9a-f]*' 2>/dev/null\n"
+// clear takes the secrets of a site away if no worker is alive; there are no single quotes
+// in it. The site's lock is held by who starts one.
+const clear = `cd "$site" && flock -w 10 lock sh -c "for w in workers/*/lock; do [ ! -e \"\$w\" ] || flock -n \"\$w\" true || exit 0; done; rm -f files/[0-9a-f]*"`
 
 // visible are all GPUs of a host, those given first; none where none are given.
 func visible(gpus []int, all int) []int {

@@ -35,6 +35,7 @@ type Config struct {
 	Key   ed25519.PrivateKey // of this run
 	About queue.Used         // what is known of this machine
 	GPUs  []gpu.Device       // that actions may use, one action at a time
+	Unfit error              // why this machine may run nothing, such as that it cannot confine programs; nil where it may
 	// Leases keeps other processes of this machine off the GPUs that an action uses;
 	// nil where they are this worker's own.
 	Leases lease.Taker
