@@ -280,19 +280,29 @@ func lateWorker(t *testing.T, b *Bench) {
 	b.must(t, Script(t, fmt.Sprintf("echo >> %s; while [ ! -s %s ]; do sleep 0.1; done; echo done > out", mark, go2), nil), "done\n")
 }
 
+// storeAway: what is made while the store is away is published when it is back, and is
+// not made again.
 func storeAway(t *testing.T, b *Bench) {
 	if b.Away == nil {
 		t.Skip("this executor has no store but this machine's")
 	}
-	mark := filepath.Join(t.TempDir(), "mark")
+	dir := t.TempDir()
+	mark, end := filepath.Join(dir, "mark"), filepath.Join(dir, "end")
 	go func() {
 		Await(t, mark, 1)
 		back := b.Away(t)
-		time.Sleep(3 * time.Second)
+		_ = os.WriteFile(end, []byte("\n"), 0o644)
+		time.Sleep(awayFor)
 		back()
 	}()
-	b.must(t, Script(t, fmt.Sprintf("echo >> %s; sleep 1; echo done > out", mark), nil), "done\n")
+	b.must(t, Script(t, fmt.Sprintf("echo >> %s; while [ ! -s %s ]; do sleep 0.1; done; echo done > out", mark, end), nil), "done\n")
+	if n := count(mark); n != 1 {
+		t.Errorf("it ran %d times", n)
+	}
 }
+
+// awayFor is longer than a request is tried, and than a worker may give no sign of life.
+const awayFor = 15 * time.Second
 
 func many(t *testing.T, b *Bench) {
 	var wg sync.WaitGroup

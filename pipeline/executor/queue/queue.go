@@ -86,7 +86,6 @@ type Ticket struct {
 	Action      cache.Digest `json:"action"`      // of the serialised action
 	Certificate []byte       `json:"certificate"` // see cache.Certificate
 	Address     string       `json:"address"`     // of the node, for people
-	Controller  string       `json:"controller"`  // random: which executor asks
 }
 
 // Claim says which worker runs an attempt, and how far it is.
@@ -114,8 +113,9 @@ const (
 	LostInput State = "lost input" // the store does not have the bytes of an input
 	Unfit     State = "unfit"      // the worker's machine cannot run it, another one may: other tools, other GPUs
 	Refused   State = "refused"    // no worker may run it: it is not certified, or not what it says
+	AskAgain  State = "ask again"  // the ticket is of no use: damaged, another one's, or its certificate has ended
 	Left      State = "left"       // the worker had to leave in the middle of it; not the stage's fault
-	StoreOut  State = "store"      // the worker could not put the result into the store
+	StoreOut  State = "store"      // the store was away for too long
 )
 
 // Result says what became of an attempt. It is the worker's own record: nobody else
@@ -142,10 +142,11 @@ type Result struct {
 	Used Used `json:"used"`
 }
 
-// LostFile is an input that could not be had.
+// LostFile is an input that the store was seen not to have.
 type LostFile struct {
 	Digest cache.Digest `json:"digest"`
 	Name   string       `json:"name"`
+	Blob   cache.Digest `json:"blob"` // that is not there: the input, or in the folder that it is
 }
 
 // Used is what an attempt used, and where.
@@ -206,13 +207,40 @@ func (q *Queue) Results(ctx context.Context, after Attempt) ([]Object, error) {
 
 // Ask stores an action, and asks for an attempt at it.
 func (q *Queue) Ask(ctx context.Context, a Attempt, t Ticket, action []byte) error {
-	if d := cache.DigestOf(action); d != t.Action {
-		return fmt.Errorf("the ticket is for another action than %s", d.Short())
-	}
-	if err := q.work.Create(ctx, "actions/"+t.Action.String(), action); err != nil {
+	if err := q.keep(ctx, t, action); err != nil {
 		return err
 	}
 	return q.create(ctx, q.name(tickets, a), t)
+}
+
+// Renew writes a ticket again, with another certificate.
+func (q *Queue) Renew(ctx context.Context, a Attempt, t Ticket, action []byte) error {
+	if err := q.keep(ctx, t, action); err != nil {
+		return err
+	}
+	b, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return q.work.Put(ctx, q.name(tickets, a), b)
+}
+
+func (q *Queue) keep(ctx context.Context, t Ticket, action []byte) error {
+	if d := cache.DigestOf(action); d != t.Action {
+		return fmt.Errorf("the ticket is for another action than %s", d.Short())
+	}
+	return q.work.Keep(ctx, "actions/"+t.Action.String(), action)
+}
+
+// Occasion is what the certificate of an attempt has to be for: a copy of its ticket
+// under another name is not.
+func (q *Queue) Occasion(a Attempt) string { return q.id + "/" + string(a) }
+
+// Certificate reads the certificate of a ticket.
+func (q *Queue) Certificate(ctx context.Context, a Attempt) ([]byte, error) {
+	var t Ticket
+	err := q.read(ctx, q.name(tickets, a), maxTicket, &t)
+	return t.Certificate, err
 }
 
 // Ticket reads a ticket and its action.
@@ -220,9 +248,10 @@ func (q *Queue) Ticket(ctx context.Context, a Attempt) (t Ticket, action []byte,
 	if err := q.read(ctx, q.name(tickets, a), maxTicket, &t); err != nil {
 		return t, nil, err
 	}
-	action, err = q.work.Get(ctx, "actions/"+t.Action.String(), wire.MaxSize)
+	name := "actions/" + t.Action.String()
+	action, err = q.get(ctx, name, wire.MaxSize)
 	if err == nil && cache.DigestOf(action) != t.Action {
-		err = fmt.Errorf("the action %s is damaged", t.Action.Short())
+		err = &RecordError{name, errors.New("its bytes have another digest")}
 	}
 	return t, action, err
 }
@@ -381,12 +410,32 @@ func (q *Queue) create(ctx context.Context, name string, doc any) error {
 }
 
 func (q *Queue) read(ctx context.Context, name string, most int64, doc any) error {
-	b, err := q.work.Get(ctx, name, most)
+	b, err := q.get(ctx, name, most)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, doc); err != nil {
-		return fmt.Errorf("%s is damaged: %w", name, err)
+		return &RecordError{name, err}
 	}
 	return nil
+}
+
+// RecordError says that an object of a queue is not what it should be, and concerns
+// one attempt: others, and the store, may be all right.
+type RecordError struct {
+	Name string
+	Err  error
+}
+
+func (e *RecordError) Error() string { return e.Name + " is damaged: " + e.Err.Error() }
+
+// Unwrap gives what is wrong with it.
+func (e *RecordError) Unwrap() error { return e.Err }
+
+func (q *Queue) get(ctx context.Context, name string, most int64) ([]byte, error) {
+	b, err := q.work.Get(ctx, name, most)
+	if errors.Is(err, s3.ErrObject) {
+		err = &RecordError{name, err}
+	}
+	return b, err
 }

@@ -67,6 +67,7 @@ type attempt struct {
 	line    *line
 	job     *job
 	made    time.Time // by this machine's clock
+	until   time.Time // when its certificate ends, by the store's clock
 	claimed bool
 	worker  string
 	pieces  int       // of the log that were read
@@ -76,6 +77,7 @@ type attempt struct {
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result
 	silent  bool      // its worker may be there, and does nothing
+	lost    *doubt    // an input that it did not find; nil for none, or settled
 }
 
 func (l *loop) lineOf(c class) (*line, error) {
