@@ -238,7 +238,7 @@ func TestLogs(t *testing.T) {
 	q := newQueue(t, opened(t, folder(t)), "q")
 	check(t, q.WriteLog(t.Context(), attempt(1), 1, []byte("one")))
 	check(t, q.WriteLog(t.Context(), attempt(1), 1, []byte("one, again")))
-	check(t, q.WriteLog(t.Context(), attempt(1), 2, make([]byte, queue.MaxLog+1)))
+	check(t, q.WriteLog(t.Context(), attempt(1), 2, make([]byte, 2*queue.MaxLog)))
 	if b, err := q.ReadLog(t.Context(), attempt(1), 1); err != nil || string(b) != "one, again" {
 		t.Errorf("%q, %v", b, err)
 	}
