@@ -89,12 +89,14 @@ func TestSlurmProxyThatIsNotThere(t *testing.T) {
 	if err := os.WriteFile(main, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	u.must("trust", u.home, "--yes")
 	u.notReached(`executor "cluster": no worker has reached the cache s3://`, "on "+endpoint, "the team cache cannot be reached from this machine", "proxyconnect", "a proxy that HTTP_PROXY or HTTPS_PROXY names", "On n1, n2: ")
 
 	// Without the proxy it is another setup, which is proven.
 	if err := os.WriteFile(main, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	u.must("trust", u.home, "--yes")
 	if out := u.must("run", u.home, "command.beside"); !strings.Contains(out, "1 node: 1 ran") {
 		t.Errorf("%s", out)
 	}

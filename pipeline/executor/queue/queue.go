@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,7 +86,6 @@ type Ticket struct {
 	Action      cache.Digest `json:"action"`      // of the serialised action
 	Certificate []byte       `json:"certificate"` // see cache.Certificate
 	Address     string       `json:"address"`     // of the node, for people
-	Controller  string       `json:"controller"`  // random: which executor asks
 }
 
 // Claim says which worker runs an attempt, and how far it is.
@@ -113,8 +113,9 @@ const (
 	LostInput State = "lost input" // the store does not have the bytes of an input
 	Unfit     State = "unfit"      // the worker's machine cannot run it, another one may: other tools, other GPUs
 	Refused   State = "refused"    // no worker may run it: it is not certified, or not what it says
+	AskAgain  State = "ask again"  // the ticket is of no use: damaged, another one's, or its certificate has ended
 	Left      State = "left"       // the worker had to leave in the middle of it; not the stage's fault
-	StoreOut  State = "store"      // the worker could not put the result into the store
+	StoreOut  State = "store"      // the store was away for too long
 )
 
 // Result says what became of an attempt. It is the worker's own record: nobody else
@@ -125,19 +126,27 @@ type Result struct {
 	Error   string `json:"error,omitempty"`
 	LogTail string `json:"log_tail,omitempty"`
 	Logs    int    `json:"logs,omitempty"` // number of pieces
+	// Whole is the number of pieces in which the log's beginning and end are once more,
+	// for who has not read all pieces; 0 where the pieces have all of it.
+	Whole int `json:"whole,omitempty"`
 
 	Exit  *int         `json:"exit,omitempty"`  // exit code of the stage's program, if it was one
 	Input *LostFile    `json:"input,omitempty"` // of LostInput
 	Entry []byte       `json:"entry,omitempty"` // of Succeeded: the signed entry as it was published
 	Name  cache.Digest `json:"name,omitzero"`   // digest of Entry
 
+	// WholeTime says, of Left, that nearly all of the worker's time was the attempt's: it
+	// would not end in another worker's either.
+	WholeTime bool `json:"whole_time,omitempty"`
+
 	Used Used `json:"used"`
 }
 
-// LostFile is an input that could not be had.
+// LostFile is an input that the store was seen not to have.
 type LostFile struct {
 	Digest cache.Digest `json:"digest"`
 	Name   string       `json:"name"`
+	Blob   cache.Digest `json:"blob"` // that is not there: the input, or in the folder that it is
 }
 
 // Used is what an attempt used, and where.
@@ -198,13 +207,40 @@ func (q *Queue) Results(ctx context.Context, after Attempt) ([]Object, error) {
 
 // Ask stores an action, and asks for an attempt at it.
 func (q *Queue) Ask(ctx context.Context, a Attempt, t Ticket, action []byte) error {
-	if d := cache.DigestOf(action); d != t.Action {
-		return fmt.Errorf("the ticket is for another action than %s", d.Short())
-	}
-	if err := q.work.Create(ctx, "actions/"+t.Action.String(), action); err != nil {
+	if err := q.keep(ctx, t, action); err != nil {
 		return err
 	}
 	return q.create(ctx, q.name(tickets, a), t)
+}
+
+// Renew writes a ticket again, with another certificate.
+func (q *Queue) Renew(ctx context.Context, a Attempt, t Ticket, action []byte) error {
+	if err := q.keep(ctx, t, action); err != nil {
+		return err
+	}
+	b, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return q.work.Put(ctx, q.name(tickets, a), b)
+}
+
+func (q *Queue) keep(ctx context.Context, t Ticket, action []byte) error {
+	if d := cache.DigestOf(action); d != t.Action {
+		return fmt.Errorf("the ticket is for another action than %s", d.Short())
+	}
+	return q.work.Keep(ctx, "actions/"+t.Action.String(), action)
+}
+
+// Occasion is what the certificate of an attempt has to be for: a copy of its ticket
+// under another name is not.
+func (q *Queue) Occasion(a Attempt) string { return q.id + "/" + string(a) }
+
+// Certificate reads the certificate of a ticket.
+func (q *Queue) Certificate(ctx context.Context, a Attempt) ([]byte, error) {
+	var t Ticket
+	err := q.read(ctx, q.name(tickets, a), maxTicket, &t)
+	return t.Certificate, err
 }
 
 // Ticket reads a ticket and its action.
@@ -212,9 +248,10 @@ func (q *Queue) Ticket(ctx context.Context, a Attempt) (t Ticket, action []byte,
 	if err := q.read(ctx, q.name(tickets, a), maxTicket, &t); err != nil {
 		return t, nil, err
 	}
-	action, err = q.work.Get(ctx, "actions/"+t.Action.String(), wire.MaxSize)
+	name := "actions/" + t.Action.String()
+	action, err = q.get(ctx, name, wire.MaxSize)
 	if err == nil && cache.DigestOf(action) != t.Action {
-		err = fmt.Errorf("the action %s is damaged", t.Action.Short())
+		err = &RecordError{name, errors.New("its bytes have another digest")}
 	}
 	return t, action, err
 }
@@ -246,18 +283,75 @@ func (q *Queue) Claimed(ctx context.Context, a Attempt) (c Claim, err error) {
 	return c, err
 }
 
+// What an attempt prints is stored in numbered pieces as it comes: the first HeadLogs stay,
+// and of those that follow the last TailLogs, each in the place of an older one. So a
+// stage can print for weeks.
+const (
+	HeadLogs = 64
+	TailLogs = 64
+)
+
 func (q *Queue) logName(a Attempt, number int) string {
+	if number > HeadLogs {
+		number = HeadLogs + 1 + (number-HeadLogs-1)%TailLogs
+	}
 	return q.name(logs, a) + fmt.Sprintf("/%06d", number)
 }
 
-// WriteLog stores a piece of what a stage prints; pieces are numbered from 1.
+// WriteLog stores a piece of what a stage prints; pieces are numbered from 1. One that
+// takes another one's place says which it is.
 func (q *Queue) WriteLog(ctx context.Context, a Attempt, number int, b []byte) error {
+	if number > HeadLogs {
+		b = append(fmt.Appendf(nil, "%d\n", number), b...)
+	}
 	return q.work.Put(ctx, q.logName(a, number), b)
 }
 
-// ReadLog reads a piece; cache.ErrNotFound where there is none.
+// ReplacedError says that a later piece has taken the place of one.
+type ReplacedError struct{ By int }
+
+func (r *ReplacedError) Error() string {
+	return fmt.Sprintf("piece %d of the log has taken its place", r.By)
+}
+
+// Next is the first piece that may still be there.
+func (r *ReplacedError) Next() int { return r.By - TailLogs + 1 }
+
+// ReadLog reads a piece; cache.ErrNotFound where there is none yet, a *ReplacedError where
+// it is there no more.
 func (q *Queue) ReadLog(ctx context.Context, a Attempt, number int) ([]byte, error) {
-	return q.work.Get(ctx, q.logName(a, number), MaxLog)
+	const numberSize = 24
+	name := q.logName(a, number)
+	b, err := q.work.Get(ctx, name, MaxLog+numberSize)
+	if err != nil || number <= HeadLogs {
+		return b, err
+	}
+	text, rest, ok := bytes.Cut(b, []byte("\n"))
+	there, err := strconv.Atoi(string(text))
+	switch {
+	case !ok || err != nil:
+		return nil, fmt.Errorf("%s is damaged", name)
+	case there > number:
+		return nil, &ReplacedError{there}
+	case there < number:
+		return nil, cache.ErrNotFound
+	}
+	return rest, nil
+}
+
+func (q *Queue) wholeName(a Attempt, number int) string {
+	return q.name(logs, a) + fmt.Sprintf("/whole-%d", number)
+}
+
+// WriteWhole stores a piece of what is kept of a log when the stage has ended; see
+// Result.Whole.
+func (q *Queue) WriteWhole(ctx context.Context, a Attempt, number int, b []byte) error {
+	return q.work.Put(ctx, q.wholeName(a, number), b)
+}
+
+// ReadWhole reads such a piece.
+func (q *Queue) ReadWhole(ctx context.Context, a Attempt, number int) ([]byte, error) {
+	return q.work.Get(ctx, q.wholeName(a, number), MaxLog)
 }
 
 // Finish says what became of an attempt. Only the first result of an attempt counts.
@@ -297,8 +391,12 @@ func (q *Queue) CancelledAttempts(ctx context.Context, after Attempt) ([]Object,
 // Forget deletes all that an attempt left in the queue, as far as that is allowed.
 func (q *Queue) Forget(ctx context.Context, a Attempt, pieces int) {
 	names := []string{q.name(tickets, a), q.name(claims, a), q.name(results, a), q.name(cancelled, a)}
-	for n := 1; n <= pieces; n++ {
+	for n := 1; n <= min(pieces, HeadLogs+TailLogs); n++ {
 		names = append(names, q.logName(a, n))
+	}
+	const most = 3 // pieces of what is kept of a log
+	for n := range most {
+		names = append(names, q.wholeName(a, n+1))
 	}
 	q.work.Delete(ctx, names...)
 }
@@ -312,12 +410,32 @@ func (q *Queue) create(ctx context.Context, name string, doc any) error {
 }
 
 func (q *Queue) read(ctx context.Context, name string, most int64, doc any) error {
-	b, err := q.work.Get(ctx, name, most)
+	b, err := q.get(ctx, name, most)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, doc); err != nil {
-		return fmt.Errorf("%s is damaged: %w", name, err)
+		return &RecordError{name, err}
 	}
 	return nil
+}
+
+// RecordError says that an object of a queue is not what it should be, and concerns
+// one attempt: others, and the store, may be all right.
+type RecordError struct {
+	Name string
+	Err  error
+}
+
+func (e *RecordError) Error() string { return e.Name + " is damaged: " + e.Err.Error() }
+
+// Unwrap gives what is wrong with it.
+func (e *RecordError) Unwrap() error { return e.Err }
+
+func (q *Queue) get(ctx context.Context, name string, most int64) ([]byte, error) {
+	b, err := q.work.Get(ctx, name, most)
+	if errors.Is(err, s3.ErrObject) {
+		err = &RecordError{name, err}
+	}
+	return b, err
 }

@@ -207,7 +207,7 @@ func TestActions(t *testing.T) {
 	s := opened(t, c)
 	q := newQueue(t, s, "q")
 	action := []byte("what to do")
-	ticket := queue.Ticket{Action: cache.DigestOf(action), Certificate: []byte("c"), Address: "command.a", Controller: "me"}
+	ticket := queue.Ticket{Action: cache.DigestOf(action), Certificate: []byte("c"), Address: "command.a"}
 	if err := q.Ask(t.Context(), attempt(1), ticket, []byte("something else")); err == nil {
 		t.Error("a ticket for another action was taken")
 	}

@@ -4,21 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/stages"
 )
 
 // poll reads results and signs of life.
 func (l *loop) poll(ctx context.Context, n *line) error {
 	if len(n.at) == 0 {
 		return nil
+	}
+	if err := l.renew(ctx, n); err != nil {
+		return err
 	}
 	after := n.oldest()
 	found, err := n.queue.Results(ctx, after)
@@ -43,13 +47,42 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 			begin(a.job, "")
 		}
 	}
-	if err := l.follow(ctx, n); err != nil {
+	l.settleLeft(n, found, beats)
+	if err := errors.Join(l.settleLost(ctx, n), l.follow(ctx, n)); err != nil {
 		return err
 	}
 	for _, a := range n.at {
 		l.findLost(n, a)
 	}
 	return nil
+}
+
+// renew writes the certificates of open attempts again, long before they end: attempts
+// may wait and run for as long as they like. Those that an earlier controller asked for
+// are among them, with what is left of theirs.
+func (l *loop) renew(ctx context.Context, n *line) error {
+	const most = 512 // a look
+	var due []*attempt
+	for _, a := range n.at {
+		if !a.over && n.queue.Now().Add(l.Valid/2).After(a.until) && len(due) < most {
+			due = append(due, a)
+		}
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for _, a := range due {
+		g.Go(func() error {
+			t, until, err := l.ticket(n, a.name, a.job)
+			if err == nil {
+				err = n.queue.Renew(gctx, a.name, t, a.job.raw)
+			}
+			if err == nil {
+				a.until = until
+			}
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // readResults takes what has ended.
@@ -108,15 +141,17 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 	switch r.State {
 	case queue.Succeeded:
 		l.succeeded(ctx, n, a, r, at)
-	case queue.Left, queue.StoreOut, queue.Cancelled:
-		if a.over {
+	case queue.Left, queue.StoreOut, queue.Cancelled, queue.AskAgain:
+		if a.over || l.tooLong(a, r) {
 			return
 		}
 		l.again(n, a, r.Error, r.State != queue.Left)
 	case queue.Unfit:
 		l.handOn(n, a, r)
 	case queue.LostInput:
-		l.finish(j, outcome{err: l.lostThere(j, r)})
+		if !a.over {
+			l.seemsLost(a, r)
+		}
 	case queue.TimedOut:
 		l.finish(j, outcome{err: &executor.TimeoutError{Limit: time.Duration(j.a.Resources.Time) * time.Second}})
 	default:
@@ -157,21 +192,85 @@ func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Resul
 	for _, o := range entry.Content() {
 		l.sent[o.Digest] = true
 	}
+	l.unconfined(entry, r.Used.Host)
 	if a.pieces > 0 {
 		l.readLog(ctx, n, a, r.Logs)
 	}
+	l.dropLog(j.a)
 	l.finish(j, outcome{result: &executor.Result{Entry: entry}})
 }
 
-// lostThere is an input that the store has lost.
-func (l *loop) lostThere(j *job, r queue.Result) error {
-	for _, f := range executor.Inputs(j.a) {
+// seemsLost looks for an input that a worker says is lost: what made it may have run for
+// days, and is not to run again for a word. The look may take long; see settleLost.
+func (l *loop) seemsLost(a *attempt, r queue.Result) {
+	for _, f := range executor.Inputs(a.job.a) {
 		if r.Input != nil && f.Digest == r.Input.Digest {
-			delete(l.sent, f.Digest)
-			return &executor.LostInput{File: f, Err: errors.New(r.Error)}
+			a.over = true
+			a.lost = &doubt{file: f, blob: r.Input.Blob, why: r.Error, found: make(chan error, 1)}
+			l.lookFor(a)
+			return
 		}
 	}
-	return errors.New(r.Error)
+	l.again(a.line, a, r.Error, true)
+}
+
+// doubt is an input that may be lost.
+type doubt struct {
+	file  stages.File
+	blob  cache.Digest
+	why   string     // what the worker said
+	found chan error // gets nil where the store has it
+}
+
+func (l *loop) lookFor(a *attempt) {
+	d, ctx := a.lost, a.job.ctx
+	go func() { d.found <- readable(ctx, l.Store, d.blob) }()
+}
+
+// readable reports whether the store has a blob, by reading it.
+func readable(ctx context.Context, s *s3.Store, d cache.Digest) (err error) {
+	const copies = 3 // a collection may be moving it, or one is damaged
+	for range copies {
+		var r io.ReadCloser
+		if r, _, err = s.OpenBlob(ctx, d); err == nil {
+			_, err = io.Copy(io.Discard, r)
+			err = errors.Join(err, r.Close())
+		}
+		if _, lost := cache.Lost(err); !lost {
+			break
+		}
+	}
+	return err
+}
+
+// settleLost decides on inputs that may be lost. What this machine has is sent again.
+func (l *loop) settleLost(ctx context.Context, n *line) error {
+	for _, a := range n.at {
+		if a.lost == nil || !l.jobs[a.job] {
+			continue
+		}
+		var err error
+		select {
+		case err = <-a.lost.found:
+		default:
+			continue
+		}
+		if _, lost := cache.Lost(err); err != nil && !lost {
+			l.lookFor(a)
+			return err
+		} else if lost {
+			delete(l.sent, a.lost.file.Digest)
+			here, herr := l.Local.HasBlob(ctx, a.lost.blob)
+			if herr != nil || !here {
+				l.finish(a.job, outcome{err: &executor.LostInput{File: a.lost.file, Err: err}})
+				continue
+			}
+		}
+		why := a.lost.why
+		a.lost = nil
+		l.again(n, a, why, true)
+	}
+	return nil
 }
 
 // findLost gives up an attempt whose worker is dead, or seems to be: one that has not
@@ -201,6 +300,28 @@ func (l *loop) findLost(n *line, a *attempt) {
 	}
 }
 
+// tooLong fails an action that has twice had all the time that a worker has, and did
+// not end: it never would. One that goes on from where it was cut off may.
+func (l *loop) tooLong(a *attempt, r queue.Result) bool {
+	j := a.job
+	if !r.WholeTime {
+		return false
+	}
+	if j.a.Ingredients.Kind.Resumes && a.came > j.came {
+		j.whole, j.came = 0, a.came
+		return false
+	}
+	const most = 2
+	if j.whole++; j.whole < most {
+		return false
+	}
+	had := time.Duration(r.Used.Seconds * float64(time.Second)).Round(time.Second)
+	l.cancel(j)
+	l.finish(j, outcome{err: fmt.Errorf("executor %q: it had the whole time of a job to itself, %s, and did not end, twice: raise time in the executor's block, and say in the stage's resources { time = \"...\" } how long it may take",
+		l.Name, had)})
+	return true
+}
+
 // again asks for another attempt.
 func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 	j := a.job
@@ -211,11 +332,17 @@ func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 	const mostReturns = 50
 	if j.tries > l.Retries || j.returns > mostReturns {
 		l.cancel(j)
+		if kept := l.lastWords(n, a); kept != "" {
+			why += "; what it had printed: " + kept
+		}
 		l.finish(j, outcome{err: fmt.Errorf("executor %q: it was begun %d times and never ended, the last time since %s", l.Name, j.returns, why)})
 		return
 	}
+	if kept := l.lastWords(n, a); kept != "" {
+		why += "; what it had printed: " + kept
+	}
 	l.tell("executor %q: %s is begun again: %s", l.Name, j.a.Address, why)
-	l.happened = l.Now()
+	l.soon, l.happened = true, l.Now()
 	n.waiting = append(n.waiting, j)
 }
 
@@ -237,56 +364,20 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		if err != nil && !cache.IsMissing(err) {
 			return err
 		}
-		a.looked, a.worker = l.Now(), c.Worker
+		a.looked, a.worker, a.came = l.Now(), c.Worker, c.Done
 		begin(a.job, c.Host)
 		if c.Waits != "" {
-			note(a.job, c.Waits)
+			note(a.job, "on "+c.Host+": "+c.Waits)
 		}
 		if a.job.progress != nil && c.Unit != "" {
 			a.job.progress.Report(c.Done, c.Total, c.Unit)
 		}
+		if a.pieces > 0 { // the worker says it only with its signs of life
+			c.Logs = max(c.Logs, a.pieces+1)
+		}
 		l.readLog(ctx, n, a, c.Logs)
 	}
 	return nil
-}
-
-// readLog passes on pieces of a log. One that cannot be had is tried again.
-func (l *loop) readLog(ctx context.Context, n *line, a *attempt, upTo int) {
-	w, ok := a.job.progress.(executor.Watcher)
-	for ok && a.pieces < upTo {
-		b, err := n.queue.ReadLog(ctx, a.name, a.pieces+1)
-		if err != nil {
-			return
-		}
-		a.pieces++
-		w.Logged(b)
-	}
-}
-
-// keepLog writes the whole log of a failed stage into a file; "" where there is none.
-func (l *loop) keepLog(ctx context.Context, n *line, a *attempt, r queue.Result) string {
-	l.readLog(ctx, n, a, r.Logs)
-	if r.Logs == 0 || l.LogDir == "" {
-		return ""
-	}
-	path := filepath.Join(l.LogDir, executor.FileName(a.job.a.Address)+".log")
-	if err := os.MkdirAll(l.LogDir, 0o755); err != nil {
-		return ""
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return ""
-	}
-	for i := 1; i <= r.Logs && err == nil; i++ {
-		var b []byte
-		if b, err = n.queue.ReadLog(ctx, a.name, i); err == nil {
-			_, err = f.Write(b)
-		}
-	}
-	if errors.Join(err, f.Close()) != nil {
-		return ""
-	}
-	return path
 }
 
 // note tells why an action has not begun, once for each reason.

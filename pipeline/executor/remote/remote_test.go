@@ -128,7 +128,7 @@ func newUser(t *testing.T, p place) *user {
 		config: remote.Config{
 			Name: "test", ID: "0123456789abcdef", Store: store, Local: local, Trust: set.Check, User: key, Key: public,
 			LogDir: filepath.Join(dir, "logs"), Now: time.Now, Tell: func(m string) { t.Log(m) },
-			Command: func(queue string, _ bool, id string) (args, files []string) {
+			Command: func(queue string, _ bool, _ time.Duration, id string) (args, files []string) {
 				return []string{"worker", file, queue, id, filepath.Join(dir, "workers-cache")}, []string{file}
 			},
 			Proof: filepath.Join(dir, "reached"),

@@ -136,6 +136,13 @@ func TestWorkersRun(t *testing.T) {
 	if strings.Contains(env, "hunter2") || !strings.Contains(env, "GREETING=it is set") {
 		t.Errorf("the worker's environment: %s", env)
 	}
+	var end int64
+	if _, after, ok := strings.Cut(env, "SLURM_JOB_END_TIME="); ok {
+		_, _ = fmt.Sscan(after, &end)
+	}
+	if left := time.Until(time.Unix(end, 0)); left < time.Minute {
+		t.Errorf("the job ends in %v, as the worker is told: %s", left, env)
+	}
 	if !strings.HasSuffix(r.read("b-1.began"), "0,1\n") {
 		t.Errorf("GPUs: %q", r.read("b-1.began"))
 	}

@@ -291,10 +291,10 @@ func (l *launcher) statuses(tasks []task, asked time.Time) []launch.Status {
 func (l *launcher) status(b *batch, id string, t task, known bool) launch.Status {
 	switch {
 	case !known:
-		return launch.Status{ID: id, State: launch.Ended, Reason: l.lastWords(b, indexOf(b, id))}
+		return launch.Status{ID: id, State: launch.Ended, Reason: launch.LastWordsIn(l.logPath(b, strconv.Itoa(indexOf(b, id))))}
 	case ends[t.state] != "":
 		reason := ends[t.state]
-		switch words := l.lastWords(b, t.index); {
+		switch words := launch.LastWordsIn(l.logPath(b, strconv.Itoa(t.index))); {
 		case t.state == "COMPLETED":
 		case words != "":
 			reason += ": " + words

@@ -14,8 +14,9 @@ import (
 
 // Kind is the block `executor "slurm" "NAME"`.
 var Kind = launch.Define[Settings](launch.Kind{
-	Type: "slurm",
-	Doc:  "Workers are jobs of a Slurm cluster. What a stage's resources block asks for goes before what is said here.",
+	Type:      "slurm",
+	Doc:       "Workers are jobs of a Slurm cluster. What a stage's resources block asks for goes before what is said here.",
+	Agreement: "Jobs are submitted in your name, with these options. On the cluster's machines, modules, prologue and program run as you, outside of the sandbox, and can read all that you can.",
 })
 
 // Settings are the block's attributes.

@@ -109,7 +109,7 @@ func bench(t *testing.T, host *server) *executortest.Bench {
 	x := remote.New(remote.Config{
 		Name: "lab", ID: siteID, Launcher: launcher, Store: p.store, Local: p.local, Trust: p.set.Check, User: p.key, Key: public,
 		LogDir: filepath.Join(dir, "logs"), Now: time.Now, Tell: func(m string) { t.Log(m) },
-		Command: func(queue string, _ bool, id string) (args, files []string) {
+		Command: func(queue string, _ bool, _ time.Duration, id string) (args, files []string) {
 			return []string{"worker", file, queue, id, filepath.Join(dir, "workers-cache")}, []string{file, secret}
 		},
 		Poll: 50 * time.Millisecond, SlowPoll: 200 * time.Millisecond, LaunchGap: 200 * time.Millisecond, LostAfter: 10 * time.Second,

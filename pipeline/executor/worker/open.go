@@ -176,6 +176,7 @@ type Options struct {
 	Environment []string // of stages
 	Memory      int64    // bytes that stages may use; 0 where nobody said
 	Sandbox     *sandbox.Sandbox
+	Unfit       error // why this machine may run nothing; nil where it may
 	About       queue.Used
 	GPUs        []gpu.Device // that stages may use
 	Leases      string       // folder of leases of GPUs, see package lease; "" where they are this worker's own
@@ -183,7 +184,8 @@ type Options struct {
 	Tell        func(string)
 
 	Beat, Linger time.Duration
-	Until        time.Time
+	Until, Ends  time.Time
+	Each         time.Duration
 	Most         int
 	// Reach is how long the store may take to answer for the first time; 45 s if zero.
 	// Whoever waits for the worker is to learn soon that it cannot be reached from here.
@@ -191,9 +193,11 @@ type Options struct {
 }
 
 // Run runs a worker until there is nothing to do.
-func Run(ctx context.Context, o Options) error {
-	f, err := ReadFile(o.File)
-	if err != nil {
+func Run(ctx context.Context, o Options) (err error) {
+	gone := attend(o)
+	var f File
+	defer func() { gone(ctx, f.Credentials) }()
+	if f, err = ReadFile(o.File); err != nil {
 		return err
 	}
 	user, err := trust.ParsePublic(f.User)
@@ -241,7 +245,7 @@ func (o Options) session(ctx context.Context, f File, user trust.Public, scratch
 	w = New(Config{
 		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
 		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
-		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
+		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Ends: o.Ends, Each: o.Each, Most: o.Most, Unfit: o.Unfit,
 		Executor: &executor.Local{
 			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),
 			Services: stages.Services{Mirrors: f.Mirrors, Offline: f.Offline, Memory: o.Memory, Environment: o.Environment, Sandbox: o.Sandbox},

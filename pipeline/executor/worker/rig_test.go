@@ -95,8 +95,9 @@ func (r *rig) wasTold(what string) bool {
 }
 
 // certificate is that of an action in the form in which it is right.
-func (r *rig) certificate(a *executor.Action, raw []byte) cache.Certificate {
+func (r *rig) certificate(name queue.Attempt, a *executor.Action, raw []byte) cache.Certificate {
 	return cache.Certificate{
+		For:   r.queue.Occasion(name),
 		Scope: r.store.ID(), Public: r.key.Public().(ed25519.PublicKey), Until: r.queue.Now().Add(time.Hour),
 		Action: cache.DigestOf(raw), Keys: []cache.Key{a.Key},
 	}
@@ -107,22 +108,27 @@ func (r *rig) ask(a *executor.Action, change func(*cache.Certificate)) queue.Att
 	r.t.Helper()
 	raw, err := wire.Encode(a)
 	r.must(err)
-	c := r.certificate(a, raw)
+	name := r.name(a.Key)
+	c := r.certificate(name, a, raw)
 	if change != nil {
 		change(&c)
 	}
 	c, err = r.user.Certify(c)
 	r.must(err)
-	return r.ticket(a.Key, raw, c.Encode())
+	return r.ticket(name, raw, c.Encode())
 }
 
-func (r *rig) ticket(k cache.Key, raw, certificate []byte) queue.Attempt {
-	r.t.Helper()
+// name is that of the next attempt.
+func (r *rig) name(k cache.Key) queue.Attempt {
 	r.asked = r.asked.Add(time.Millisecond)
 	if now := r.queue.Now(); now.After(r.asked) {
 		r.asked = now
 	}
-	name := queue.NewAttempt(r.asked, k)
+	return queue.NewAttempt(r.asked, k)
+}
+
+func (r *rig) ticket(name queue.Attempt, raw, certificate []byte) queue.Attempt {
+	r.t.Helper()
 	r.must(r.queue.Ask(r.t.Context(), name, queue.Ticket{Action: cache.DigestOf(raw), Certificate: certificate, Address: "command.test"}, raw))
 	return name
 }

@@ -96,7 +96,7 @@ func TestUsageFacts(t *testing.T) {
 	u := &worker.Usage{Processes: func() []int64 { return []int64{5, 7, 3} }}
 	u.Begin()
 	got := u.Facts(queue.Used{Host: "ant", System: "Linux 6", GPU: "A100", GPUDriver: "550"})
-	for name, want := range map[string]string{"machine.system": "Linux 6", "machine.gpu": "A100", "machine.host": "ant", "machine.gpu_driver": "550", "used.max_rss": "7"} {
+	for name, want := range map[string]string{"machine.system": "Linux 6", "machine.gpu": "A100", "machine.gpu_driver": "550", "machine.host": "ant", "used.max_rss": "7"} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
 		}

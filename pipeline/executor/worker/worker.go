@@ -35,6 +35,7 @@ type Config struct {
 	Key   ed25519.PrivateKey // of this run
 	About queue.Used         // what is known of this machine
 	GPUs  []gpu.Device       // that actions may use, one action at a time
+	Unfit error              // why this machine may run nothing, such as that it cannot confine programs; nil where it may
 	// Leases keeps other processes of this machine off the GPUs that an action uses;
 	// nil where they are this worker's own.
 	Leases lease.Taker
@@ -44,8 +45,12 @@ type Config struct {
 
 	Beat   time.Duration // between signs of life
 	Linger time.Duration // how long to wait for more when the queue is empty
-	Until  time.Time     // when the time is over; zero for never
-	Most   int           // how many actions to run; 0 for any number
+	Until  time.Time     // when the time is over, and what runs is given back; zero for never
+	// Ends is when the worker's job ends, and it with it; zero where that is not known.
+	// Shortly before, ctx ends: what runs may go on until then.
+	Ends time.Time
+	Each time.Duration // how long an action may take, as stated; 0 where nothing is
+	Most int           // how many actions to run; 0 for any number
 	// Full, where set, is asked before each action whether Local has no room for another
 	// one: then Drain ends.
 	Full func() bool
@@ -59,10 +64,11 @@ type Worker struct {
 	at   time.Time // when open was read
 	ran  int
 	full bool
+	born time.Time
 }
 
 // New makes a worker.
-func New(c Config) *Worker { return &Worker{Config: c} }
+func New(c Config) *Worker { return &Worker{Config: c, born: c.Now()} }
 
 const (
 	// fresh is how long a listing is believed: what is claimed or cancelled since
@@ -124,10 +130,31 @@ func (w *Worker) Drain(ctx context.Context) error {
 	return nil
 }
 
-// over reports whether nothing more may be begun.
+// over reports whether nothing more may be begun. The first action always may: no
+// other worker would have more time for it.
 func (w *Worker) over() bool {
 	w.full = w.Full != nil && w.Full()
-	return w.full || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !w.Now().Before(w.Until)
+	switch now := w.Now(); {
+	case w.full || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
+		return true
+	case w.Ends.IsZero() || w.ran == 0 || w.Each == 0:
+		return false
+	default:
+		return w.Ends.Sub(now) < leaving+w.Each
+	}
+}
+
+// leaving is how long before its job's end a worker may be told to leave: Slurm does so
+// up to a minute before it was to, which is a minute before the end.
+const leaving = 2 * time.Minute
+
+// whole reports whether what began at a time had nearly all that the worker has.
+func (w *Worker) whole(began time.Time) bool {
+	end := w.Until
+	if e := w.Ends.Add(-leaving); !w.Ends.IsZero() && (end.IsZero() || e.Before(end)) {
+		end = e
+	}
+	return !end.IsZero() && w.Now().Sub(began) >= end.Sub(w.born)*9/10
 }
 
 func wait(ctx context.Context, d time.Duration) {
