@@ -25,6 +25,7 @@ type workerOptions struct {
 	timeLeft, linger, beat time.Duration
 	each                   time.Duration
 	most                   int
+	whole                  bool // run nothing without a whole sandbox
 }
 
 func (a *app) workerCommand() *cobra.Command {
@@ -44,6 +45,7 @@ func (a *app) workerCommand() *cobra.Command {
 	f.DurationVar(&o.linger, "linger", 10*time.Second, "how long to wait for more when there is nothing to do")
 	f.DurationVar(&o.beat, "beat", 10*time.Second, "how often to give a sign of life")
 	f.IntVar(&o.most, "most", 0, "how many actions to run (0: any number)")
+	f.BoolVar(&o.whole, "require-sandbox", false, "run nothing where this machine cannot confine commands to what they declare")
 	return cmd
 }
 
@@ -66,12 +68,21 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 		until = time.Now().Add(o.timeLeft)
 	}
 	store := filepath.Join(a.settings.Cache, "worker")
+	keep, err := a.settings.workerCache(store)
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
 	gpus, err := gpu.Find(ctx, os.Environ())
 	if err != nil {
 		a.tell(fmt.Sprintf("GPUs could not be listed: %v", err))
 	}
+	box := a.sandbox("", store)
+	var unfit error
+	if o.whole {
+		unfit = whole(box.Support())
+	}
 	return withCode(exitStore, worker.Run(ctx, worker.Options{
-		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Kinds: kinds(), Sandbox: a.sandbox("", store),
+		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Keep: keep, Kinds: kinds(), Sandbox: box, Unfit: unfit,
 		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Leases: a.settings.leases(), Now: time.Now, Tell: a.tell,
 		Beat: o.beat, Linger: o.linger, Until: until, Ends: jobEnd(os.Getenv, time.Now()), Each: o.each, Most: o.most,
 	}))

@@ -119,6 +119,7 @@ func (u *slurmUser) init() {
 	u.t.Helper()
 	u.must("key", "generate", "alice")
 	u.must("cache", "init", u.home)
+	u.must("trust", u.home, "--yes")
 }
 
 func (u *slurmUser) command(ctx context.Context, args ...string) *exec.Cmd {

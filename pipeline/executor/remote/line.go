@@ -73,6 +73,7 @@ type attempt struct {
 	worker  string
 	pieces  int       // of the log that were read
 	came    int64     // how far, as it last said
+	written int       // bytes of it in the file
 	looked  time.Time // when its claim was read
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result

@@ -34,6 +34,8 @@ type loop struct {
 	last      time.Time // of the names of attempts
 	pollError string
 
+	lacks map[string]bool // what machines could not enforce of the sandbox, told already
+
 	sends     map[*sending]bool
 	next      *sending // that is being gathered
 	onTheWay  map[cache.Digest]*sending
@@ -50,7 +52,7 @@ type loop struct {
 func newLoop(r *Remote) *loop {
 	l := &loop{
 		Remote: r, sends: map[*sending]bool{}, onTheWay: map[cache.Digest]*sending{}, reports: make(chan func()),
-		lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}, strangers: strangers{looks: map[string]int{}, called: map[string]bool{}},
+		lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}, lacks: map[string]bool{}, strangers: strangers{looks: map[string]int{}, called: map[string]bool{}},
 	}
 	l.running, l.stop = context.WithCancel(context.Background())
 	l.works = l.remembered()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -81,11 +79,24 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 	for _, x := range all {
 		x.a.read = true
 		if l.jobs[x.a.job] {
-			n.barren, n.useful[x.r.Worker] = nil, true
+			l.wasUseful(n, x.r)
 			l.attemptEnded(ctx, n, x.a, x.r, x.at)
 		}
 	}
 	return nil
+}
+
+// wasUseful notes that a worker has ended an attempt, and its machine with it. It may
+// have gone before its result was read.
+func (l *loop) wasUseful(n *line, r queue.Result) {
+	l.prove()
+	n.barren = nil
+	delete(n.shunned, r.Used.Host)
+	_, started := n.started[r.Worker]
+	_, alive := n.workers[r.Worker]
+	if started || alive {
+		n.useful[r.Worker] = true
+	}
 }
 
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its
@@ -145,9 +156,11 @@ func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Resul
 	for _, o := range entry.Content() {
 		l.sent[o.Digest] = true
 	}
+	l.unconfined(entry, r.Used.Host)
 	if a.pieces > 0 {
 		l.readLog(ctx, n, a, r.Logs)
 	}
+	l.dropLog(j.a)
 	l.finish(j, outcome{result: &executor.Result{Entry: entry}})
 }
 
@@ -193,7 +206,7 @@ func (l *loop) findLost(n *line, a *attempt) {
 // not end: it never would. One that goes on from where it was cut off may.
 func (l *loop) tooLong(a *attempt, r queue.Result) bool {
 	j := a.job
-	if !r.Whole {
+	if !r.WholeTime {
 		return false
 	}
 	if j.a.Ingredients.Kind.Resumes && a.came > j.came {
@@ -221,8 +234,14 @@ func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 	const mostReturns = 50
 	if j.tries > l.Retries || j.returns > mostReturns {
 		l.cancel(j)
+		if kept := l.lastWords(n, a); kept != "" {
+			why += "; what it had printed: " + kept
+		}
 		l.finish(j, outcome{err: fmt.Errorf("executor %q: it was begun %d times and never ended, the last time since %s", l.Name, j.returns, why)})
 		return
+	}
+	if kept := l.lastWords(n, a); kept != "" {
+		why += "; what it had printed: " + kept
 	}
 	l.tell("executor %q: %s is begun again: %s", l.Name, j.a.Address, why)
 	l.soon, l.happened = true, l.Now()
@@ -250,53 +269,17 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		a.looked, a.worker, a.came = l.Now(), c.Worker, c.Done
 		begin(a.job, c.Host)
 		if c.Waits != "" {
-			note(a.job, c.Waits)
+			note(a.job, "on "+c.Host+": "+c.Waits)
 		}
 		if a.job.progress != nil && c.Unit != "" {
 			a.job.progress.Report(c.Done, c.Total, c.Unit)
 		}
+		if a.pieces > 0 { // the worker says it only with its signs of life
+			c.Logs = max(c.Logs, a.pieces+1)
+		}
 		l.readLog(ctx, n, a, c.Logs)
 	}
 	return nil
-}
-
-// readLog passes on pieces of a log. One that cannot be had is tried again.
-func (l *loop) readLog(ctx context.Context, n *line, a *attempt, upTo int) {
-	w, ok := a.job.progress.(executor.Watcher)
-	for ok && a.pieces < upTo {
-		b, err := n.queue.ReadLog(ctx, a.name, a.pieces+1)
-		if err != nil {
-			return
-		}
-		a.pieces++
-		w.Logged(b)
-	}
-}
-
-// keepLog writes the whole log of a failed stage into a file; "" where there is none.
-func (l *loop) keepLog(ctx context.Context, n *line, a *attempt, r queue.Result) string {
-	l.readLog(ctx, n, a, r.Logs)
-	if r.Logs == 0 || l.LogDir == "" {
-		return ""
-	}
-	path := filepath.Join(l.LogDir, executor.FileName(a.job.a.Address)+".log")
-	if err := os.MkdirAll(l.LogDir, 0o755); err != nil {
-		return ""
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return ""
-	}
-	for i := 1; i <= r.Logs && err == nil; i++ {
-		var b []byte
-		if b, err = n.queue.ReadLog(ctx, a.name, i); err == nil {
-			_, err = f.Write(b)
-		}
-	}
-	if errors.Join(err, f.Close()) != nil {
-		return ""
-	}
-	return path
 }
 
 // note tells why an action has not begun, once for each reason.

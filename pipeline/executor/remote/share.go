@@ -32,13 +32,17 @@ func shares(open []int, slots int) []int {
 	return out
 }
 
-// shares are those of the queues, in their order.
-func (l *loop) shares() []int {
+// shares are those of the queues.
+func (l *loop) shares() map[*line]int {
 	open := make([]int, len(l.order))
 	for i, n := range l.order {
 		open[i] = n.open()
 	}
-	return shares(open, l.Launcher.Slots())
+	out := make(map[*line]int, len(l.order))
+	for i, share := range shares(open, l.Launcher.Slots()) {
+		out[l.order[i]] = share
+	}
+	return out
 }
 
 // makeRoom has as many workers leave as others lack that have no slot. What fails is
@@ -49,8 +53,8 @@ func (l *loop) makeRoom(ctx context.Context) {
 	}
 	share, lacking := l.shares(), 0
 	free := l.Launcher.Slots() - len(l.strangers.alive)
-	for i, n := range l.order {
-		lacking += max(0, share[i]-n.there())
+	for _, n := range l.order {
+		lacking += max(0, share[n]-n.there())
 		free -= n.hold() - n.leaving // these are to be free soon
 	}
 	for lacking -= max(0, free); lacking > 0; lacking-- {
@@ -61,10 +65,10 @@ func (l *loop) makeRoom(ctx context.Context) {
 }
 
 // richest is the queue with the most workers above its share; nil where none has any.
-func (l *loop) richest(share []int) (rich *line) {
+func (l *loop) richest(share map[*line]int) (rich *line) {
 	most := 0
-	for i, n := range l.order {
-		if more := n.there() - share[i]; more > most && !(n.exclusive && n.waits() == "") {
+	for _, n := range l.order {
+		if more := n.there() - share[n]; more > most && !(n.exclusive && n.waits() == "") {
 			rich, most = n, more
 		}
 	}

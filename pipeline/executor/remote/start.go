@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
@@ -189,12 +190,18 @@ func (l *loop) start() {
 	for _, n := range l.order {
 		total += n.hold()
 	}
+	order := l.order
+	if !proven { // what asks for the least begins first
+		order = slices.SortedStableFunc(slices.Values(order), func(a, b *line) int {
+			return cmp.Or(cmp.Compare(a.GPUs, b.GPUs), cmp.Compare(a.CPUs, b.CPUs), cmp.Compare(a.Memory, b.Memory))
+		})
+	}
 	var all []request
 	share := l.shares()
-	for i, n := range l.order {
-		lacking := min(share[i]-n.there(), l.Launcher.Slots()-total)
+	for _, n := range order {
+		lacking := min(share[n]-n.there(), l.Launcher.Slots()-total)
 		if !proven {
-			lacking = min(lacking, 1-total)
+			lacking = min(n.open()-n.there(), 1-total)
 		}
 		if lacking <= 0 || l.Now().Before(n.pauses.until) {
 			continue
@@ -297,11 +304,14 @@ func (l *loop) notStarted(n *line, count int, err error) {
 	const most = 3 // in a row
 	var none *launch.NoMachine
 	if errors.As(err, &none) {
-		l.nowhere(n, none)
+		l.nowhere(n, none.Detail)
 		return
 	}
 	n.pauses.failed(l.Now(), l.LaunchGap, count, err)
 	switch {
+	case n.pauses.count >= most && len(n.avoided()) > 0: // what is wrong may be to avoid machines
+		n.pauses = pauses{}
+		l.nowhere(n, err.Error())
 	case n.pauses.count >= most && !l.anyWorker():
 		l.failLine(n, err)
 	case n.pauses.told != err.Error(): // once, however often it is said

@@ -33,7 +33,7 @@ func (l *launcher) options(need stages.Resources, avoid []string) []string {
 		add("mem", fmt.Sprintf("%dM", r.memory))
 	}
 	if r.gpus > 0 {
-		add("gres", fmt.Sprintf("%s:%d", s.GRES, r.gpus))
+		add("gres", fmt.Sprintf("%s:%d", l.gres(need), r.gpus))
 	}
 	if r.minutes > 0 {
 		add("time", strconv.FormatInt(r.minutes, 10))

@@ -337,7 +337,7 @@ func (l *launcher) Close() error {
 	for _, h := range l.hosts {
 		hosts.Go(func() {
 			if h.problem == "" && h.ready {
-				_, _ = h.script(context.Background(), h.prelude()+clear)
+				_, _ = h.script(context.Background(), h.prelude()+clear+"\n")
 			}
 			h.hangUp(context.Background())
 		})

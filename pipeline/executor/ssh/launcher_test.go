@@ -41,6 +41,7 @@ type rig struct {
 
 func newRig(t *testing.T, s Settings) *rig {
 	t.Helper()
+	t.Parallel() // each with an sshd of its own
 	r := &rig{server: newServer(t), dir: t.TempDir(), site: t.TempDir()}
 	r.write("worker", program, 0o755)
 	r.open(s)
@@ -134,7 +135,7 @@ func (r *rig) read(name string) string {
 func two() Settings { return Settings{Hosts: []string{"ant", "bee"}, Slots: 2, GPUs: 2} }
 
 // Workers run on both hosts; the program is copied once to a home folder that they
-// share; GPUs are given out by number, and what finds none waits.
+// share; GPUs are given out by number, its own first, and what finds none waits.
 func TestWorkersRun(t *testing.T) {
 	r := newRig(t, two())
 	if err := r.launcher.Check(t.Context(), []stages.Resources{{}, {GPUs: 2}}); err != nil {
@@ -164,7 +165,7 @@ func TestWorkersRun(t *testing.T) {
 			t.Errorf("%s ended: %q", id, reason)
 		}
 	}
-	if got := r.read("a.began") + r.read("b.began") + r.read("c.began"); got != "0,1\n0,1\n0\n" {
+	if got := r.read("a.began") + r.read("b.began") + r.read("c.began"); got != "0,1\n0,1\n0,1\n" {
 		t.Errorf("GPUs: %q", got)
 	}
 	if env := r.read("a.env"); strings.Contains(env, "hunter2") || !strings.Contains(env, "HOME="+r.home+"\n") {
@@ -326,6 +327,67 @@ func TestAnotherControllerGoesOn(t *testing.T) {
 		t.Errorf("files %v; calls: %s", found, r.calls())
 	}
 	r.ends("a", folder)
+}
+
+// What workers read is taken from a host when the last of them has ended there, however
+// it did, and whether or not a controller is there: home folders are shared, and backed up.
+func TestSecretsGoWithTheLastWorker(t *testing.T) {
+	settings := Settings{Hosts: []string{"ant"}, Slots: 2}
+	r := newRig(t, settings)
+	secret := filepath.Join(r.site, "credentials")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	folder := r.home + "/.cache/nbpipe/" + r.hosts[0].folder() + "/files/"
+	files := func() int {
+		left, _ := os.ReadDir(folder)
+		return len(left)
+	}
+	gone := func() {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); files() > 0; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d files are left", files())
+			}
+		}
+	}
+	r.begin("short", 1, 0, secret)
+	r.begin("long", 5, 0, secret)
+	r.until("both run", func(s map[string]launch.Status) bool {
+		return s["short"].State != launch.Pending && s["long"].State == launch.Running
+	})
+	dead := r.launcher
+	dead.stop() // the controller dies
+	t.Cleanup(func() { dead.Close() })
+	r.untilFile("short.ended")
+	time.Sleep(time.Second)
+	if files() != 1 {
+		t.Errorf("%d files while a worker is there", files())
+	}
+	r.untilFile("long.ended")
+	gone()
+
+	// They come again with the next worker, and go when it is killed.
+	r.open(settings)
+	r.begin("killed", 1000, 0, secret)
+	r.untilState("killed", launch.Running)
+	r.untilFile("killed.began")
+	if files() != 1 {
+		t.Errorf("%d files while a worker is there", files())
+	}
+	b, err := os.ReadFile(filepath.Dir(filepath.Clean(folder)) + "/workers/killed/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(b), &pid); err != nil {
+		t.Fatal(err)
+	}
+	r.launcher.stop()
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	gone()
 }
 
 // ends cancels a worker that has a child that hears nothing.

@@ -3,6 +3,7 @@ package ssh
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,8 @@ for tool in flock setsid sha256sum ps; do
   command -v $tool >/dev/null 2>&1 || say lacks $tool
 done
 mkdir -p "$base/bin" "$site/files" "$site/workers" || { say folder; exit 0; }
+(` + clear + `) 2>/dev/null
+rm -f "$site/files"/tmp-*
 [ -x "$bin/nbpipe" ] && say program
 say free "$(df -Pk "$base" | awk 'NR==2 {print $4}')"
 for f in "$site/files"/*; do
@@ -69,8 +72,9 @@ func replace(temporary, name string) string {
 // start starts a worker that belongs to no session of ssh. It and all that it starts inherit
 // a lock, of which the kernel lets go when the last of them has ended. Its folder
 // appears with the lock held. The site's lock keeps secrets from being taken away
-// meanwhile.
-func start(host, id string, prologue, args, files []string, gpus []int) string {
+// meanwhile. A worker with GPUs sees all of the host's, its own first: which of them
+// no other process of the user has is found there (see package lease).
+func start(host, id string, prologue, args, files []string, gpus []int, all int) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "exec 4>\"$site/lock\"\nflock -w 10 4 || exit 1\nd=$site/workers/%s\nlacking=\n", id)
 	for _, f := range files {
@@ -82,11 +86,13 @@ func start(host, id string, prologue, args, files []string, gpus []int) string {
 	for _, p := range prologue {
 		s.WriteString(p + "\n")
 	}
-	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    %s=%s\n    export CUDA_VISIBLE_DEVICES %[2]s\n    exec setsid \"$bin/nbpipe\"", numbers(gpus), launch.HostVariable, launch.Quote(host))
+	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    %s=%s\n    export CUDA_VISIBLE_DEVICES %[2]s\n    exec setsid \"$bin/nbpipe\"", numbers(visible(gpus, all)), launch.HostVariable, launch.Quote(host))
 	for _, a := range args {
 		s.WriteString(" " + launch.Quote(a))
 	}
-	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\nfi\n")
+	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\n")
+	// Somebody who waits for its end, however it comes: there may be no controller then.
+	fmt.Fprintf(&s, "  setsid /bin/sh -c 'flock \"$1/lock\" true; site=$2; %s' sh \"$d\" \"$site\" </dev/null >/dev/null 2>&1 4>&- &\nfi\n", clear)
 	fmt.Fprintf(&s, "[ -e \"$d/pid\" ] && say started %s\n[ -z \"$lacking\" ] || say lacking %[1]s\n", id)
 	return s.String()
 }
@@ -95,7 +101,7 @@ func start(host, id string, prologue, args, files []string, gpus []int) string {
 const grace = 5
 
 // end tells a worker to end, and leaves a process behind that kills what is left of
-// its session. The last worker of a site takes the secrets with it.
+// its session.
 func end(id string) string {
 	return fmt.Sprintf(`d=$site/workers/%s
 if [ -f "$d/pid" ] && ! flock -n "$d/lock" true; then
@@ -107,15 +113,26 @@ if [ -f "$d/pid" ] && ! flock -n "$d/lock" true; then
       for p in $(ps -o pid= -s "$2"); do kill -KILL "$p"; done
       kill -KILL -- "-$2"
     fi
-    flock -w 5 "$1/lock" rm -rf "$1"
-    cd "$3" && flock -w 5 lock sh -c "rmdir workers && rm -f files/[0-9a-f]*"' sh "$d" "$pid" "$site" </dev/null >/dev/null 2>&1 &
+    flock -w 5 "$1/lock" rm -rf "$1"' sh "$d" "$pid" </dev/null >/dev/null 2>&1 &
 fi
 say cancelled %[1]s
 `, id, grace)
 }
 
-// clear takes the secrets of a site away if it has no workers.
-const clear = "cd \"$site\" && flock -w 5 lock sh -c 'rmdir workers && rm -f files/[0-9a-f]*' 2>/dev/null\n"
+// clear takes the secrets of a site away if no worker is alive; there are no single quotes
+// in it. The site's lock is held by who starts one.
+const clear = `cd "$site" && flock -w 10 lock sh -c "for w in workers/*/lock; do [ ! -e \"\$w\" ] || flock -n \"\$w\" true || exit 0; done; rm -f files/[0-9a-f]*"`
+
+// visible are all GPUs of a host, those given first; none where none are given.
+func visible(gpus []int, all int) []int {
+	out := slices.Clone(gpus)
+	for g := range all {
+		if len(gpus) > 0 && !slices.Contains(gpus, g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
 
 // numbers are GPUs as CUDA_VISIBLE_DEVICES has them; none hides all.
 func numbers(gpus []int) string {
@@ -191,7 +208,7 @@ func parseLook(lines []string) seen {
 			}
 		case "ended":
 			if idPattern.MatchString(first) {
-				s.ended[first] = more
+				s.ended[first] = launch.LastWords(more)
 			}
 		case "folder":
 			s.noFolder = true

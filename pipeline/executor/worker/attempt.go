@@ -54,8 +54,8 @@ func (w *Worker) attempt(ctx context.Context, a queue.Attempt) (fit bool) {
 	if errors.As(err, &failure) {
 		r.LogTail, r.Exit = failure.LogTail, failure.Exit
 	}
-	r.Used, r.Whole = w.used(began), r.State == queue.Left && w.whole(began)
-	r.Logs = s.close(context.WithoutCancel(ctx))
+	r.Used, r.WholeTime = w.used(began), r.State == queue.Left && w.whole(began)
+	r.Logs, r.Whole = s.close(context.WithoutCancel(ctx))
 	w.finish(context.WithoutCancel(ctx), a, r)
 	if r.State == queue.Unfit {
 		w.Tell("this machine is not fit for what is asked for: " + r.Error)
@@ -92,6 +92,9 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 	act, certificate, err := w.read(ctx, a)
 	if err != nil {
 		return nil, err
+	}
+	if w.Unfit != nil {
+		return nil, &unfit{w.Unfit}
 	}
 	if err := w.hasModel(act.Resources); err != nil {
 		return nil, err
@@ -152,7 +155,7 @@ func (w *Worker) gpus(ctx context.Context, r stages.Resources, s *signs) (got []
 		return fit[:n], func() {}, nil
 	}
 	var leases []lease.Lease
-	err = lease.Await(ctx, func(why string) { s.waits(ctx, "on "+w.About.Host+": "+why) }, func() (err error) {
+	err = lease.Await(ctx, func(why string) { s.waits(ctx, why) }, func() (err error) {
 		leases, err = w.Leases.Take(n, fit)
 		return err
 	})

@@ -61,7 +61,7 @@ func TestWholeTime(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			r.must(worker.New(r.config).Drain(ctx))
-			if got := r.result(name); got.State != queue.Left || got.Whole != c.want {
+			if got := r.result(name); got.State != queue.Left || got.WholeTime != c.want {
 				t.Errorf("%+v", got)
 			}
 		})

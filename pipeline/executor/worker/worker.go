@@ -35,6 +35,7 @@ type Config struct {
 	Key   ed25519.PrivateKey // of this run
 	About queue.Used         // what is known of this machine
 	GPUs  []gpu.Device       // that actions may use, one action at a time
+	Unfit error              // why this machine may run nothing, such as that it cannot confine programs; nil where it may
 	// Leases keeps other processes of this machine off the GPUs that an action uses;
 	// nil where they are this worker's own.
 	Leases lease.Taker
@@ -50,6 +51,9 @@ type Config struct {
 	Ends time.Time
 	Each time.Duration // how long an action may take, as stated; 0 where nothing is
 	Most int           // how many actions to run; 0 for any number
+	// Full, where set, is asked before each action whether Local has no room for another
+	// one: then Drain ends.
+	Full func() bool
 }
 
 // Worker runs the actions of a queue.
@@ -59,6 +63,7 @@ type Worker struct {
 	open []queue.Attempt
 	at   time.Time // when open was read
 	ran  int
+	full bool
 	born time.Time
 
 	began time.Time // of the first look, by the store's clock
@@ -85,9 +90,10 @@ const (
 	among = 16
 )
 
-// Drain runs actions until the queue is empty, the time is over, or ctx ends: then
-// what runs is given back. A machine that is not fit for an action leaves the queue: it
-// would take the next one of the kind, too. The error says that the store is away.
+// Drain runs actions until the queue is empty, the time is over, there is no room for
+// more, or ctx ends: then what runs is given back. A machine that is not fit for an
+// action leaves the queue: it would take the next one of the kind, too. The error says
+// that the store is away.
 func (w *Worker) Drain(ctx context.Context) error {
 	idle, pause, patient := w.Now(), shortPause, patienceFirst
 	var away time.Time
@@ -130,10 +136,9 @@ func (w *Worker) Drain(ctx context.Context) error {
 // over reports whether nothing more may be begun. The first action always may: no
 // other worker would have more time for it.
 func (w *Worker) over() bool {
+	w.full = w.Full != nil && w.Full()
 	switch now := w.Now(); {
-	case w.leave:
-		return true
-	case w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
+	case w.full || w.leave || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
 		return true
 	case w.Ends.IsZero() || w.ran == 0 || w.Each == 0:
 		return false
