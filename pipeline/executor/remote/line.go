@@ -49,13 +49,15 @@ type line struct {
 	beats   map[queue.Attempt]time.Time // last signs of life
 	waiting []*job                      // not asked for yet
 
-	workers map[string]launch.Status // that have not ended, as the launcher says
-	asked   map[string]time.Time     // started, and not told about by the launcher yet
-	started map[string]time.Time     // by this controller
-	useful  map[string]bool          // workers that have ended an attempt
-	barren  []launch.Status          // workers in a row that ended, and had not
-	pauses  pauses                   // between requests for workers that fail
-	reason  string                   // the launcher's, why workers ended
+	workers   map[string]launch.Status // that have not ended, as the launcher says
+	asked     map[string]time.Time     // started, and not told about by the launcher yet
+	started   map[string]time.Time     // by this controller
+	useful    map[string]bool          // workers that have ended an attempt
+	barren    []launch.Status          // workers in a row that ended, and had not
+	leaving   int                      // workers that were told to make room for those of another queue
+	dismissed map[string]bool          // of those, the ones that had not begun
+	pauses    pauses                   // between requests for workers that fail
+	reason    string                   // the launcher's, why workers ended
 
 	shunned  map[string]bool // hosts that workers go to only where there are no others
 	anywhere bool            // there are none
@@ -97,7 +99,7 @@ func (l *loop) lineOf(c class) (*line, error) {
 func newLine(c class, q *queue.Queue) *line {
 	return &line{
 		class: c, queue: q, left: map[cache.Key]leftover{}, at: map[queue.Attempt]*attempt{},
-		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{},
+		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{}, dismissed: map[string]bool{},
 	}
 }
 

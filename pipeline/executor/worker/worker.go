@@ -65,6 +65,9 @@ type Worker struct {
 	ran  int
 	full bool
 	born time.Time
+
+	began time.Time // of the first look, by the store's clock
+	leave bool      // it was asked to since
 }
 
 // New makes a worker.
@@ -135,7 +138,7 @@ func (w *Worker) Drain(ctx context.Context) error {
 func (w *Worker) over() bool {
 	w.full = w.Full != nil && w.Full()
 	switch now := w.Now(); {
-	case w.full || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
+	case w.full || w.leave || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
 		return true
 	case w.Ends.IsZero() || w.ran == 0 || w.Each == 0:
 		return false
@@ -170,7 +173,7 @@ func wait(ctx context.Context, d time.Duration) {
 func (w *Worker) next(ctx context.Context) (queue.Attempt, error) {
 	for range 2 {
 		if len(w.open) == 0 || w.Now().Sub(w.at) > fresh {
-			if err := w.look(ctx); err != nil {
+			if err := w.look(ctx); err != nil || w.leave {
 				return "", err
 			}
 		}
@@ -193,9 +196,22 @@ func (w *Worker) next(ctx context.Context) (queue.Attempt, error) {
 
 func (w *Worker) claim() queue.Claim { return queue.Claim{Worker: w.ID, Host: w.About.Host} }
 
+// mayLeave looks whether the worker's place is needed for another queue.
+func (w *Worker) mayLeave(ctx context.Context) (err error) {
+	if w.began.IsZero() { // the first look
+		w.began = w.Queue.Now()
+		return nil
+	}
+	w.leave, err = w.Queue.MayLeave(ctx, w.ID, w.began)
+	return err
+}
+
 // look lists what can be claimed.
 func (w *Worker) look(ctx context.Context) error {
 	w.open, w.at = nil, w.Now()
+	if err := w.mayLeave(ctx); err != nil || w.leave {
+		return err
+	}
 	asked, err := w.Queue.Tickets(ctx, w.seen)
 	if err != nil || len(asked) == 0 {
 		return err
