@@ -42,6 +42,7 @@ type executors struct {
 	whole  bool   // workers run nothing where commands cannot be confined
 	made   map[string]*remote.Remote
 	closes []func()
+	wanted func(cache.Key, string) bool
 }
 
 // useExecutors finds out whether any node runs elsewhere, and makes what they need,
@@ -52,6 +53,7 @@ func (s *session) useExecutors(ctx context.Context, local *executor.Local, o run
 	if forced != "" && forced != lang.LocalExecutor && s.x.Executors[forced] == nil {
 		return nil, withCode(exitUsage, fmt.Errorf("--executor: there is no executor %q in %s; %q is this machine", forced, s.target.experiment, lang.LocalExecutor))
 	}
+	e.wanted = s.wantedBy(o.force)
 	needs := map[string]*demand{}
 	for _, n := range s.engine.Members() {
 		if name := e.name(n); name != "" && (n.Status != run.Cached || o.force) {
@@ -73,6 +75,22 @@ func (s *session) useExecutors(ctx context.Context, local *executor.Local, o run
 		}
 	}
 	return e, nil
+}
+
+// wantedBy tells what the planned run may come to ask for: results that are lacking, by
+// key, or by node where the key is not known before others have run.
+func (s *session) wantedBy(force bool) func(cache.Key, string) bool {
+	keys, addresses := map[cache.Key]bool{}, map[string]bool{}
+	for _, n := range s.engine.Members() {
+		switch {
+		case n.Status == run.Cached && !force:
+		case n.Key.IsZero():
+			addresses[n.Address] = true
+		default:
+			keys[n.Key] = true
+		}
+	}
+	return func(k cache.Key, address string) bool { return keys[k] || addresses[address] }
 }
 
 // demand is what the nodes of an executor ask for, as far as that is known before
@@ -176,9 +194,12 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 	e.made[name] = remote.New(remote.Config{
 		Name: name, ID: site.ID, Launcher: launcher, Store: store, Local: s.store, Fallback: e.local, Trust: s.trust.Check,
 		Proof: filepath.Join(site.Dir, "reached"), Setup: setup,
-		User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
-		Command: func(queue string, exclusive bool, id string) (args, files []string) {
+		Wanted: e.wanted, User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
+		Command: func(queue string, exclusive bool, each time.Duration, id string) (args, files []string) {
 			args = []string{"worker", "--from", reads[0], "--queue", queue, "--id", id}
+			if each > 0 {
+				args = append(args, "--each", each.String())
+			}
 			if exclusive {
 				args = append(args, "--most", "1")
 			}
@@ -230,7 +251,9 @@ func (s *session) shares() error {
 
 // site is what an executor keeps on this machine: a folder that one run has at a time.
 // A second run of the same experiment has a site, and workers, of its own; and so has
-// one that requires a whole sandbox, since workers of another one do not.
+// one that requires a whole sandbox, since workers of another one do not. The files
+// are lock, worker.json and credentials of this program, reached of package remote, and
+// folders of the launcher's.
 func (s *session) site(name string, whole bool) (site launch.Site, unlock func(), err error) {
 	program, err := os.Executable()
 	if err != nil {

@@ -100,7 +100,7 @@ func probeWith(attr *syscall.SysProcAttr) (Support, error) {
 	if r == nil || r.Found == nil {
 		return Support{}, errors.New("the helper gave no answer")
 	}
-	s := Support{Landlock: r.Found.Landlock, Watch: r.Found.Watch, Limits: r.Found.Limits, Cores: r.Found.Cores, Why: r.Found.Why}
+	s := Support{Landlock: r.Found.Landlock, Watch: r.Found.Watch, Limits: r.Found.Limits, Cores: r.Found.Cores, Whole: r.Found.Whole, Why: r.Found.Why}
 	switch {
 	case r.Found.Loopback:
 		s.Network = ByNamespace
@@ -167,6 +167,9 @@ func (s *Sandbox) Start(cmd *exec.Cmd, p Policy) (*Running, error) {
 	}
 	o.Read = append(append([]string{}, p.Read...), System()...)
 	o.Write = append(append([]string{}, p.Write...), devices()...)
+	if !o.Watch && os.Geteuid() != 0 { // see nameThread; root could change the kernel's settings there
+		o.Write = append(o.Write, "/proc")
+	}
 	if o.Loopback {
 		enter(cmd.SysProcAttr, able.Root)
 	}

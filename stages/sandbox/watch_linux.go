@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -22,7 +23,8 @@ const (
 	mostJudged  = 4096
 )
 
-// watcher looks at each open and exec of a program, and lets it pass.
+// watcher looks at each open and exec of a program, and lets it pass. What it does
+// beyond that is nameThread.
 type watcher struct {
 	listener int
 	stop     [2]int // a pipe: closing its end wakes the watcher
@@ -113,6 +115,9 @@ func (w *watcher) next() {
 		return // it was broken off
 	}
 	d, ok := w.decode(&n)
+	if ok && d.Kind == ToWrite && w.nameThread(&n, d.Path) {
+		return
+	}
 	v := verdict{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 	_ = ioctl(w.listener, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&v))) // it may have been killed
 	if ok {
@@ -158,6 +163,55 @@ func (w *watcher) decode(n *notification) (Denial, bool) {
 		d.Path = filepath.Join(dir, d.Path)
 	}
 	return d, true
+}
+
+var threadName = regexp.MustCompile(`^/proc/(?:(self|\d+)(?:/task/(\d+))?|thread-self)/comm$`)
+
+// addFile is seccomp_notif_addfd.
+type addFile struct {
+	id                                 uint64
+	flags, source, number, closeOnExec uint32
+}
+
+const ioctlAddFile = 0x40182103 // SECCOMP_IOCTL_NOTIF_ADDFD
+
+// nameThread opens for a process the file by which it names one of its own threads,
+// and reports whether it did. Landlock has no rule for it: processes that do not run yet
+// have no folder, and all of /proc would be too much. CUDA does not start without. The
+// path was read once, and the kernel lets nobody name another process's threads.
+func (w *watcher) nameThread(n *notification, path string) bool {
+	m := threadName.FindStringSubmatch(path)
+	if m == nil {
+		return false
+	}
+	process := processOf(int(n.pid))
+	thread := m[2]
+	switch {
+	case process == "" || m[1] != "self" && m[1] != "" && m[1] != process:
+		return false
+	case m[1] == "": // thread-self
+		thread = strconv.Itoa(int(n.pid))
+	case thread == "":
+		thread = process
+	}
+	f, err := os.OpenFile("/proc/"+process+"/task/"+thread+"/comm", os.O_WRONLY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	add := addFile{id: n.id, flags: unix.SECCOMP_ADDFD_FLAG_SEND, source: uint32(f.Fd()), closeOnExec: unix.O_CLOEXEC}
+	return ioctl(w.listener, ioctlAddFile, uintptr(unsafe.Pointer(&add))) == nil
+}
+
+// processOf is the number of the process that a thread belongs to; "" if it has ended.
+func processOf(thread int) string {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(thread) + "/status")
+	if err != nil {
+		return ""
+	}
+	_, after, _ := bytes.Cut(status, []byte("\nTgid:"))
+	line, _, _ := bytes.Cut(after, []byte("\n"))
+	return string(bytes.TrimSpace(line))
 }
 
 // readString reads a path from another process, page by page; "" where it cannot.

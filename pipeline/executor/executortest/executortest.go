@@ -103,9 +103,13 @@ func (b *Bench) out(t *testing.T, r *executor.Result) string {
 	return string(text)
 }
 
+// patience is what a busy machine gets. How fast something goes is checked nowhere: what
+// is late shows by its order.
+const patience = 3 * time.Minute
+
 func (b *Bench) execute(t *testing.T, a *executor.Action) (*executor.Result, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	return b.Executor.Execute(ctx, a, &watcher{})
 }
@@ -121,16 +125,15 @@ func (b *Bench) must(t *testing.T, a *executor.Action, want string) {
 	}
 }
 
-// await waits until a file has a number of lines.
-func await(t *testing.T, path string, lines int) {
+// Await waits until a file has a number of lines.
+func Await(t *testing.T, path string, lines int) {
 	t.Helper()
-	for range 3000 {
-		if count(path) >= lines {
+	for deadline := time.Now().Add(patience); count(path) < lines; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("%s has %d lines after %s, want %d", path, count(path), patience, lines)
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("%s has %d lines after 30 s, want %d", path, count(path), lines)
 }
 
 func count(path string) int {
@@ -199,13 +202,12 @@ func failure(t *testing.T, b *Bench) {
 }
 
 func timeOut(t *testing.T, b *Bench) {
-	a := Script(t, "sleep 30; echo > out", nil)
+	a := Script(t, "sleep 1000; echo > out", nil)
 	a.Resources.Time = 1
-	began := time.Now()
 	_, err := b.execute(t, a)
 	var late *executor.TimeoutError
-	if !errors.As(err, &late) || time.Since(began) > 25*time.Second {
-		t.Errorf("after %s: %v", time.Since(began), err)
+	if !errors.As(err, &late) {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -219,13 +221,17 @@ func cancelled(t *testing.T, b *Bench) {
 		}
 		cancel(stop)
 	}()
-	_, err := b.Executor.Execute(ctx, Script(t, fmt.Sprintf("echo >> %s; sleep 3; echo >> %s; echo > out", mark, mark), nil), &watcher{})
+	_, err := b.Executor.Execute(ctx, Script(t, fmt.Sprintf("while echo >> %s; do sleep 0.1; done", mark), nil), &watcher{})
 	if !errors.Is(err, stop) {
 		t.Errorf("%v", err)
 	}
-	time.Sleep(4 * time.Second)
-	if n := count(mark); n != 1 {
-		t.Errorf("the stage went on after it was cancelled")
+	// A stage that goes on writes ten lines in the time in which one that has ended
+	// writes none.
+	deadline := time.Now().Add(patience)
+	for before := -1; before != count(mark); time.Sleep(time.Second) {
+		if before = count(mark); time.Now().After(deadline) {
+			t.Fatal("the stage goes on after it was cancelled")
+		}
 	}
 }
 
@@ -246,7 +252,7 @@ func lostWorker(t *testing.T, b *Bench) {
 	}
 	mark := filepath.Join(t.TempDir(), "mark")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		if b.KillWorkers(t) == 0 {
 			t.Error("there was no worker to kill")
 		}
@@ -265,9 +271,9 @@ func lateWorker(t *testing.T, b *Bench) {
 	dir := t.TempDir()
 	mark, go2 := filepath.Join(dir, "mark"), filepath.Join(dir, "go")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		thaw := b.FreezeWorkers(t)
-		await(t, mark, 2)
+		Await(t, mark, 2)
 		thaw()
 		_ = os.WriteFile(go2, []byte("\n"), 0o644)
 	}()
@@ -280,7 +286,7 @@ func storeAway(t *testing.T, b *Bench) {
 	}
 	mark := filepath.Join(t.TempDir(), "mark")
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		back := b.Away(t)
 		time.Sleep(3 * time.Second)
 		back()
@@ -353,7 +359,7 @@ func lastWords(t *testing.T, b *Bench) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	w := &watcher{}
 	go func() {
-		await(t, mark, 1)
+		Await(t, mark, 1)
 		w.shows(t, "last words\n")
 		if b.KillWorkers(t) == 0 {
 			t.Error("there was no worker to kill")

@@ -24,6 +24,8 @@
 //     right: what an action makes is addressed by its key.
 //   - The entry is published before the result says so. The result is a message, and
 //     no evidence: who reads it verifies the entry's signature.
+//   - A worker whose machine is not fit for an action says so and leaves; that no
+//     machine may run it is another result. Where it goes next the executor decides.
 //   - An executor that dies leaves tickets, which workers go on with; another one for the
 //     same experiment finds them, and takes over.
 //   - Ages are told by the store's clock alone. A writer may not delete: what is done

@@ -135,6 +135,10 @@ type Result struct {
 	Entry []byte       `json:"entry,omitempty"` // of Succeeded: the signed entry as it was published
 	Name  cache.Digest `json:"name,omitzero"`   // digest of Entry
 
+	// WholeTime says, of Left, that nearly all of the worker's time was the attempt's: it
+	// would not end in another worker's either.
+	WholeTime bool `json:"whole_time,omitempty"`
+
 	Used Used `json:"used"`
 }
 

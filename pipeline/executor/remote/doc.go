@@ -10,6 +10,10 @@
 // process may die, and another one find what it left (see package queue). What an
 // action made is an entry that the user's key answers for, or it is nothing.
 //
+// Until one worker has begun something there is one at a time, for it is not known
+// whether machines reach the store (prove.go). An action that one machine is not fit for
+// goes to another one (handon.go): its queue has workers on other machines only.
+//
 // Which nodes run here, and when, is decided in package run; how workers get started,
 // by the launchers.
 package remote

@@ -9,7 +9,6 @@ import (
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
-	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 	"github.com/nbpipe/nbpipe/stages/command"
 )
@@ -53,7 +52,7 @@ func (l *loop) handOn(n *line, a *attempt, r queue.Result) {
 		return
 	}
 	l.tell("executor %q: %s is handed on to another machine: on %s, %s", l.Name, j.a.Address, host, r.Error)
-	l.happened = l.Now()
+	l.soon, l.happened = true, l.Now()
 	j.line = other
 	other.waiting = append(other.waiting, j)
 }
@@ -84,8 +83,9 @@ func (l *loop) nobodyFit(j *job, no string) error {
 		l.Name, sayings(j.unfit), no)}
 }
 
-// nowhere is a queue whose workers can only be on machines that they are to avoid.
-func (l *loop) nowhere(n *line, none *launch.NoMachine) {
+// nowhere is a queue whose workers can only be on machines that they are to avoid; why
+// are the launcher's words.
+func (l *loop) nowhere(n *line, why string) {
 	if len(n.shunned) > 0 {
 		clear(n.shunned)
 		n.anywhere = true
@@ -93,7 +93,7 @@ func (l *loop) nowhere(n *line, none *launch.NoMachine) {
 	}
 	for j := range l.jobs {
 		if j.line == n {
-			l.finish(j, outcome{err: l.nobodyFit(j, none.Detail)})
+			l.finish(j, outcome{err: l.nobodyFit(j, why)})
 		}
 	}
 }

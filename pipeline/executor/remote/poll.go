@@ -41,6 +41,7 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 			begin(a.job, "")
 		}
 	}
+	l.settleLeft(n, found, beats)
 	if err := l.follow(ctx, n); err != nil {
 		return err
 	}
@@ -78,11 +79,24 @@ func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) e
 	for _, x := range all {
 		x.a.read = true
 		if l.jobs[x.a.job] {
-			n.barren, n.useful[x.r.Worker] = nil, true
+			l.wasUseful(n, x.r)
 			l.attemptEnded(ctx, n, x.a, x.r, x.at)
 		}
 	}
 	return nil
+}
+
+// wasUseful notes that a worker has ended an attempt, and its machine with it. It may
+// have gone before its result was read.
+func (l *loop) wasUseful(n *line, r queue.Result) {
+	l.prove()
+	n.barren = nil
+	delete(n.shunned, r.Used.Host)
+	_, started := n.started[r.Worker]
+	_, alive := n.workers[r.Worker]
+	if started || alive {
+		n.useful[r.Worker] = true
+	}
 }
 
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its
@@ -94,7 +108,7 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 	case queue.Succeeded:
 		l.succeeded(ctx, n, a, r, at)
 	case queue.Left, queue.StoreOut, queue.Cancelled:
-		if a.over {
+		if a.over || l.tooLong(a, r) {
 			return
 		}
 		l.again(n, a, r.Error, r.State != queue.Left)
@@ -188,6 +202,28 @@ func (l *loop) findLost(n *line, a *attempt) {
 	}
 }
 
+// tooLong fails an action that has twice had all the time that a worker has, and did
+// not end: it never would. One that goes on from where it was cut off may.
+func (l *loop) tooLong(a *attempt, r queue.Result) bool {
+	j := a.job
+	if !r.WholeTime {
+		return false
+	}
+	if j.a.Ingredients.Kind.Resumes && a.came > j.came {
+		j.whole, j.came = 0, a.came
+		return false
+	}
+	const most = 2
+	if j.whole++; j.whole < most {
+		return false
+	}
+	had := time.Duration(r.Used.Seconds * float64(time.Second)).Round(time.Second)
+	l.cancel(j)
+	l.finish(j, outcome{err: fmt.Errorf("executor %q: it had the whole time of a job to itself, %s, and did not end, twice: raise time in the executor's block, and say in the stage's resources { time = \"...\" } how long it may take",
+		l.Name, had)})
+	return true
+}
+
 // again asks for another attempt.
 func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 	j := a.job
@@ -208,7 +244,7 @@ func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 		why += "; what it had printed: " + kept
 	}
 	l.tell("executor %q: %s is begun again: %s", l.Name, j.a.Address, why)
-	l.happened = l.Now()
+	l.soon, l.happened = true, l.Now()
 	n.waiting = append(n.waiting, j)
 }
 
@@ -230,10 +266,10 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		if err != nil && !cache.IsMissing(err) {
 			return err
 		}
-		a.looked, a.worker = l.Now(), c.Worker
+		a.looked, a.worker, a.came = l.Now(), c.Worker, c.Done
 		begin(a.job, c.Host)
 		if c.Waits != "" {
-			note(a.job, c.Waits)
+			note(a.job, "on "+c.Host+": "+c.Waits)
 		}
 		if a.job.progress != nil && c.Unit != "" {
 			a.job.progress.Report(c.Done, c.Total, c.Unit)

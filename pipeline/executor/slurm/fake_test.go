@@ -203,3 +203,49 @@ func TestExcluding(t *testing.T) {
 		}
 	}
 }
+
+// A model that a stage asks for is looked for among the types that a partition has.
+func TestTypesOfGPUs(t *testing.T) {
+	two := []string{"main*|up|infinite|2|idle|4|4000|gpu:a100:4(S:0-1)|a", "main*|up|infinite|1|idle|4|4000|gpu:v100:2,gpu:a100_80gb:8|a"}
+	for name, c := range map[string]struct {
+		gres  string
+		sinfo []string
+		need  stages.Resources
+		want  string // what Slurm is asked for, or in the error
+	}{
+		"by its type":       {"gpu", two, stages.Resources{GPUs: 1, GPUModel: "Tesla V100"}, "gpu:v100"},
+		"the same":          {"gpu", two, stages.Resources{GPUs: 1, GPUModel: "NVIDIA A100"}, "gpu:a100"},
+		"enough on one":     {"gpu", two, stages.Resources{GPUs: 8, GPUModel: "NVIDIA A100"}, "gpu:a100_80gb"},
+		"more than any has": {"gpu", two, stages.Resources{GPUs: 9, GPUModel: "NVIDIA A100"}, "9 GPUs of model a100, and no machine of partition main has more than 4"},
+		"another":           {"gpu", two, stages.Resources{GPUs: 1, GPUModel: "H100"}, `those of partition main are gpu:a100, gpu:a100_80gb, gpu:v100: choose another partition, or, if one of these is that model by another name, say so: gres = "gpu:a100"`},
+		"said by the block": {"gpu:v100", two, stages.Resources{GPUs: 1, GPUModel: "H100"}, "gpu:v100"},
+		"none asked for":    {"gpu", two, stages.Resources{GPUs: 1}, "gpu"},
+		"no types":          {"gpu", []string{"main*|up|infinite|2|idle|4|4000|gpu:4|a"}, stages.Resources{GPUs: 1, GPUModel: "H100"}, "gpu"},
+		"some without":      {"gpu", append([]string{"main*|up|infinite|2|idle|4|4000|gpu:1|a"}, two...), stages.Resources{GPUs: 1, GPUModel: "H100"}, "gpu"},
+		"no GPU":            {"gpu", []string{"main*|up|infinite|2|idle|4|4000|(null)|a"}, stages.Resources{GPUs: 1, GPUModel: "H100"}, "no machine of partition main has more than 0"},
+		"another partition": {"gpu", append([]string{"old|up|infinite|2|idle|4|4000|gpu:h100:1|a"}, two...), stages.Resources{GPUs: 1, GPUModel: "H100"}, "choose another partition"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := plain
+			s.GRES = c.gres
+			dir := t.TempDir()
+			l := fakes(t, s, map[string]string{
+				"sinfo": "cat <<'END'\n" + strings.Join(c.sinfo, "\n") + "\nEND\n", "squeue": "", "scancel": "", "scontrol": "", "sbatch": `echo "$@" >>` + dir + "/asked; echo 7",
+			})
+			err := l.Check(t.Context(), []stages.Resources{c.need})
+			if err != nil {
+				if !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v, want %q", err, c.want)
+				}
+				return
+			}
+			if err := l.Start(t.Context(), []launch.Worker{{ID: "a", Resources: c.need}}); err != nil {
+				t.Fatal(err)
+			}
+			b, _ := os.ReadFile(dir + "/asked")
+			if n := strings.Count(string(b), " --gres="+c.want+":1 ") + strings.Count(string(b), " --gres="+c.want+":8 "); n != 2 { // test-only, and in earnest
+				t.Errorf("%d times %q is in %s", n, c.want, b)
+			}
+		})
+	}
+}

@@ -28,7 +28,7 @@ func (s *Settings) Launcher(site launch.Site) (launch.Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("executor %q: %w", site.Name, err)
 	}
-	return &launcher{Settings: *s, site: site, dir: dir, batches: batches, call: &programs{site.Environment, callLimit}}, nil
+	return &launcher{Settings: *s, site: site, dir: dir, batches: batches, types: map[wanted]string{}, call: &programs{site.Environment, callLimit}}, nil
 }
 
 type launcher struct {
@@ -36,6 +36,9 @@ type launcher struct {
 	site launch.Site
 	dir  string
 	call *programs
+
+	typesLock sync.Mutex
+	types     map[wanted]string // what to ask for, for a model of GPUs
 
 	mu      sync.Mutex
 	batches map[string]*batch
@@ -288,10 +291,10 @@ func (l *launcher) statuses(tasks []task, asked time.Time) []launch.Status {
 func (l *launcher) status(b *batch, id string, t task, known bool) launch.Status {
 	switch {
 	case !known:
-		return launch.Status{ID: id, State: launch.Ended, Reason: l.lastWords(b, indexOf(b, id))}
+		return launch.Status{ID: id, State: launch.Ended, Reason: launch.LastWordsIn(l.logPath(b, strconv.Itoa(indexOf(b, id))))}
 	case ends[t.state] != "":
 		reason := ends[t.state]
-		switch words := l.lastWords(b, t.index); {
+		switch words := launch.LastWordsIn(l.logPath(b, strconv.Itoa(t.index))); {
 		case t.state == "COMPLETED":
 		case words != "":
 			reason += ": " + words

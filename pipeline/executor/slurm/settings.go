@@ -28,7 +28,7 @@ type Settings struct {
 	CPUs       int      `attr:"cpus,optional" default:"1" doc:"Cores of a job, where the stage does not say."`
 	Memory     string   `attr:"memory,optional" doc:"Memory of a job, where the stage does not say: \"16GiB\"; the cluster's default without."`
 	GPUs       int      `attr:"gpus,optional" default:"0" doc:"GPUs of a job, where the stage does not say."`
-	GRES       string   `attr:"gres,optional" default:"\"gpu\"" doc:"What the cluster calls its GPUs: \"gpu\", or \"gpu:a100\" for one model."`
+	GRES       string   `attr:"gres,optional" default:"\"gpu\"" doc:"What the cluster calls its GPUs: \"gpu\", or \"gpu:a100\" for one type. With \"gpu\", the model that a stage asks for (gpu_model) chooses the type."`
 	Time       string   `attr:"time,optional" doc:"Time limit of a job: \"8h\"; the partition's default without. A worker does as much in it as it can."`
 	Slots      int      `attr:"slots,optional" default:"8" doc:"How many jobs wait or run at a time."`
 	Modules    []string `attr:"modules,optional" doc:"Environment modules to load before a worker starts."`

@@ -43,6 +43,7 @@
 //
 // Connections are shared: one master a host, with its socket in a private folder,
 // closed at the end. No cores, memory or time are enforced here: machines are shared
-// by agreement. GPUs are given out by number, in CUDA_VISIBLE_DEVICES; what others
-// use on the same machine is not known.
+// by agreement. No more GPUs are given out than gpus says; which of a host's a worker
+// uses is found there, where leases keep it off those that the same user's other runs and
+// workers use (see package lease). What other users do on the machine is not known.
 package ssh

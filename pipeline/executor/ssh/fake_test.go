@@ -130,14 +130,14 @@ func TestStartScript(t *testing.T) {
 	}
 	words := []string{"a b", "'", "$(touch " + dir + "/never)", "`x`", "*", "", "\\"}
 	cmd := exec.Command("/bin/sh", "-s")
-	cmd.Stdin = strings.NewReader("umask 002\n" + h.prelude() + start("anna@bee", "w", []string{"export X='it is set'"}, words, nil, []int{0, 3}) + "wait\n")
+	cmd.Stdin = strings.NewReader("umask 002\n" + h.prelude() + start("anna@bee", "w", []string{"export X='it is set'"}, words, nil, []int{0, 3}, 5) + "wait\n")
 	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/bin:/bin"}
 	out, err := cmd.CombinedOutput()
 	if err != nil || string(out) != "nbpipe:started w\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, ".cache/nbpipe", h.folder(), "workers/w/log"))
-	if want := "it is set 0,3 anna@bee\n0002\n<" + strings.Join(words, ">\n<") + ">\n"; err != nil || string(b) != want {
+	if want := "it is set 0,3,1,2,4 anna@bee\n0002\n<" + strings.Join(words, ">\n<") + ">\n"; err != nil || string(b) != want {
 		t.Errorf("%q, %v, want %q", b, err, want)
 	}
 }

@@ -308,7 +308,7 @@ func (h *host) act(ctx context.Context, s seen, files []string) (bool, error) {
 		case w.state == launch.Pending && !w.sent:
 			w.sent = true
 			starts = append(starts, id)
-			text += start(h.host, id, h.l.Prologue, translate(w.Args, files, folder), w.Files, w.gpus)
+			text += start(h.host, id, h.l.Prologue, translate(w.Args, files, folder), w.Files, w.gpus, h.l.GPUs)
 		}
 	}
 	h.l.mu.Unlock()

@@ -41,6 +41,7 @@ type rig struct {
 
 func newRig(t *testing.T, s Settings) *rig {
 	t.Helper()
+	t.Parallel() // each with an sshd of its own
 	r := &rig{server: newServer(t), dir: t.TempDir(), site: t.TempDir()}
 	r.write("worker", program, 0o755)
 	r.open(s)
@@ -134,7 +135,7 @@ func (r *rig) read(name string) string {
 func two() Settings { return Settings{Hosts: []string{"ant", "bee"}, Slots: 2, GPUs: 2} }
 
 // Workers run on both hosts; the program is copied once to a home folder that they
-// share; GPUs are given out by number, and what finds none waits.
+// share; GPUs are given out by number, its own first, and what finds none waits.
 func TestWorkersRun(t *testing.T) {
 	r := newRig(t, two())
 	if err := r.launcher.Check(t.Context(), []stages.Resources{{}, {GPUs: 2}}); err != nil {
@@ -164,7 +165,7 @@ func TestWorkersRun(t *testing.T) {
 			t.Errorf("%s ended: %q", id, reason)
 		}
 	}
-	if got := r.read("a.began") + r.read("b.began") + r.read("c.began"); got != "0,1\n0,1\n0\n" {
+	if got := r.read("a.began") + r.read("b.began") + r.read("c.began"); got != "0,1\n0,1\n0,1\n" {
 		t.Errorf("GPUs: %q", got)
 	}
 	if env := r.read("a.env"); strings.Contains(env, "hunter2") || !strings.Contains(env, "HOME="+r.home+"\n") {

@@ -3,6 +3,7 @@ package ssh
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,8 +72,9 @@ func replace(temporary, name string) string {
 // start starts a worker that belongs to no session of ssh. It and all that it starts inherit
 // a lock, of which the kernel lets go when the last of them has ended. Its folder
 // appears with the lock held. The site's lock keeps secrets from being taken away
-// meanwhile.
-func start(host, id string, prologue, args, files []string, gpus []int) string {
+// meanwhile. A worker with GPUs sees all of the host's, its own first: which of them
+// no other process of the user has is found there (see package lease).
+func start(host, id string, prologue, args, files []string, gpus []int, all int) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "exec 4>\"$site/lock\"\nflock -w 10 4 || exit 1\nd=$site/workers/%s\nlacking=\n", id)
 	for _, f := range files {
@@ -84,7 +86,7 @@ func start(host, id string, prologue, args, files []string, gpus []int) string {
 	for _, p := range prologue {
 		s.WriteString(p + "\n")
 	}
-	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    %s=%s\n    export CUDA_VISIBLE_DEVICES %[2]s\n    exec setsid \"$bin/nbpipe\"", numbers(gpus), launch.HostVariable, launch.Quote(host))
+	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    %s=%s\n    export CUDA_VISIBLE_DEVICES %[2]s\n    exec setsid \"$bin/nbpipe\"", numbers(visible(gpus, all)), launch.HostVariable, launch.Quote(host))
 	for _, a := range args {
 		s.WriteString(" " + launch.Quote(a))
 	}
@@ -120,6 +122,17 @@ say cancelled %[1]s
 // clear takes the secrets of a site away if no worker is alive; there are no single quotes
 // in it. The site's lock is held by who starts one.
 const clear = `cd "$site" && flock -w 10 lock sh -c "for w in workers/*/lock; do [ ! -e \"\$w\" ] || flock -n \"\$w\" true || exit 0; done; rm -f files/[0-9a-f]*"`
+
+// visible are all GPUs of a host, those given first; none where none are given.
+func visible(gpus []int, all int) []int {
+	out := slices.Clone(gpus)
+	for g := range all {
+		if len(gpus) > 0 && !slices.Contains(gpus, g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
 
 // numbers are GPUs as CUDA_VISIBLE_DEVICES has them; none hides all.
 func numbers(gpus []int) string {
@@ -195,7 +208,7 @@ func parseLook(lines []string) seen {
 			}
 		case "ended":
 			if idPattern.MatchString(first) {
-				s.ended[first] = more
+				s.ended[first] = launch.LastWords(more)
 			}
 		case "folder":
 			s.noFolder = true

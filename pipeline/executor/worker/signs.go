@@ -71,7 +71,7 @@ func (s *signs) waits(ctx context.Context, why string) {
 	s.claim.Waits = why
 	s.mu.Unlock()
 	if why != "" {
-		s.alive(ctx)
+		s.within(ctx, s.alive)
 	}
 }
 

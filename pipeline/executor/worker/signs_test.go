@@ -119,6 +119,7 @@ func TestLogForDays(t *testing.T) {
 
 // A worker gives signs of life also while a long log goes slowly to the store.
 func TestSignsOfLifeBesideALongLog(t *testing.T) {
+	t.Parallel()
 	server := s3test.NewProxy(t, s3test.Fake(t))
 	dir := t.TempDir()
 	r := newRigAt(t, dir, s3.Config{
@@ -148,6 +149,7 @@ func TestSignsOfLifeBesideALongLog(t *testing.T) {
 
 // A claim says how far the stage is, and a cancelled attempt is stopped.
 func TestProgressAndCancel(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var name queue.Attempt
 	r.config.Executor = stage(func(ctx context.Context, _ *executor.Action, p stages.Progress) error {

@@ -45,8 +45,15 @@ type Config struct {
 
 	Beat   time.Duration // between signs of life
 	Linger time.Duration // how long to wait for more when the queue is empty
-	Until  time.Time     // when the time is over; zero for never
-	Most   int           // how many actions to run; 0 for any number
+	Until  time.Time     // when the time is over, and what runs is given back; zero for never
+	// Ends is when the worker's job ends, and it with it; zero where that is not known.
+	// Shortly before, ctx ends: what runs may go on until then.
+	Ends time.Time
+	Each time.Duration // how long an action may take, as stated; 0 where nothing is
+	Most int           // how many actions to run; 0 for any number
+	// Full, where set, is asked before each action whether Local has no room for another
+	// one: then Drain ends.
+	Full func() bool
 }
 
 // Worker runs the actions of a queue.
@@ -56,10 +63,12 @@ type Worker struct {
 	open []queue.Attempt
 	at   time.Time // when open was read
 	ran  int
+	full bool
+	born time.Time
 }
 
 // New makes a worker.
-func New(c Config) *Worker { return &Worker{Config: c} }
+func New(c Config) *Worker { return &Worker{Config: c, born: c.Now()} }
 
 const (
 	// fresh is how long a listing is believed: what is claimed or cancelled since
@@ -78,9 +87,10 @@ const (
 	among = 16
 )
 
-// Drain runs actions until the queue is empty, the time is over, or ctx ends: then
-// what runs is given back. A machine that is not fit for an action leaves the queue: it
-// would take the next one of the kind, too. The error says that the store is away.
+// Drain runs actions until the queue is empty, the time is over, there is no room for
+// more, or ctx ends: then what runs is given back. A machine that is not fit for an
+// action leaves the queue: it would take the next one of the kind, too. The error says
+// that the store is away.
 func (w *Worker) Drain(ctx context.Context) error {
 	idle, pause, patient := w.Now(), shortPause, patienceFirst
 	var away time.Time
@@ -120,9 +130,31 @@ func (w *Worker) Drain(ctx context.Context) error {
 	return nil
 }
 
-// over reports whether nothing more may be begun.
+// over reports whether nothing more may be begun. The first action always may: no
+// other worker would have more time for it.
 func (w *Worker) over() bool {
-	return w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !w.Now().Before(w.Until)
+	w.full = w.Full != nil && w.Full()
+	switch now := w.Now(); {
+	case w.full || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
+		return true
+	case w.Ends.IsZero() || w.ran == 0 || w.Each == 0:
+		return false
+	default:
+		return w.Ends.Sub(now) < leaving+w.Each
+	}
+}
+
+// leaving is how long before its job's end a worker may be told to leave: Slurm does so
+// up to a minute before it was to, which is a minute before the end.
+const leaving = 2 * time.Minute
+
+// whole reports whether what began at a time had nearly all that the worker has.
+func (w *Worker) whole(began time.Time) bool {
+	end := w.Until
+	if e := w.Ends.Add(-leaving); !w.Ends.IsZero() && (end.IsZero() || e.Before(end)) {
+		end = e
+	}
+	return !end.IsZero() && w.Now().Sub(began) >= end.Sub(w.born)*9/10
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -182,9 +182,12 @@ func pause(ms int64) {
 	_ = syscall.Nanosleep(&t, nil)
 }
 
+// tasks is a folder of all threads of this process; each has a list of children, where
+// the kernel was built with it (CONFIG_PROC_CHILDREN).
+const tasks = "/proc/self/task/"
+
 // children are those of all threads of this process.
 func children() []int {
-	const tasks = "/proc/self/task/"
 	dir, err := syscall.Open(tasks, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
