@@ -76,6 +76,7 @@ type attempt struct {
 	came    int64     // how far, as it last said
 	written int       // bytes of it in the file
 	looked  time.Time // when its claim was read
+	named   time.Time // when it named the worker first
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result
 	silent  bool      // its worker may be there, and does nothing

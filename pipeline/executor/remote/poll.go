@@ -288,7 +288,7 @@ func (l *loop) findLost(n *line, a *attempt) {
 	if silent > l.LostAfter {
 		why = fmt.Sprintf("its worker gave no sign of life for %s", silent.Round(time.Second))
 	}
-	if _, there := n.workers[a.worker]; a.worker != "" && !there && l.pollError == "" && n.asked[a.worker].IsZero() && l.looked.After(a.looked) {
+	if _, there := n.workers[a.worker]; a.worker != "" && !there && l.pollError == "" && n.asked[a.worker].IsZero() && l.looked.After(a.named) {
 		why = "its worker has ended"
 		if n.reason != "" {
 			why += ": " + n.reason
@@ -363,6 +363,9 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		c, err := n.queue.Claimed(ctx, a.name)
 		if err != nil && !cache.IsMissing(err) {
 			return err
+		}
+		if c.Worker != a.worker {
+			a.named = l.Now()
 		}
 		a.looked, a.worker, a.came = l.Now(), c.Worker, c.Done
 		begin(a.job, c.Host)

@@ -23,6 +23,7 @@ type batch struct {
 	Asked   time.Time `json:"asked"`
 	Job     string    `json:"job,omitempty"` // the array's number, for people
 	void    bool
+	ran     map[int]bool // which were seen to run, by this controller
 }
 
 // newBatch names a batch by its workers, whose IDs are unique.

@@ -232,9 +232,11 @@ func (l *launcher) tell(message string) {
 }
 
 // follow cancels what is void or stuck, and has jobs of failed machines begin again at once:
-// Slurm waits two minutes. What of it fails is tried at the next poll.
+// Slurm waits two minutes. What of it fails is tried at the next poll. A job that never ran
+// has a reason of its user's to begin later, such as --begin in flags.
 func (l *launcher) follow(ctx context.Context, tasks []task) {
-	var void []string
+	const most = 100 // jobs of a call
+	var void, again []string
 	for _, t := range tasks {
 		b, ok := l.batchOf(t.comment)
 		switch {
@@ -242,8 +244,18 @@ func (l *launcher) follow(ctx context.Context, tasks []task) {
 		case b.void || stuck(t):
 			void = append(void, t.name())
 		case t.state == "PENDING" && t.reason == "BeginTime":
-			_, _ = l.call.run(ctx, "", "scontrol", "update", "JobId="+t.job, "StartTime=now")
+			if b.ran[t.index] && len(again) < most {
+				again = append(again, t.job)
+			}
+		case !waits[t.state]:
+			if b.ran == nil {
+				b.ran = map[int]bool{}
+			}
+			b.ran[t.index] = true
 		}
+	}
+	if len(again) > 0 {
+		_, _ = l.call.run(ctx, "", "scontrol", "update", "JobId="+strings.Join(again, ","), "StartTime=now")
 	}
 	_ = l.scancel(ctx, void)
 }

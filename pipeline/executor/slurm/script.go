@@ -54,7 +54,7 @@ func excluding(flags, avoid []string) []string {
 			name, names = "--exclude", strings.TrimPrefix(f, "-x")
 		}
 		switch {
-		case name != "--exclude":
+		case !strings.HasPrefix("--exclude", name) || len(name) < len("--exclud"): // shorter, it may be another option
 			out = append(out, f)
 		case strings.Contains(names, "/"):
 			return flags

@@ -78,23 +78,6 @@ func (s *Settings) Check() []stages.Problem {
 	return append(append(out, s.checkFlags()...), s.checkLines()...)
 }
 
-// ours are the options of sbatch that nbpipe needs for itself.
-var ours = []string{"--array", "-a", "--comment", "--export", "--job-name", "-J", "--output", "-o", "--error", "-e", "--parsable", "--wrap", "--wait", "-W", "--hold", "-H", "--input", "-i", "--no-requeue", "--test-only", "--export-file", "--chdir", "-D", "--signal"}
-
-func (s *Settings) checkFlags() []stages.Problem {
-	var out []stages.Problem
-	for _, f := range s.Flags {
-		name, _, _ := strings.Cut(f, "=")
-		switch {
-		case !strings.HasPrefix(f, "-") || strings.ContainsAny(f, lineBreaks):
-			out = append(out, stages.Problem{Attribute: "flags", Summary: "Not an option of sbatch", Detail: fmt.Sprintf("An option begins with a dash and has its value after an equals sign, in one text: %q does not.", f)})
-		case contains(ours, name):
-			out = append(out, stages.Problem{Attribute: "flags", Summary: "An option that nbpipe sets", Detail: fmt.Sprintf("nbpipe needs %s for itself: leave it out.", name)})
-		}
-	}
-	return out
-}
-
 func (s *Settings) checkLines() []stages.Problem {
 	var out []stages.Problem
 	for _, l := range append(append([]string{s.Constraint, s.Program}, s.Modules...), s.Prologue...) {

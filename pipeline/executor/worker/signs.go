@@ -93,7 +93,11 @@ func (s *signs) beat() {
 			s.within(context.Background(), s.alive)
 		default:
 		}
+		before := s.sent
 		s.within(context.Background(), s.sendLogs)
+		if before == 0 && s.sent > 0 { // from now on it is looked for more
+			s.within(context.Background(), s.alive)
+		}
 	}
 }
 
