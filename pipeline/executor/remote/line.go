@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -79,6 +80,8 @@ type attempt struct {
 	named   time.Time // when it named the worker first
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result
+	passed  passed    // results that are not believed
+	doubted time.Time // since when its claim is not believed; zero if it is
 	silent  bool      // its worker may be there, and does nothing
 	lost    *doubt    // an input that it did not find; nil for none, or settled
 }
@@ -87,7 +90,7 @@ func (l *loop) lineOf(c class) (*line, error) {
 	if got, ok := l.lines[c]; ok {
 		return got, nil
 	}
-	q, err := queue.New(l.Store.Work(), l.ID+"."+c.name())
+	q, err := l.openQueue(l.ID + "." + c.name())
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +98,10 @@ func (l *loop) lineOf(c class) (*line, error) {
 	l.lines[c] = n
 	l.order = append(l.order, n)
 	return n, nil
+}
+
+func (l *loop) openQueue(id string) (*queue.Queue, error) {
+	return queue.New(l.Store.Work(), id, queue.Keys{Workers: l.Key, Controller: l.User.Private.Public().(ed25519.PublicKey), Own: l.User.Private})
 }
 
 func newLine(c class, q *queue.Queue) *line {

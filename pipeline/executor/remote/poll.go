@@ -85,41 +85,6 @@ func (l *loop) renew(ctx context.Context, n *line) error {
 	return g.Wait()
 }
 
-// readResults takes what has ended.
-func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) error {
-	type read struct {
-		a  *attempt
-		r  queue.Result
-		at time.Time
-	}
-	var all []*read
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(concurrency)
-	for _, f := range found {
-		a := n.at[f.Attempt]
-		if a == nil || a.read {
-			continue
-		}
-		x := &read{a: a, at: f.Time}
-		all = append(all, x)
-		g.Go(func() (err error) {
-			x.r, err = n.queue.Result(gctx, a.name)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for _, x := range all {
-		x.a.read = true
-		if l.jobs[x.a.job] {
-			l.wasUseful(n, x.r)
-			l.attemptEnded(ctx, n, x.a, x.r, x.at)
-		}
-	}
-	return nil
-}
-
 // wasUseful notes that a worker has ended an attempt, and its machine with it. It may
 // have gone before its result was read.
 func (l *loop) wasUseful(n *line, r queue.Result) {
@@ -135,12 +100,12 @@ func (l *loop) wasUseful(n *line, r queue.Result) {
 
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its
 // worker seemed lost, may still tell what the action makes.
-func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
+func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, b *believed) {
 	j := a.job
 	begin(j, r.Used.Host)
 	switch r.State {
 	case queue.Succeeded:
-		l.succeeded(ctx, n, a, r, at)
+		l.succeeded(ctx, n, a, r, b)
 	case queue.Left, queue.StoreOut, queue.Cancelled, queue.AskAgain:
 		if a.over || l.tooLong(a, r) {
 			return
@@ -169,35 +134,25 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 	}
 }
 
-// succeeded takes a result, if the user's key answers for it.
-func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
-	j := a.job
-	e := cache.StoredEntry{Key: j.a.Key, Signer: l.User.Name, Digest: r.Name, Data: r.Entry, Time: at}
-	err := e.Check()
-	if err == nil {
-		err = l.Trust(e)
-	}
-	var entry *cache.Entry
-	if err == nil {
-		entry, err = e.Decode()
-	}
-	if err != nil {
-		l.finish(j, outcome{err: fmt.Errorf("executor %q: what worker %s says is not believed: %w", l.Name, r.Worker, err)})
+// succeeded takes a result that the user's key answers for.
+func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, b *believed) {
+	if b.err != nil {
+		l.disbelieved(n, a, b.err)
 		return
 	}
-	if err := l.Local.PutEntry(ctx, e); err != nil {
-		l.finish(j, outcome{err: &executor.StoreFailure{Err: err}})
+	if err := l.Local.PutEntry(ctx, b.sealed); err != nil {
+		l.finish(a.job, outcome{err: &executor.StoreFailure{Err: err}})
 		return
 	}
-	for _, o := range entry.Content() {
+	for _, o := range b.entry.Content() {
 		l.sent[o.Digest] = true
 	}
-	l.unconfined(entry, r.Used.Host)
+	l.unconfined(b.entry, r.Used.Host)
 	if a.pieces > 0 {
 		l.readLog(ctx, n, a, r.Logs)
 	}
-	l.dropLog(j.a)
-	l.finish(j, outcome{result: &executor.Result{Entry: entry}})
+	l.dropLog(a.job.a)
+	l.finish(a.job, outcome{result: &executor.Result{Entry: b.entry}})
 }
 
 // seemsLost looks for an input that a worker says is lost: what made it may have run for
@@ -361,8 +316,12 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		}
 		asked++
 		c, err := n.queue.Claimed(ctx, a.name)
-		if err != nil && !cache.IsMissing(err) {
+		if err != nil && !errors.As(err, new(*queue.RecordError)) && !errors.Is(err, cache.ErrNotFound) {
 			return err
+		}
+		if l.claimed(n, a, err); err != nil {
+			a.looked = l.Now()
+			continue
 		}
 		if c.Worker != a.worker {
 			a.named = l.Now()

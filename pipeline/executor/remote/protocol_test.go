@@ -2,6 +2,8 @@ package remote_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,10 +32,10 @@ type hand struct {
 	last  queue.Attempt
 }
 
-func byHand(t *testing.T, p place) *hand {
+func byHand(t *testing.T, p place, lostAfter time.Duration) *hand {
 	t.Helper()
 	h := &hand{T: t, u: newUser(t, p), farm: &barren{slots: 1, hosts: []string{"ant"}, state: launch.Running}}
-	h.u.config.Retries = 2
+	h.u.config.Retries, h.u.config.LostAfter = 2, lostAfter
 	h.x = h.u.open(t, h.farm)
 	return h
 }
@@ -68,7 +70,7 @@ func (h *hand) next() queue.Attempt {
 			}
 			id, _, _ := strings.Cut(strings.TrimPrefix(h.farm.started[0].ID, h.u.config.ID+"."), ".")
 			var err error
-			h.queue, err = queue.New(h.u.config.Store.Work(), h.u.config.ID+"."+id)
+			h.queue, err = queue.New(h.u.config.Store.Work(), h.u.config.ID+"."+id, queue.Keys{Workers: h.u.config.Key, Own: h.u.key})
 			h.must(err)
 		}
 		found, err := h.queue.Tickets(h.Context(), h.last)
@@ -127,7 +129,7 @@ func TestInputIsNotLost(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := byHand(t, folderPlace(t))
+			h := byHand(t, folderPlace(t), time.Minute)
 			f := h.made(strings.Repeat("input\n", 100))
 			done := h.execute(executortest.Script(t, "cat in/x > out", map[string]stages.File{"x": f}))
 			a := h.claim()
@@ -155,7 +157,7 @@ func TestInputIsNotLost(t *testing.T) {
 
 // What neither the store nor this machine has is lost.
 func TestInputIsLost(t *testing.T) {
-	h := byHand(t, folderPlace(t))
+	h := byHand(t, folderPlace(t), time.Minute)
 	f := h.made(strings.Repeat("input\n", 100))
 	done := h.execute(executortest.Script(t, "cat in/x > out", map[string]stages.File{"x": f}))
 	a := h.claim()
@@ -183,7 +185,7 @@ func TestInputWhileStoreIsBusy(t *testing.T) {
 	server := &busy{}
 	p := fakePlace(t)
 	p.config.Transport = server
-	h := byHand(t, p)
+	h := byHand(t, p, time.Minute)
 	f := h.made(strings.Repeat("input\n", 100))
 	done := h.execute(executortest.Script(t, "cat in/x > out", map[string]stages.File{"x": f}))
 	a := h.claim()
@@ -219,9 +221,138 @@ func TestCertificatesAreRenewed(t *testing.T) {
 
 // A ticket that is of no use is asked for again.
 func TestAskedAgain(t *testing.T) {
-	h := byHand(t, folderPlace(t))
+	h := byHand(t, folderPlace(t), time.Minute)
 	h.execute(executortest.Script(t, "echo > out", nil))
 	a := h.claim()
 	h.must(h.queue.Finish(t.Context(), a, queue.Result{State: queue.AskAgain, Worker: "w", Error: "the certificate ended"}))
+	h.next()
+}
+
+// stranger is the queue as somebody writes it who has no key of this run.
+func (h *hand) stranger() *queue.Queue {
+	h.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	h.must(err)
+	q, err := queue.New(h.u.config.Store.Work(), h.queue.ID(), queue.Keys{Workers: public, Own: private})
+	h.must(err)
+	return q
+}
+
+// What no worker of this run says neither fails a node, nor runs anything again, nor
+// keeps others from being heard.
+func TestForgedResults(t *testing.T) {
+	for name, forge := range map[string]func(h *hand, a queue.Attempt) error{
+		"failed": func(h *hand, a queue.Attempt) error {
+			return h.stranger().Finish(t.Context(), a, queue.Result{State: queue.Failed, Error: "forged"})
+		},
+		"succeeded with garbage": func(h *hand, a queue.Attempt) error {
+			return h.stranger().Finish(t.Context(), a, queue.Result{State: queue.Succeeded, Entry: []byte("garbage")})
+		},
+		"another attempt's": func(h *hand, a queue.Attempt) error {
+			other := queue.NewAttempt(time.Now().Add(-time.Hour), cache.Key(cache.DigestOf(nil)))
+			if err := h.queue.Finish(t.Context(), other, queue.Result{State: queue.Failed}); err != nil {
+				return err
+			}
+			folder := filepath.Join(h.u.place.config.Folder, "attempts", h.queue.ID(), "results")
+			return os.Rename(filepath.Join(folder, string(other)), filepath.Join(folder, string(a)))
+		},
+		"damaged": func(h *hand, a queue.Attempt) error {
+			return h.u.config.Store.Work().Put(t.Context(), "attempts/"+h.queue.ID()+"/results/"+string(a), []byte("{"))
+		},
+		"large": func(h *hand, a queue.Attempt) error {
+			path := filepath.Join(h.u.place.config.Folder, "attempts", h.queue.ID(), "results", string(a))
+			return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40))
+		},
+		"a claim": func(h *hand, a queue.Attempt) error {
+			return h.u.config.Store.Work().Put(t.Context(), "attempts/"+h.queue.ID()+"/claims/"+string(a), []byte("{"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := byHand(t, folderPlace(t), time.Minute)
+			h.farm.slots = 2
+			spoilt := h.execute(executortest.Script(t, "echo spoilt > out", nil))
+			a := h.claim()
+			h.must(forge(h, a))
+			other := h.execute(executortest.Script(t, "echo other > out", nil))
+			h.must(h.queue.Finish(t.Context(), h.claim(), queue.Result{State: queue.Failed, Worker: "w", Error: "the other one's"}))
+			if err := <-other; err == nil || !strings.Contains(err.Error(), "the other one's") {
+				t.Errorf("the other one: %v", err)
+			}
+			select {
+			case err := <-spoilt:
+				t.Errorf("it ended: %v", err)
+			default:
+			}
+			h.must(h.queue.Finish(t.Context(), a, queue.Result{State: queue.Failed, Worker: "w", Error: "said by its worker"}))
+			if err := <-spoilt; err == nil || !strings.Contains(err.Error(), "said by its worker") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// A claim that nobody has made who may keeps an attempt from those who may: it is asked
+// for under another name.
+func TestForgedClaim(t *testing.T) {
+	h := byHand(t, folderPlace(t), time.Second)
+	done := h.execute(executortest.Script(t, "echo > out", nil))
+	a := h.next()
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	stranger := h.stranger()
+	go func() { // it gives signs of life, too
+		for ctx.Err() == nil {
+			_ = stranger.Beat(ctx, a, queue.Claim{Worker: "mallory"})
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
+	again := h.claim()
+	h.must(h.queue.Finish(t.Context(), again, queue.Result{State: queue.Failed, Worker: "w", Error: "said by its worker"}))
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "said by its worker") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A copy of the store does not keep the times of its objects: results that workers made
+// are results there, too.
+func TestResultsOutliveTimes(t *testing.T) {
+	u := newUser(t, folderPlace(t))
+	l, err := (&process.Settings{Slots: 1}).Launcher(u.site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := executortest.Script(t, "echo > out", nil)
+	if err := executeOne(t, u.open(t, l), a); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(30 * 24 * time.Hour)
+	err = filepath.WalkDir(filepath.Join(u.place.config.Folder, "entries"), func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			err = os.Chtimes(path, later, later)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := cache.Open(t.Context(), filepath.Join(t.TempDir(), "cache"), cache.Options{Trust: u.config.Trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := u.config.Store.PullEntries(t.Context(), other, []cache.Key{a.Key}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := other.Lookup(t.Context(), a.Key); err != nil || e == nil {
+		t.Errorf("%v, %v", other.MissReasons(a.Key), err)
+	}
+}
+
+// What a worker of this run says that it made, and nobody would believe, is made again.
+func TestDisbelievedResult(t *testing.T) {
+	h := byHand(t, folderPlace(t), time.Minute)
+	h.execute(executortest.Script(t, "echo > out", nil))
+	a := h.claim()
+	h.must(h.queue.Finish(t.Context(), a, queue.Result{State: queue.Succeeded, Worker: "w", Entry: []byte("garbage"), Name: cache.DigestOf([]byte("garbage"))}))
 	h.next()
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -164,8 +165,14 @@ func TestDamagedInTheStore(t *testing.T) {
 	r.must(os.Chmod(found[0], 0o600))
 	r.must(os.WriteFile(found[0], []byte("{}"), 0o600))
 	r.drain()
-	if got := r.result(name); got.State != queue.AskAgain || !strings.Contains(got.Error, "damaged") || r.published() != 0 {
+	if got := r.result(name); got.State != queue.AskAgain || !strings.Contains(got.Error, "another digest") || r.published() != 0 {
 		t.Errorf("%+v", got)
+	}
+	// Who asks again puts it right (I1).
+	again := r.ask(executortest.Script(t, "echo > out", nil), nil)
+	r.drain()
+	if got := r.result(again); got.State != queue.Succeeded {
+		t.Errorf("asked for again: %+v", got)
 	}
 }
 
@@ -205,7 +212,7 @@ func TestTimeIsOver(t *testing.T) {
 	r.drain()
 	var left int
 	for _, n := range names {
-		got, err := r.queue.Result(t.Context(), n)
+		got, err := r.queue.Result(t.Context(), queue.Object{Attempt: n, Size: queue.MaxResult})
 		if err == nil && got.State == queue.Left && got.Entry == nil {
 			left++
 		} else if !errors.Is(err, cache.ErrNotFound) {
@@ -305,7 +312,7 @@ func TestClaimedByAnother(t *testing.T) {
 	name := r.ask(executortest.Script(t, "echo > out", nil), nil)
 	r.must(r.queue.Claim(t.Context(), name, queue.Claim{Worker: "another"}))
 	r.drain()
-	if _, err := r.queue.Result(t.Context(), name); !errors.Is(err, cache.ErrNotFound) || r.published() != 0 {
+	if _, err := r.queue.Result(t.Context(), queue.Object{Attempt: name, Size: queue.MaxResult}); !errors.Is(err, cache.ErrNotFound) || r.published() != 0 {
 		t.Errorf("%v, %d published", err, r.published())
 	}
 }
@@ -491,5 +498,50 @@ func TestCertificateIsRenewed(t *testing.T) {
 				t.Errorf("it ran %d times", runs())
 			}
 		})
+	}
+}
+
+// What a stranger put where the result is expected keeps nobody from hearing of it.
+func TestForgedResultIsReplaced(t *testing.T) {
+	_, stranger, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, forge := range map[string]func(r *rig, a queue.Attempt) error{
+		"no record": func(r *rig, a queue.Attempt) error {
+			return r.store.Work().Put(t.Context(), "attempts/q/results/"+string(a), []byte("{}"))
+		},
+		"a pipe": func(r *rig, a queue.Attempt) error {
+			path := filepath.Join(r.dir, "store", "attempts", "q", "results", string(a))
+			return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), syscall.Mkfifo(path, 0o600))
+		},
+		"by a stranger": func(r *rig, a queue.Attempt) error {
+			return r.as(stranger).Finish(t.Context(), a, queue.Result{State: queue.Failed, Error: "forged"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			a := r.ask(executortest.Script(t, "echo > out", nil), nil)
+			r.must(forge(r, a))
+			r.drain()
+			if got := r.result(a); got.State != queue.Succeeded {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// A stranger can neither stop an attempt nor hide it.
+func TestForgedCancel(t *testing.T) {
+	r := newRig(t)
+	hidden := r.ask(executortest.Script(t, "echo hidden > out", nil), nil)
+	_, stranger, err := ed25519.GenerateKey(nil)
+	r.must(err)
+	r.must(r.as(stranger).Cancel(t.Context(), hidden))
+	off := r.ask(executortest.Script(t, "echo off > out", nil), nil)
+	r.must(r.as(r.user.Private).Cancel(t.Context(), off))
+	r.drain()
+	if got := r.result(hidden); got.State != queue.Succeeded || r.published() != 1 {
+		t.Errorf("%+v, %d published", got, r.published())
 	}
 }

@@ -65,7 +65,7 @@ func newRigAt(t *testing.T, dir string, c s3.Config) *rig {
 	r.must(err)
 	r.local.SetUpstream(r.store)
 	t.Cleanup(func() { _ = r.local.Close(); _ = r.store.Close() })
-	r.queue, err = queue.New(r.store.Work(), "q")
+	r.queue, err = queue.New(r.store.Work(), "q", r.keys())
 	r.must(err)
 	x := &executor.Local{Store: r.local, Scratch: t.TempDir(), LogDir: t.TempDir(), Now: time.Now, Services: stages.Services{Environment: os.Environ()}}
 	r.config = worker.Config{
@@ -133,6 +133,20 @@ func (r *rig) ticket(name queue.Attempt, raw, certificate []byte) queue.Attempt 
 	return name
 }
 
+func (r *rig) keys() queue.Keys {
+	return queue.Keys{Workers: r.key.Public().(ed25519.PublicKey), Controller: trust.PublicOf(r.user).Key, Own: r.key}
+}
+
+// as is the queue as the holder of a key writes it.
+func (r *rig) as(key ed25519.PrivateKey) *queue.Queue {
+	r.t.Helper()
+	keys := r.keys()
+	keys.Own = key
+	q, err := queue.New(r.store.Work(), "q", keys)
+	r.must(err)
+	return q
+}
+
 // drain runs a worker until there is nothing to do.
 func (r *rig) drain() {
 	r.t.Helper()
@@ -142,7 +156,7 @@ func (r *rig) drain() {
 // result is what became of an attempt.
 func (r *rig) result(a queue.Attempt) queue.Result {
 	r.t.Helper()
-	got, err := r.queue.Result(r.t.Context(), a)
+	got, err := r.queue.Result(r.t.Context(), queue.Object{Attempt: a, Size: queue.MaxResult})
 	r.must(err)
 	return got
 }

@@ -161,7 +161,7 @@ func TestProgressAndCancel(t *testing.T) {
 			c, err := r.queue.Claimed(context.WithoutCancel(ctx), name)
 			return err == nil && c.Done == 3 && c.Total == 7 && c.Unit == "epochs" && c.Worker == "w"
 		})
-		r.must(r.queue.Cancel(context.WithoutCancel(ctx), name))
+		r.must(r.as(r.user.Private).Cancel(context.WithoutCancel(ctx), name))
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

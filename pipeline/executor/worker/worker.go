@@ -61,7 +61,8 @@ type Worker struct {
 	Config
 	seen queue.Attempt // everything up to this one is taken
 	open []queue.Attempt
-	at   time.Time // when open was read
+	off  map[queue.Attempt]bool // whether marks of cancelled attempts are right
+	at   time.Time              // when open was read
 	ran  int
 	full bool
 	born time.Time
@@ -71,7 +72,9 @@ type Worker struct {
 }
 
 // New makes a worker.
-func New(c Config) *Worker { return &Worker{Config: c, born: c.Now()} }
+func New(c Config) *Worker {
+	return &Worker{Config: c, born: c.Now(), off: map[queue.Attempt]bool{}}
+}
 
 const (
 	// fresh is how long a listing is believed: what is claimed or cancelled since
@@ -216,15 +219,16 @@ func (w *Worker) look(ctx context.Context) error {
 	if err != nil || len(asked) == 0 {
 		return err
 	}
+	claimed, err := w.Queue.Claims(ctx, w.seen)
+	if err != nil {
+		return err
+	}
 	taken := map[queue.Attempt]bool{}
-	for _, list := range []func(context.Context, queue.Attempt) ([]queue.Object, error){w.Queue.Claims, w.Queue.CancelledAttempts} {
-		found, err := list(ctx, w.seen)
-		if err != nil {
-			return err
-		}
-		for _, f := range found {
-			taken[f.Attempt] = true
-		}
+	for _, c := range claimed {
+		taken[c.Attempt] = true
+	}
+	if err := w.calledOff(ctx, taken); err != nil {
+		return err
 	}
 	for _, t := range asked {
 		if !taken[t.Attempt] {
@@ -232,6 +236,32 @@ func (w *Worker) look(ctx context.Context) error {
 		} else if len(w.open) == 0 && settled(t.Time, w.Queue.Now()) {
 			w.seen = t.Attempt
 		}
+	}
+	return nil
+}
+
+// calledOff adds what was cancelled before anybody began it. Anybody can make a mark that
+// says so, so each is read once, a few at a time.
+func (w *Worker) calledOff(ctx context.Context, taken map[queue.Attempt]bool) error {
+	const most = 16
+	marked, err := w.Queue.CancelledAttempts(ctx, w.seen)
+	if err != nil {
+		return err
+	}
+	read := 0
+	for _, m := range marked {
+		if _, known := w.off[m.Attempt]; !known && !taken[m.Attempt] {
+			if read++; read > most {
+				taken[m.Attempt] = true // until the next look
+				continue
+			}
+			off, err := w.Queue.IsCancelled(ctx, m.Attempt)
+			if err != nil {
+				return err
+			}
+			w.off[m.Attempt] = off
+		}
+		taken[m.Attempt] = taken[m.Attempt] || w.off[m.Attempt]
 	}
 	return nil
 }
