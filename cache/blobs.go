@@ -14,7 +14,8 @@ import (
 	"syscall"
 )
 
-// MissingError says which blob the store does not hold; it is an ErrNotFound.
+// MissingError says which blob the store does not hold; it is an ErrNotFound. With a
+// Cause that is none, an upstream may have it: see Lost.
 type MissingError struct {
 	Digest Digest
 	Cause  error // why an upstream did not give it, if that was asked

@@ -23,6 +23,7 @@ import (
 //	public BASE64
 //	until 2026-05-01T12:00:00Z
 //	action SHA256
+//	for QUEUE/ATTEMPT
 //	key SHA256
 //	signature BASE64
 //
@@ -33,6 +34,7 @@ type Certificate struct {
 	Public ed25519.PublicKey
 	Until  time.Time // by the clock of the store that takes a result; whole seconds
 	Action Digest    // of the serialised action that the holder may run
+	For    string    // the one occasion at which it may, in the words of whoever certifies; "" for any
 	Keys   []Key     // what it may sign results of; sorted, unique, not empty
 
 	signature []byte
@@ -42,6 +44,7 @@ const (
 	certificateMagic = "nbpipe certificate 1\n"
 	// maxCertificate bounds what a reader takes: some 500 keys.
 	maxCertificate = 48 << 10
+	maxOccasion    = 512
 )
 
 // Certify lets the holder of c's Public sign; c's Signer and signature are filled in.
@@ -53,6 +56,9 @@ func (k SigningKey) Certify(c Certificate) (Certificate, error) {
 		return c, errors.New("a certificate needs the keys whose results it is for")
 	case c.Scope == "" || len(c.Scope) > maxSealLine/2 || strings.ContainsAny(c.Scope, "\n "):
 		return c, fmt.Errorf("%q cannot be a scope", clip(c.Scope))
+	}
+	if len(c.For) > maxOccasion || strings.ContainsAny(c.For, "\n ") {
+		return c, fmt.Errorf("%q cannot be what a certificate is for", clip(c.For))
 	}
 	if err := CheckKeyName(k.Name); err != nil {
 		return c, err
@@ -73,6 +79,9 @@ func (c Certificate) body() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%ssigner %s\nscope %s\npublic %s\nuntil %s\naction %s\n", certificateMagic, c.Signer, c.Scope,
 		base64.StdEncoding.EncodeToString(c.Public), c.Until.Format(time.RFC3339), c.Action)
+	if c.For != "" {
+		fmt.Fprintf(&b, "for %s\n", c.For)
+	}
 	for _, k := range c.Keys {
 		fmt.Fprintf(&b, "key %s\n", k)
 	}
@@ -121,6 +130,8 @@ func (c *Certificate) set(name, value string) (err error) {
 		c.Until, err = time.Parse(time.RFC3339, value)
 	case "action":
 		c.Action, err = ParseDigest(value)
+	case "for":
+		c.For = value
 	case "key":
 		var k Key
 		k, err = ParseKey(value)

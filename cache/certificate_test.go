@@ -13,7 +13,7 @@ func certifiedKey(t testing.TB, until time.Time) SigningKey {
 	t.Helper()
 	worker := testSigner("worker-1")
 	c, err := testSigner("alice-1").Certify(Certificate{
-		Scope: "team", Public: worker.Private.Public().(ed25519.PublicKey), Until: until, Keys: []Key{testKey(1)}, Action: DigestOf([]byte("action")),
+		Scope: "team", Public: worker.Private.Public().(ed25519.PublicKey), Until: until, Keys: []Key{testKey(1)}, Action: DigestOf([]byte("action")), For: "queue/attempt",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,23 @@ func IsMissing(err error) bool {
 	return errors.Is(err, ErrNotFound) || errors.As(err, &corrupt)
 }
 
+// Lost is the blob that an error says for certain to be absent, short or wrong. Unlike
+// with IsMissing, an upstream that could not be asked leaves it open.
+func Lost(err error) (d Digest, certain bool) {
+	var missing *MissingError
+	var corrupt *CorruptError
+	switch {
+	case errors.As(err, &missing) && missing.Cause == nil:
+		return missing.Digest, true
+	case errors.As(err, &missing):
+		_, certain = Lost(missing.Cause)
+		return missing.Digest, certain
+	case errors.As(err, &corrupt):
+		return corrupt.Digest, true
+	}
+	return d, false
+}
+
 // StoredEntry is an entry as it lies in a store.
 type StoredEntry struct {
 	Key    Key

@@ -1,6 +1,8 @@
 package cache_test
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -20,4 +22,27 @@ func TestLocalContract(t *testing.T) {
 		}
 		return l
 	})
+}
+
+func TestLost(t *testing.T) {
+	d := cache.DigestOf([]byte("x"))
+	away := errors.New("503")
+	for name, c := range map[string]struct {
+		err  error
+		lost bool
+	}{
+		"none":                       {nil, false},
+		"absent":                     {fmt.Errorf("reading: %w", &cache.MissingError{Digest: d}), true},
+		"damaged":                    {&cache.CorruptError{Digest: d}, true},
+		"upstream does not have it":  {&cache.MissingError{Digest: d, Cause: errors.Join(&cache.MissingError{Digest: d})}, true},
+		"upstream has it wrong":      {&cache.MissingError{Digest: d, Cause: &cache.CorruptError{Digest: d}}, true},
+		"upstream does not answer":   {&cache.MissingError{Digest: d, Cause: away}, false},
+		"nor does the one behind it": {&cache.MissingError{Digest: d, Cause: &cache.MissingError{Digest: d, Cause: away}}, false},
+		"another error":              {away, false},
+	} {
+		got, lost := cache.Lost(c.err)
+		if lost != c.lost || lost && got != d {
+			t.Errorf("%s: %v, %t", name, got, lost)
+		}
+	}
 }

@@ -126,12 +126,13 @@ func (f *folder) info(name string, i fs.FileInfo) info {
 }
 
 func (f *folder) open(_ context.Context, name string, off, n int64) (io.ReadCloser, info, error) {
-	file, err := os.Open(f.path(name))
+	// Opening a pipe that somebody put there would wait for a writer.
+	file, err := os.OpenFile(f.path(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, info{}, f.absent(name, err)
 	}
 	i, err := file.Stat()
-	if err == nil && i.IsDir() {
+	if err == nil && !i.Mode().IsRegular() {
 		err = errNotFound
 	}
 	if err == nil && (off > i.Size() || n >= 0 && off+n > i.Size()) {
@@ -157,7 +158,7 @@ func (f *folder) head(_ context.Context, name string) (info, error) {
 	if err != nil {
 		return info{}, f.absent(name, err)
 	}
-	if i.IsDir() {
+	if !i.Mode().IsRegular() {
 		return info{}, errNotFound
 	}
 	return f.info(name, i), nil

@@ -32,6 +32,9 @@ type Object struct {
 	Time time.Time // when it was last written, by the server's clock
 }
 
+// ErrObject says that one object cannot be had as it should be; the store answers.
+var ErrObject = errors.New("the object is of no use")
+
 // ErrExists says that an object of that name was there already.
 var ErrExists = errExists
 
@@ -53,10 +56,40 @@ func (w *Work) Create(ctx context.Context, name string, b []byte) error {
 	if !errors.Is(err, errExists) {
 		return err
 	}
-	if have, _, gerr := w.s.get(ctx, name, 0, -1); gerr == nil && bytes.Equal(have, b) {
+	if i, herr := w.s.head(ctx, name); herr == nil && w.same(ctx, name, i, b) {
 		return nil
 	}
 	return err
+}
+
+// Keep makes sure that an object has these bytes, which its name follows from: one with
+// others is replaced (invariant I1), one that is old is written again, so that no
+// collection deletes it just now.
+func (w *Work) Keep(ctx context.Context, name string, b []byte) error {
+	if err := errors.Join(w.s.begin(ctx), checkWorkName(name)); err != nil {
+		return err
+	}
+	i, err := w.s.put(ctx, name, b, condition{absent: true})
+	if !errors.Is(err, errExists) {
+		return err
+	}
+	if i, err = w.s.head(ctx, name); err == nil && w.s.serverNow().Sub(i.modified) < w.s.grace/4 && w.same(ctx, name, i, b) {
+		return nil
+	}
+	_, err = w.s.put(ctx, name, b, always)
+	return err
+}
+
+// same reports whether an object has these bytes. It reads no more than there are.
+func (w *Work) same(ctx context.Context, name string, i info, b []byte) bool {
+	if i.size != int64(len(b)) {
+		return false
+	}
+	if len(b) == 0 {
+		return true
+	}
+	have, _, err := w.s.get(ctx, name, 0, i.size)
+	return err == nil && bytes.Equal(have, b)
 }
 
 // Put stores an object, in place of one that may be there.
@@ -76,13 +109,16 @@ func (w *Work) Get(ctx context.Context, name string, most int64) ([]byte, error)
 	var b []byte
 	i, err := w.s.head(ctx, name)
 	if err == nil && i.size > most {
-		return nil, fmt.Errorf("%s has %d bytes, and %d are the most", name, i.size, most)
+		return nil, fmt.Errorf("%w: %s has %d bytes, and %d are the most", ErrObject, name, i.size, most)
 	}
 	if err == nil && i.size > 0 {
 		b, _, err = w.s.get(ctx, name, 0, i.size)
 	}
 	if errors.Is(err, errNotFound) {
 		return nil, fmt.Errorf("%s: %w", name, cache.ErrNotFound)
+	}
+	if err != nil && ctx.Err() == nil && final(err) {
+		err = fmt.Errorf("%w: %w", ErrObject, err)
 	}
 	return b, err
 }

@@ -25,6 +25,8 @@ type Action struct {
 	GPUs        []gpu.Device // the action's own; nil where nobody gave it any
 	Why         []string
 	Build       string
+	// Anew runs it although there may be a result; else one that is found may be taken.
+	Anew bool
 
 	Log io.Writer // gets what the stage prints, as it comes; may be nil
 }

@@ -373,7 +373,7 @@ func (r *run) start(ctx context.Context, n *Node) error {
 		r.emit(Event{Type: EventQueued, Node: n.Address, Why: n.Why, Key: keyText(n.Key)})
 	}
 	a := r.action(n, res)
-	a.GPUs = r.pool.of(mine)
+	a.GPUs, a.Anew = r.pool.of(mine), slices.Contains(r.Force, n.Index)
 	progress := &progress{emit: r.emit, node: n.Address, now: r.Now, why: n.Why, key: keyText(n.Key)}
 	go func() {
 		result, err := x.Execute(ctx, a, progress)

@@ -100,6 +100,7 @@ type Sandbox struct {
 	tell    sync.Once
 	support Support
 	limits  limits
+	system  []string // System, with what symbolic links in it stand for
 }
 
 // Support says what this machine can enforce. It is found out once.
@@ -110,7 +111,7 @@ func (s *Sandbox) Support() Support {
 		} else {
 			s.support = probe()
 		}
-		s.limits = newLimits(s.support)
+		s.limits, s.system = newLimits(s.support), withReal(System())
 	})
 	return s.support
 }

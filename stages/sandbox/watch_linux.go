@@ -39,6 +39,13 @@ type judge struct {
 	found       Denials
 }
 
+// judge knows what a program may do.
+func (s *Sandbox) judge(p *Policy) judge {
+	j := judge{write: withReal(slices.Concat(p.Write, devices())), seen: map[Denial]bool{}}
+	j.read = slices.Concat(withReal(p.Read), s.system, j.write)
+	return j
+}
+
 // notification is seccomp_notif, and verdict seccomp_notif_resp.
 type notification struct {
 	id         uint64
@@ -56,11 +63,9 @@ type verdict struct {
 	flags uint32
 }
 
-func newWatcher(listener int, read, write []string) *watcher {
-	w := &watcher{listener: listener, done: make(chan struct{}), judge: judge{seen: map[Denial]bool{}}}
+func newWatcher(listener int, j judge) *watcher {
+	w := &watcher{listener: listener, done: make(chan struct{}), judge: j}
 	w.calls, _ = helper.Native()
-	w.judge.write = withReal(write)
-	w.judge.read = append(withReal(read), w.judge.write...)
 	if err := syscall.Pipe2(w.stop[:], syscall.O_CLOEXEC); err != nil {
 		w.stop = [2]int{-1, -1} // then it ends with the last process only
 	}
@@ -69,18 +74,6 @@ func newWatcher(listener int, read, write []string) *watcher {
 	_ = ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
 	go w.loop()
 	return w
-}
-
-// withReal adds to paths what symbolic links in them stand for: Landlock knows
-// only that.
-func withReal(paths []string) []string {
-	out := slices.Clone(paths)
-	for _, p := range paths {
-		if real, err := filepath.EvalSymlinks(p); err == nil && real != p {
-			out = append(out, real)
-		}
-	}
-	return out
 }
 
 func ioctl(fd int, request, arg uintptr) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/stages"
@@ -31,6 +32,8 @@ type Bench struct {
 	FreezeWorkers func(t *testing.T) (thaw func())
 	// Away takes the store away; back brings it back.
 	Away func(t *testing.T) (back func())
+	// Shared is where the executor and its workers meet.
+	Shared *s3.Work
 	// Machines are the names of those that workers can be on, of which each is fit for
 	// what asks for it as a GPU's model: see Main.
 	Machines []string
@@ -44,7 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) *Bench) {
 		test func(t *testing.T, b *Bench)
 	}{
 		{"Success", success}, {"Failure", failure}, {"TimeOut", timeOut}, {"Cancel", cancelled}, {"Double", double},
-		{"LostWorker", lostWorker}, {"LateWorker", lateWorker}, {"StoreAway", storeAway}, {"Many", many}, {"Logs", logs}, {"LastWords", lastWords}, {"HandedOn", handedOn},
+		{"LostWorker", lostWorker}, {"LateWorker", lateWorker}, {"StoreAway", storeAway}, {"Spoilt", spoilt}, {"Many", many}, {"Logs", logs}, {"LastWords", lastWords}, {"HandedOn", handedOn},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -280,19 +283,72 @@ func lateWorker(t *testing.T, b *Bench) {
 	b.must(t, Script(t, fmt.Sprintf("echo >> %s; while [ ! -s %s ]; do sleep 0.1; done; echo done > out", mark, go2), nil), "done\n")
 }
 
+// storeAway: what is made while the store is away is published when it is back, and is
+// not made again.
 func storeAway(t *testing.T, b *Bench) {
 	if b.Away == nil {
 		t.Skip("this executor has no store but this machine's")
 	}
-	mark := filepath.Join(t.TempDir(), "mark")
+	dir := t.TempDir()
+	mark, end := filepath.Join(dir, "mark"), filepath.Join(dir, "end")
 	go func() {
 		Await(t, mark, 1)
 		back := b.Away(t)
-		time.Sleep(3 * time.Second)
+		_ = os.WriteFile(end, []byte("\n"), 0o644)
+		time.Sleep(awayFor)
 		back()
 	}()
-	b.must(t, Script(t, fmt.Sprintf("echo >> %s; sleep 1; echo done > out", mark), nil), "done\n")
+	b.must(t, Script(t, fmt.Sprintf("echo >> %s; while [ ! -s %s ]; do sleep 0.1; done; echo done > out", mark, end), nil), "done\n")
+	if n := count(mark); n != 1 {
+		t.Errorf("it ran %d times", n)
+	}
 }
+
+// spoilt: what anybody puts into the store in place of what the executor and its workers
+// say to each other costs nobody a result, nor a second run.
+func spoilt(t *testing.T, b *Bench) {
+	if b.Shared == nil {
+		t.Skip("this executor shares nothing")
+	}
+	dir := t.TempDir()
+	mark, end := filepath.Join(dir, "mark"), filepath.Join(dir, "end")
+	go func() {
+		Await(t, mark, 1)
+		b.spoil(t)
+		time.Sleep(time.Second)
+		b.must(t, Script(t, "echo other > out", nil), "other\n")
+		_ = os.WriteFile(end, []byte("\n"), 0o644)
+	}()
+	b.must(t, Script(t, fmt.Sprintf("echo >> %s; while [ ! -s %s ]; do sleep 0.1; done; echo done > out", mark, end), nil), "done\n")
+	if n := count(mark); n != 1 {
+		t.Errorf("it ran %d times", n)
+	}
+}
+
+// spoil damages what there is of every attempt, and forges its result.
+func (b *Bench) spoil(t *testing.T) {
+	found, err := b.Shared.List(t.Context(), "attempts/", "")
+	for _, o := range found {
+		if strings.Contains(o.Name, "/tickets/") {
+			result := strings.Replace(o.Name, "/tickets/", "/results/", 1)
+			err = errors.Join(err, b.Shared.Put(t.Context(), o.Name, []byte("{")), b.Shared.Put(t.Context(), result, []byte(`{"state":"failed"}`)))
+		}
+		if strings.Contains(o.Name, "/claims/") {
+			err = errors.Join(err, b.Shared.Put(t.Context(), o.Name, []byte("{")))
+		}
+	}
+	actions, lerr := b.Shared.List(t.Context(), "actions/", "")
+	err = errors.Join(err, lerr)
+	for _, o := range actions {
+		err = errors.Join(err, b.Shared.Put(t.Context(), o.Name, nil))
+	}
+	if err != nil || len(found) == 0 || len(actions) == 0 {
+		t.Errorf("there was nothing to spoil: %d, %d, %v", len(found), len(actions), err)
+	}
+}
+
+// awayFor is longer than a request is tried, and than a worker may give no sign of life.
+const awayFor = 15 * time.Second
 
 func many(t *testing.T, b *Bench) {
 	var wg sync.WaitGroup

@@ -22,10 +22,16 @@
 //   - A worker whose claim is not written again for some time is lost: the executor asks
 //     for another attempt. If the worker was only slow, both run, and both results are
 //     right: what an action makes is addressed by its key.
+//   - A certificate ends. The executor writes tickets again before theirs do; a worker
+//     reads its ticket again before it publishes.
 //   - The entry is published before the result says so. The result is a message, and
 //     no evidence: who reads it verifies the entry's signature.
 //   - A worker whose machine is not fit for an action says so and leaves; that no
 //     machine may run it is another result. Where it goes next the executor decides.
+//   - Claims and results are signed by the run's key, marks of cancelled attempts and the
+//     certificates in tickets by the user's; each names its queue and attempt. What bears
+//     no such signature is passed over, as if it were not there, and replaced by who may.
+//   - What is wrong with one object concerns one attempt.
 //   - An executor that dies leaves tickets, which workers go on with; another one for the
 //     same experiment finds them, and takes over.
 //   - Ages are told by the store's clock alone. A writer may not delete: what is done

@@ -21,17 +21,18 @@ import (
 type Queue struct {
 	work *s3.Work
 	id   string
+	keys Keys
 }
 
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,127}$`)
 
 // New makes a handle of a queue; nothing is written. An ID has lower-case letters,
 // digits, dots and dashes.
-func New(work *s3.Work, id string) (*Queue, error) {
+func New(work *s3.Work, id string, keys Keys) (*Queue, error) {
 	if !idPattern.MatchString(id) {
 		return nil, fmt.Errorf("%q cannot name a queue: lower-case letters, digits, '.' and '-'", id)
 	}
-	return &Queue{work: work, id: id}, nil
+	return &Queue{work: work, id: id, keys: keys}, nil
 }
 
 // ID is the queue's name.
@@ -77,8 +78,8 @@ const (
 	maxClaim  = 16 << 10
 	// MaxLog is the most that a piece of a log has.
 	MaxLog = 1 << 20
-	// maxResult leaves room for an entry, whose outputs may be large.
-	maxResult = 96 << 20
+	// MaxResult leaves room for an entry, whose outputs may be large.
+	MaxResult = 96 << 20
 )
 
 // Ticket asks for an attempt.
@@ -86,7 +87,6 @@ type Ticket struct {
 	Action      cache.Digest `json:"action"`      // of the serialised action
 	Certificate []byte       `json:"certificate"` // see cache.Certificate
 	Address     string       `json:"address"`     // of the node, for people
-	Controller  string       `json:"controller"`  // random: which executor asks
 }
 
 // Claim says which worker runs an attempt, and how far it is.
@@ -114,8 +114,9 @@ const (
 	LostInput State = "lost input" // the store does not have the bytes of an input
 	Unfit     State = "unfit"      // the worker's machine cannot run it, another one may: other tools, other GPUs
 	Refused   State = "refused"    // no worker may run it: it is not certified, or not what it says
+	AskAgain  State = "ask again"  // the ticket is of no use: damaged, another one's, or its certificate has ended
 	Left      State = "left"       // the worker had to leave in the middle of it; not the stage's fault
-	StoreOut  State = "store"      // the worker could not put the result into the store
+	StoreOut  State = "store"      // the store was away for too long
 )
 
 // Result says what became of an attempt. It is the worker's own record: nobody else
@@ -142,10 +143,11 @@ type Result struct {
 	Used Used `json:"used"`
 }
 
-// LostFile is an input that could not be had.
+// LostFile is an input that the store was seen not to have.
 type LostFile struct {
 	Digest cache.Digest `json:"digest"`
 	Name   string       `json:"name"`
+	Blob   cache.Digest `json:"blob"` // that is not there: the input, or in the folder that it is
 }
 
 // Used is what an attempt used, and where.
@@ -166,6 +168,7 @@ type Used struct {
 // Object is an object of a queue as a listing shows it.
 type Object struct {
 	Attempt Attempt
+	Size    int64
 	Time    time.Time // when it was last written, by the store's clock
 }
 
@@ -183,7 +186,7 @@ func (q *Queue) list(ctx context.Context, folder string, after Attempt) ([]Objec
 	for _, f := range found {
 		a := Attempt(path.Base(f.Name))
 		if _, ok := a.Key(); ok && q.name(folder, a) == f.Name {
-			out = append(out, Object{a, f.Time})
+			out = append(out, Object{a, f.Size, f.Time})
 		}
 	}
 	return out, nil
@@ -206,13 +209,40 @@ func (q *Queue) Results(ctx context.Context, after Attempt) ([]Object, error) {
 
 // Ask stores an action, and asks for an attempt at it.
 func (q *Queue) Ask(ctx context.Context, a Attempt, t Ticket, action []byte) error {
-	if d := cache.DigestOf(action); d != t.Action {
-		return fmt.Errorf("the ticket is for another action than %s", d.Short())
-	}
-	if err := q.work.Create(ctx, "actions/"+t.Action.String(), action); err != nil {
+	if err := q.keep(ctx, t, action); err != nil {
 		return err
 	}
 	return q.create(ctx, q.name(tickets, a), t)
+}
+
+// Renew writes a ticket again, with another certificate.
+func (q *Queue) Renew(ctx context.Context, a Attempt, t Ticket, action []byte) error {
+	if err := q.keep(ctx, t, action); err != nil {
+		return err
+	}
+	b, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return q.work.Put(ctx, q.name(tickets, a), b)
+}
+
+func (q *Queue) keep(ctx context.Context, t Ticket, action []byte) error {
+	if d := cache.DigestOf(action); d != t.Action {
+		return fmt.Errorf("the ticket is for another action than %s", d.Short())
+	}
+	return q.work.Keep(ctx, "actions/"+t.Action.String(), action)
+}
+
+// Occasion is what the certificate of an attempt has to be for: a copy of its ticket
+// under another name is not.
+func (q *Queue) Occasion(a Attempt) string { return q.id + "/" + string(a) }
+
+// Certificate reads the certificate of a ticket.
+func (q *Queue) Certificate(ctx context.Context, a Attempt) ([]byte, error) {
+	var t Ticket
+	err := q.read(ctx, q.name(tickets, a), maxTicket, &t)
+	return t.Certificate, err
 }
 
 // Ticket reads a ticket and its action.
@@ -220,9 +250,10 @@ func (q *Queue) Ticket(ctx context.Context, a Attempt) (t Ticket, action []byte,
 	if err := q.read(ctx, q.name(tickets, a), maxTicket, &t); err != nil {
 		return t, nil, err
 	}
-	action, err = q.work.Get(ctx, "actions/"+t.Action.String(), wire.MaxSize)
+	name := "actions/" + t.Action.String()
+	action, err = q.get(ctx, name, wire.MaxSize)
 	if err == nil && cache.DigestOf(action) != t.Action {
-		err = fmt.Errorf("the action %s is damaged", t.Action.Short())
+		err = &RecordError{name, errors.New("its bytes have another digest")}
 	}
 	return t, action, err
 }
@@ -232,7 +263,11 @@ var ErrTaken = errors.New("another worker has claimed it")
 
 // Claim claims an attempt.
 func (q *Queue) Claim(ctx context.Context, a Attempt, c Claim) error {
-	err := q.create(ctx, q.name(claims, a), c)
+	name := q.name(claims, a)
+	b, err := q.seal(name, c)
+	if err == nil {
+		err = q.work.Create(ctx, name, b)
+	}
 	if errors.Is(err, s3.ErrExists) {
 		return ErrTaken
 	}
@@ -241,16 +276,13 @@ func (q *Queue) Claim(ctx context.Context, a Attempt, c Claim) error {
 
 // Beat writes a claim again: its worker is alive.
 func (q *Queue) Beat(ctx context.Context, a Attempt, c Claim) error {
-	b, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	return q.work.Put(ctx, q.name(claims, a), b)
+	return q.put(ctx, q.name(claims, a), c)
 }
 
-// Claimed reads a claim.
+// Claimed reads a claim. The error is a *RecordError for what no worker of this queue
+// has written.
 func (q *Queue) Claimed(ctx context.Context, a Attempt) (c Claim, err error) {
-	err = q.read(ctx, q.name(claims, a), maxClaim, &c)
+	err = q.record(ctx, q.name(claims, a), maxClaim, q.keys.Workers, &c)
 	return c, err
 }
 
@@ -325,36 +357,46 @@ func (q *Queue) ReadWhole(ctx context.Context, a Attempt, number int) ([]byte, e
 	return q.work.Get(ctx, q.wholeName(a, number), MaxLog)
 }
 
-// Finish says what became of an attempt. Only the first result of an attempt counts.
+// Finish says what became of an attempt. Only the first result of an attempt counts; one
+// that no worker of this queue has written is replaced.
 func (q *Queue) Finish(ctx context.Context, a Attempt, r Result) error {
-	err := q.create(ctx, q.name(results, a), r)
-	if errors.Is(err, s3.ErrExists) {
-		return nil
+	name := q.name(results, a)
+	b, err := q.seal(name, r)
+	if err == nil {
+		err = q.work.Create(ctx, name, b)
+	}
+	if !errors.Is(err, s3.ErrExists) {
+		return err
+	}
+	_, err = q.Result(ctx, Object{Attempt: a, Size: MaxResult})
+	if errors.As(err, new(*RecordError)) || errors.Is(err, cache.ErrNotFound) {
+		return q.work.Put(ctx, name, b)
 	}
 	return err
 }
 
-// Result reads a result.
-func (q *Queue) Result(ctx context.Context, a Attempt) (r Result, err error) {
-	err = q.read(ctx, q.name(results, a), maxResult, &r)
+// Result reads a result of the size that a listing shows. The error is a *RecordError
+// for what no worker of this queue has written.
+func (q *Queue) Result(ctx context.Context, o Object) (r Result, err error) {
+	err = q.record(ctx, q.name(results, o.Attempt), min(o.Size, MaxResult), q.keys.Workers, &r)
 	return r, err
 }
 
 // Cancel tells workers not to begin an attempt, or to stop it.
 func (q *Queue) Cancel(ctx context.Context, a Attempt) error {
-	return q.work.Put(ctx, q.name(cancelled, a), []byte("{}"))
+	return q.put(ctx, q.name(cancelled, a), struct{}{})
 }
 
-// IsCancelled reports whether an attempt was cancelled.
+// IsCancelled reports whether the controller has cancelled an attempt.
 func (q *Queue) IsCancelled(ctx context.Context, a Attempt) (bool, error) {
-	_, err := q.work.Get(ctx, q.name(cancelled, a), maxClaim)
-	if errors.Is(err, cache.ErrNotFound) {
+	err := q.record(ctx, q.name(cancelled, a), maxClaim, q.keys.Controller, &struct{}{})
+	if errors.Is(err, cache.ErrNotFound) || errors.As(err, new(*RecordError)) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// CancelledAttempts lists the attempts that were cancelled.
+// CancelledAttempts lists the attempts that may have been cancelled: IsCancelled knows.
 func (q *Queue) CancelledAttempts(ctx context.Context, after Attempt) ([]Object, error) {
 	return q.list(ctx, cancelled, after)
 }
@@ -381,12 +423,12 @@ func (q *Queue) create(ctx context.Context, name string, doc any) error {
 }
 
 func (q *Queue) read(ctx context.Context, name string, most int64, doc any) error {
-	b, err := q.work.Get(ctx, name, most)
+	b, err := q.get(ctx, name, most)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, doc); err != nil {
-		return fmt.Errorf("%s is damaged: %w", name, err)
+		return &RecordError{name, err}
 	}
 	return nil
 }

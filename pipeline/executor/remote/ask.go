@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -27,10 +26,14 @@ func (l *loop) ask(ctx context.Context, n *line) error {
 	for i, j := range batch {
 		name := queue.NewAttempt(l.nextTime(n), j.a.Key)
 		g.Go(func() error {
-			if err := l.ticket(gctx, n, name, j); err != nil {
+			t, until, err := l.ticket(n, name, j)
+			if err == nil {
+				err = n.queue.Ask(gctx, name, t, j.raw)
+			}
+			if err != nil {
 				return err
 			}
-			made[i] = &attempt{name: name, line: n, job: j, made: l.Now()}
+			made[i] = &attempt{name: name, line: n, job: j, made: l.Now(), until: until}
 			return nil
 		})
 	}
@@ -74,33 +77,22 @@ func (l *loop) nextTime(n *line) time.Time {
 	return now
 }
 
-func (l *loop) ticket(ctx context.Context, n *line, name queue.Attempt, j *job) error {
-	t := queue.Ticket{Action: cache.DigestOf(j.raw), Address: j.a.Address}
+// ticket is what asks for an attempt; its certificate ends at a time.
+func (l *loop) ticket(n *line, name queue.Attempt, j *job) (t queue.Ticket, until time.Time, err error) {
+	t = queue.Ticket{Action: cache.DigestOf(j.raw), Address: j.a.Address}
 	c, err := l.User.Certify(cache.Certificate{
-		Scope: l.Store.ID(), Public: l.Key, Until: n.queue.Now().Add(l.Valid), Action: t.Action, Keys: []cache.Key{j.a.Key},
+		Scope: l.Store.ID(), Public: l.Key, Until: n.queue.Now().Add(l.Valid), Action: t.Action, For: n.queue.Occasion(name), Keys: []cache.Key{j.a.Key},
 	})
-	if err != nil {
-		return err
-	}
 	t.Certificate = c.Encode()
-	return n.queue.Ask(ctx, name, t, j.raw)
+	return t, c.Until, err
 }
 
 // lostInput finds which input of a job the missing content belongs to.
 func (l *loop) lostInput(ctx context.Context, j *job, err error) error {
-	var missing *cache.MissingError
-	var corrupt *cache.CorruptError
-	var d cache.Digest
-	switch {
-	case errors.As(err, &missing):
-		d = missing.Digest
-	case errors.As(err, &corrupt):
-		d = corrupt.Digest
-	}
-	inputs := executor.Inputs(j.a)
-	for _, f := range inputs {
+	d, _ := cache.Lost(err)
+	for _, f := range executor.Inputs(j.a) {
 		needs, nerr := l.Local.Needs(ctx, &cache.Entry{Objects: []cache.Object{f.Object}})
-		if f.Digest == d || nerr == nil && slices.Contains(needs, d) || nerr != nil && cache.IsMissing(nerr) {
+		if _, lost := cache.Lost(nerr); lost || f.Digest == d || nerr == nil && slices.Contains(needs, d) {
 			return &executor.LostInput{File: f, Err: err}
 		}
 	}

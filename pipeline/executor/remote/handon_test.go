@@ -12,10 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/executortest"
 	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/executor/process"
+	"github.com/nbpipe/nbpipe/pipeline/plan"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -162,13 +165,27 @@ func TestNobodyIsFit(t *testing.T) {
 	}
 }
 
+// strange is a stage that workers of tests do not know.
+type strange struct {
+	Text string `attr:"text,key"`
+}
+
+func (*strange) OutputTypes(stages.Attrs) map[string]cty.Type             { return nil }
+func (*strange) Run(context.Context, *stages.Input, *stages.Output) error { return nil }
+
 // What no machine may run is tried on one.
 func TestRefusedIsNotHandedOn(t *testing.T) {
 	u := newUser(t, folderPlace(t))
-	u.config.Valid = -time.Hour // the certificate has ended before it is used
 	f := newFarm(t, u.site, 2, "ant", "bee")
-	err := executeOne(t, u.open(t, f), executortest.Script(t, "echo > out", nil))
-	if err == nil || !strings.Contains(err.Error(), "with a certificate of alice-1 that ended") || len(f.at("ant")) != 1 || len(f.at("bee")) != 0 {
+	kind := stages.Define[strange](stages.Kind{Block: "command", Type: "strange", Version: 1})
+	a := &executor.Action{Address: "command.strange", Ingredients: plan.Ingredients{Kind: kind, Attrs: stages.Attrs{"text": cty.StringVal("")}}}
+	p, err := a.Ingredients.Preimage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Key = p.Key()
+	err = executeOne(t, u.open(t, f), a)
+	if err == nil || !strings.Contains(err.Error(), "this nbpipe knows no command strange") || len(f.at("ant")) != 1 || len(f.at("bee")) != 0 {
 		t.Errorf("%v; on ant %q, on bee %q", err, f.at("ant"), f.at("bee"))
 	}
 }

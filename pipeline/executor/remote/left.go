@@ -172,7 +172,7 @@ func (l *loop) callOff(ctx context.Context) error {
 		if l.strangers.called[id] {
 			continue
 		}
-		q, err := queue.New(l.Store.Work(), id)
+		q, err := l.openQueue(id)
 		if err != nil {
 			continue // no queue of ours
 		}

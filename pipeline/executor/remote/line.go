@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -49,13 +50,15 @@ type line struct {
 	beats   map[queue.Attempt]time.Time // last signs of life
 	waiting []*job                      // not asked for yet
 
-	workers map[string]launch.Status // that have not ended, as the launcher says
-	asked   map[string]time.Time     // started, and not told about by the launcher yet
-	started map[string]time.Time     // by this controller
-	useful  map[string]bool          // workers that have ended an attempt
-	barren  []launch.Status          // workers in a row that ended, and had not
-	pauses  pauses                   // between requests for workers that fail
-	reason  string                   // the launcher's, why workers ended
+	workers   map[string]launch.Status // that have not ended, as the launcher says
+	asked     map[string]time.Time     // started, and not told about by the launcher yet
+	started   map[string]time.Time     // by this controller
+	useful    map[string]bool          // workers that have ended an attempt
+	barren    []launch.Status          // workers in a row that ended, and had not
+	leaving   int                      // workers that were told to make room for those of another queue
+	dismissed map[string]bool          // of those, the ones that had not begun
+	pauses    pauses                   // between requests for workers that fail
+	reason    string                   // the launcher's, why workers ended
 
 	shunned  map[string]bool // hosts that workers go to only where there are no others
 	anywhere bool            // there are none
@@ -67,6 +70,7 @@ type attempt struct {
 	line    *line
 	job     *job
 	made    time.Time // by this machine's clock
+	until   time.Time // when its certificate ends, by the store's clock
 	claimed bool
 	worker  string
 	pieces  int       // of the log that were read
@@ -76,14 +80,17 @@ type attempt struct {
 	named   time.Time // when it named the worker first
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result
+	passed  passed    // results that are not believed
+	doubted time.Time // since when its claim is not believed; zero if it is
 	silent  bool      // its worker may be there, and does nothing
+	lost    *doubt    // an input that it did not find; nil for none, or settled
 }
 
 func (l *loop) lineOf(c class) (*line, error) {
 	if got, ok := l.lines[c]; ok {
 		return got, nil
 	}
-	q, err := queue.New(l.Store.Work(), l.ID+"."+c.name())
+	q, err := l.openQueue(l.ID + "." + c.name())
 	if err != nil {
 		return nil, err
 	}
@@ -93,10 +100,14 @@ func (l *loop) lineOf(c class) (*line, error) {
 	return n, nil
 }
 
+func (l *loop) openQueue(id string) (*queue.Queue, error) {
+	return queue.New(l.Store.Work(), id, queue.Keys{Workers: l.Key, Controller: l.User.Private.Public().(ed25519.PublicKey), Own: l.User.Private})
+}
+
 func newLine(c class, q *queue.Queue) *line {
 	return &line{
 		class: c, queue: q, left: map[cache.Key]leftover{}, at: map[queue.Attempt]*attempt{},
-		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{},
+		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{}, dismissed: map[string]bool{},
 	}
 }
 

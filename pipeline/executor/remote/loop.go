@@ -177,12 +177,14 @@ func (l *loop) step(ctx context.Context) {
 			err = l.serve(ctx, n)
 		}
 	}
+	l.proven() // to be remembered, even if nothing is left to do
 	if err == nil {
 		err = l.notSent()
 	}
 	l.judge(err)
 	if err == nil && len(l.jobs) > 0 {
 		l.start()
+		l.makeRoom(ctx)
 	}
 	if !l.calling && len(l.jobs) > 0 && l.Now().Sub(l.asked) >= l.LaunchGap {
 		l.look()

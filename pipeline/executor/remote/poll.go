@@ -4,19 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nbpipe/nbpipe/cache"
+	"github.com/nbpipe/nbpipe/cache/s3"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/stages"
 )
 
 // poll reads results and signs of life.
 func (l *loop) poll(ctx context.Context, n *line) error {
 	if len(n.at) == 0 {
 		return nil
+	}
+	if err := l.renew(ctx, n); err != nil {
+		return err
 	}
 	after := n.oldest()
 	found, err := n.queue.Results(ctx, after)
@@ -42,7 +48,7 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 		}
 	}
 	l.settleLeft(n, found, beats)
-	if err := l.follow(ctx, n); err != nil {
+	if err := errors.Join(l.settleLost(ctx, n), l.follow(ctx, n)); err != nil {
 		return err
 	}
 	for _, a := range n.at {
@@ -51,39 +57,32 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 	return nil
 }
 
-// readResults takes what has ended.
-func (l *loop) readResults(ctx context.Context, n *line, found []queue.Object) error {
-	type read struct {
-		a  *attempt
-		r  queue.Result
-		at time.Time
+// renew writes the certificates of open attempts again, long before they end: attempts
+// may wait and run for as long as they like. Those that an earlier controller asked for
+// are among them, with what is left of theirs.
+func (l *loop) renew(ctx context.Context, n *line) error {
+	const most = 512 // a look
+	var due []*attempt
+	for _, a := range n.at {
+		if !a.over && n.queue.Now().Add(l.Valid/2).After(a.until) && len(due) < most {
+			due = append(due, a)
+		}
 	}
-	var all []*read
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
-	for _, f := range found {
-		a := n.at[f.Attempt]
-		if a == nil || a.read {
-			continue
-		}
-		x := &read{a: a, at: f.Time}
-		all = append(all, x)
-		g.Go(func() (err error) {
-			x.r, err = n.queue.Result(gctx, a.name)
+	for _, a := range due {
+		g.Go(func() error {
+			t, until, err := l.ticket(n, a.name, a.job)
+			if err == nil {
+				err = n.queue.Renew(gctx, a.name, t, a.job.raw)
+			}
+			if err == nil {
+				a.until = until
+			}
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for _, x := range all {
-		x.a.read = true
-		if l.jobs[x.a.job] {
-			l.wasUseful(n, x.r)
-			l.attemptEnded(ctx, n, x.a, x.r, x.at)
-		}
-	}
-	return nil
+	return g.Wait()
 }
 
 // wasUseful notes that a worker has ended an attempt, and its machine with it. It may
@@ -101,13 +100,13 @@ func (l *loop) wasUseful(n *line, r queue.Result) {
 
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its
 // worker seemed lost, may still tell what the action makes.
-func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
+func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, b *believed) {
 	j := a.job
 	begin(j, r.Used.Host)
 	switch r.State {
 	case queue.Succeeded:
-		l.succeeded(ctx, n, a, r, at)
-	case queue.Left, queue.StoreOut, queue.Cancelled:
+		l.succeeded(ctx, n, a, r, b)
+	case queue.Left, queue.StoreOut, queue.Cancelled, queue.AskAgain:
 		if a.over || l.tooLong(a, r) {
 			return
 		}
@@ -115,7 +114,9 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 	case queue.Unfit:
 		l.handOn(n, a, r)
 	case queue.LostInput:
-		l.finish(j, outcome{err: l.lostThere(j, r)})
+		if !a.over {
+			l.seemsLost(a, r)
+		}
 	case queue.TimedOut:
 		l.finish(j, outcome{err: &executor.TimeoutError{Limit: time.Duration(j.a.Resources.Time) * time.Second}})
 	default:
@@ -133,46 +134,98 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 	}
 }
 
-// succeeded takes a result, if the user's key answers for it.
-func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, at time.Time) {
-	j := a.job
-	e := cache.StoredEntry{Key: j.a.Key, Signer: l.User.Name, Digest: r.Name, Data: r.Entry, Time: at}
-	err := e.Check()
-	if err == nil {
-		err = l.Trust(e)
-	}
-	var entry *cache.Entry
-	if err == nil {
-		entry, err = e.Decode()
-	}
-	if err != nil {
-		l.finish(j, outcome{err: fmt.Errorf("executor %q: what worker %s says is not believed: %w", l.Name, r.Worker, err)})
+// succeeded takes a result that the user's key answers for.
+func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Result, b *believed) {
+	if b.err != nil {
+		l.disbelieved(n, a, b.err)
 		return
 	}
-	if err := l.Local.PutEntry(ctx, e); err != nil {
-		l.finish(j, outcome{err: &executor.StoreFailure{Err: err}})
+	if err := l.Local.PutEntry(ctx, b.sealed); err != nil {
+		l.finish(a.job, outcome{err: &executor.StoreFailure{Err: err}})
 		return
 	}
-	for _, o := range entry.Content() {
+	for _, o := range b.entry.Content() {
 		l.sent[o.Digest] = true
 	}
-	l.unconfined(entry, r.Used.Host)
+	l.unconfined(b.entry, r.Used.Host)
 	if a.pieces > 0 {
 		l.readLog(ctx, n, a, r.Logs)
 	}
-	l.dropLog(j.a)
-	l.finish(j, outcome{result: &executor.Result{Entry: entry}})
+	l.dropLog(a.job.a)
+	l.finish(a.job, outcome{result: &executor.Result{Entry: b.entry}})
 }
 
-// lostThere is an input that the store has lost.
-func (l *loop) lostThere(j *job, r queue.Result) error {
-	for _, f := range executor.Inputs(j.a) {
+// seemsLost looks for an input that a worker says is lost: what made it may have run for
+// days, and is not to run again for a word. The look may take long; see settleLost.
+func (l *loop) seemsLost(a *attempt, r queue.Result) {
+	for _, f := range executor.Inputs(a.job.a) {
 		if r.Input != nil && f.Digest == r.Input.Digest {
-			delete(l.sent, f.Digest)
-			return &executor.LostInput{File: f, Err: errors.New(r.Error)}
+			a.over = true
+			a.lost = &doubt{file: f, blob: r.Input.Blob, why: r.Error, found: make(chan error, 1)}
+			l.lookFor(a)
+			return
 		}
 	}
-	return errors.New(r.Error)
+	l.again(a.line, a, r.Error, true)
+}
+
+// doubt is an input that may be lost.
+type doubt struct {
+	file  stages.File
+	blob  cache.Digest
+	why   string     // what the worker said
+	found chan error // gets nil where the store has it
+}
+
+func (l *loop) lookFor(a *attempt) {
+	d, ctx := a.lost, a.job.ctx
+	go func() { d.found <- readable(ctx, l.Store, d.blob) }()
+}
+
+// readable reports whether the store has a blob, by reading it.
+func readable(ctx context.Context, s *s3.Store, d cache.Digest) (err error) {
+	const copies = 3 // a collection may be moving it, or one is damaged
+	for range copies {
+		var r io.ReadCloser
+		if r, _, err = s.OpenBlob(ctx, d); err == nil {
+			_, err = io.Copy(io.Discard, r)
+			err = errors.Join(err, r.Close())
+		}
+		if _, lost := cache.Lost(err); !lost {
+			break
+		}
+	}
+	return err
+}
+
+// settleLost decides on inputs that may be lost. What this machine has is sent again.
+func (l *loop) settleLost(ctx context.Context, n *line) error {
+	for _, a := range n.at {
+		if a.lost == nil || !l.jobs[a.job] {
+			continue
+		}
+		var err error
+		select {
+		case err = <-a.lost.found:
+		default:
+			continue
+		}
+		if _, lost := cache.Lost(err); err != nil && !lost {
+			l.lookFor(a)
+			return err
+		} else if lost {
+			delete(l.sent, a.lost.file.Digest)
+			here, herr := l.Local.HasBlob(ctx, a.lost.blob)
+			if herr != nil || !here {
+				l.finish(a.job, outcome{err: &executor.LostInput{File: a.lost.file, Err: err}})
+				continue
+			}
+		}
+		why := a.lost.why
+		a.lost = nil
+		l.again(n, a, why, true)
+	}
+	return nil
 }
 
 // findLost gives up an attempt whose worker is dead, or seems to be: one that has not
@@ -263,8 +316,12 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 		}
 		asked++
 		c, err := n.queue.Claimed(ctx, a.name)
-		if err != nil && !cache.IsMissing(err) {
+		if err != nil && !errors.As(err, new(*queue.RecordError)) && !errors.Is(err, cache.ErrNotFound) {
 			return err
+		}
+		if l.claimed(n, a, err); err != nil {
+			a.looked = l.Now()
+			continue
 		}
 		if c.Worker != a.worker {
 			a.named = l.Now()

@@ -124,7 +124,11 @@ type outcome struct {
 
 // Execute implements executor.Executor.
 func (r *Remote) Execute(ctx context.Context, a *executor.Action, progress stages.Progress) (*executor.Result, error) {
-	raw, err := wire.Encode(a)
+	sent := *a // of which the queue and the key are those of what was asked for
+	if g, ok := r.Launcher.(launch.Giver); ok {
+		sent.Resources = g.Given(a.Resources)
+	}
+	raw, err := wire.Encode(&sent)
 	if err != nil {
 		return nil, fmt.Errorf("executor %q: %w", r.Name, err)
 	}

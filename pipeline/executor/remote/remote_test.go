@@ -86,6 +86,7 @@ type user struct {
 	place  place
 	config remote.Config // all but the launcher
 	site   launch.Site
+	key    ed25519.PrivateKey // of the workers
 }
 
 func newUser(t *testing.T, p place) *user {
@@ -123,7 +124,7 @@ func newUser(t *testing.T, p place) *user {
 	self, err := os.Executable()
 	fatal(err)
 	return &user{
-		dir: dir, place: p,
+		dir: dir, place: p, key: private,
 		site: launch.Site{ID: "0123456789abcdef", Name: "test", Program: self, Dir: filepath.Join(dir, "site"), Environment: os.Environ(), Now: time.Now},
 		config: remote.Config{
 			Name: "test", ID: "0123456789abcdef", Store: store, Local: local, Trust: set.Check, User: key, Key: public,
@@ -171,7 +172,7 @@ func openWith(t *testing.T, p place, make func(launch.Site) (launch.Launcher, er
 	}
 	workers := u.workers()
 	return &executortest.Bench{
-		Executor: u.open(t, launcher), Store: u.config.Local, Away: p.away,
+		Executor: u.open(t, launcher), Store: u.config.Local, Away: p.away, Shared: u.config.Store.Work(),
 		KillWorkers: func(t *testing.T) int { return signalAll(t, workers, syscall.SIGKILL) },
 		FreezeWorkers: func(t *testing.T) func() {
 			signalAll(t, workers, syscall.SIGSTOP)

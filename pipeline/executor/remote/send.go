@@ -141,10 +141,11 @@ func (l *loop) sendAll(ctx context.Context, s *sending) []error {
 	}
 	err := l.sendFiles(ctx, all)
 	for i, j := range s.jobs {
-		if errs[i] = err; cache.IsMissing(err) {
+		errs[i] = err
+		if _, lost := cache.Lost(err); lost {
 			errs[i] = l.sendFiles(ctx, s.files[i])
 		}
-		if cache.IsMissing(errs[i]) {
+		if _, lost := cache.Lost(errs[i]); lost {
 			errs[i] = l.lostInput(ctx, j, errs[i])
 		}
 	}

@@ -135,6 +135,11 @@ func whyNotYet(workers map[string]launch.Status, where bool) string {
 // over notes that a worker has ended. One that ran nothing is a bad sign only if there
 // was something to run for as long as it lived: others go when the queue is empty.
 func (l *loop) over(n *line, s launch.Status) {
+	if n.leaving > 0 {
+		n.leaving--
+		n.useful[s.ID] = true // as far as it was let
+	}
+	delete(n.dismissed, s.ID)
 	if since, ours := n.started[s.ID]; ours && !n.useful[s.ID] && n.waitedSince(since) {
 		n.barren = append(n.barren, s)
 		n.shun(s.Host)
@@ -192,10 +197,11 @@ func (l *loop) start() {
 		})
 	}
 	var all []request
+	share := l.shares()
 	for _, n := range order {
-		lacking := min(n.open()-n.there(), l.Launcher.Slots()-total)
+		lacking := min(share[n]-n.there(), l.Launcher.Slots()-total)
 		if !proven {
-			lacking = min(lacking, 1-total)
+			lacking = min(n.open()-n.there(), 1-total)
 		}
 		if lacking <= 0 || l.Now().Before(n.pauses.until) {
 			continue
@@ -211,8 +217,8 @@ func (l *loop) start() {
 }
 
 // there counts workers that will run what is asked for: those that are silent, or run
-// what somebody else has asked for, will not.
-func (n *line) there() int { return max(0, n.hold()-len(n.left)) }
+// what somebody else has asked for, or were told to leave, will not.
+func (n *line) there() int { return max(0, n.hold()-len(n.left)-n.leaving) }
 
 // hold counts workers that have a slot.
 func (n *line) hold() int {

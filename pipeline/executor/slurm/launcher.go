@@ -45,6 +45,13 @@ type launcher struct {
 	poll    poller
 }
 
+// Given implements launch.Giver: GPUs of the block are the stage's. How many cores it
+// uses and what memory ends it remains as in its file: on other machines, too.
+func (l *launcher) Given(need stages.Resources) stages.Resources {
+	need.GPUs = l.request(need).gpus
+	return need
+}
+
 // Slots implements launch.Launcher.
 func (l *launcher) Slots() int { return l.Settings.Slots }
 

@@ -120,7 +120,7 @@ func bench(t *testing.T, host *server) *executortest.Bench {
 		}
 	})
 	return &executortest.Bench{
-		Executor: x, Store: p.local, Machines: []string{"ant", "bee"},
+		Executor: x, Store: p.local, Shared: p.store.Work(), Machines: []string{"ant", "bee"},
 		Away:        func(*testing.T) func() { s.Kill(); return s.Restart },
 		KillWorkers: func(*testing.T) int { return host.signal(syscall.SIGKILL) },
 		FreezeWorkers: func(*testing.T) func() {

@@ -36,6 +36,7 @@ type document struct {
 	Resources   stages.Resources             `json:"resources"`
 	Why         []string                     `json:"why,omitempty"`
 	Build       string                       `json:"build"`
+	Anew        bool                         `json:"anew,omitempty"`
 }
 
 type value struct {
@@ -62,7 +63,7 @@ func Encode(a *executor.Action) ([]byte, error) {
 	d := document{
 		Version: Version, Key: a.Key, Block: kind.Block, Type: kind.Type, KindVersion: kind.Version, Address: a.Address,
 		Attributes: map[string]value{}, Nodes: a.Ingredients.Nodes, Probes: a.Ingredients.Probes, Outputs: map[string]json.RawMessage{},
-		Resources: a.Resources, Why: a.Why, Build: a.Build,
+		Resources: a.Resources, Why: a.Why, Build: a.Build, Anew: a.Anew,
 	}
 	for i := range kind.Attributes {
 		if err := d.addAttribute(&kind.Attributes[i], a.Ingredients.Attrs); err != nil {
@@ -125,7 +126,7 @@ func Decode(b []byte, kinds *stages.Registry) (*executor.Action, error) {
 		return nil, fmt.Errorf("this nbpipe has version %d of %s, the action was made for version %d: use the same nbpipe on all machines", kind.Version, kind.Name(), d.KindVersion)
 	}
 	a := &executor.Action{
-		Address: d.Address, Key: d.Key, Outputs: make(map[string]cty.Type, len(d.Outputs)), Resources: d.Resources, Why: d.Why, Build: d.Build,
+		Address: d.Address, Key: d.Key, Outputs: make(map[string]cty.Type, len(d.Outputs)), Resources: d.Resources, Why: d.Why, Build: d.Build, Anew: d.Anew,
 		Ingredients: plan.Ingredients{Kind: kind, Attrs: stages.Attrs{}, Probes: d.Probes, Nodes: d.Nodes, GPUModel: d.Resources.GPUModel},
 	}
 	for name, v := range d.Attributes {

@@ -53,7 +53,7 @@ func action(t testing.TB) *executor.Action {
 	t.Helper()
 	f := stages.File{Object: object("content"), Name: "train.py", Source: "/home/a/train.py"}
 	a := &executor.Action{
-		Address: `command.a["x"]`, Build: "test", Why: []string{"it never ran before"},
+		Address: `command.a["x"]`, Build: "test", Why: []string{"it never ran before"}, Anew: true,
 		Outputs:   map[string]cty.Type{"file": stages.FileType, "n": cty.Number, "o": cty.Object(map[string]cty.Type{"x": cty.List(cty.String)})},
 		Resources: stages.Resources{CPUs: 1.5, Memory: 1 << 30, GPUs: 1, GPUModel: "A100", Time: 60},
 		Ingredients: plan.Ingredients{
@@ -119,7 +119,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("%s: %#v, want %#v", name, have, want)
 		}
 	}
-	if got.Key != a.Key || got.Address != a.Address || got.Resources != a.Resources || got.Build != a.Build || len(got.Why) != 1 {
+	if got.Key != a.Key || got.Address != a.Address || got.Resources != a.Resources || got.Build != a.Build || got.Anew != a.Anew || len(got.Why) != 1 {
 		t.Errorf("%+v", got)
 	}
 	if !got.Outputs["o"].Equals(a.Outputs["o"]) || !got.Outputs["file"].Equals(stages.FileType) {

@@ -35,6 +35,11 @@ type refused struct{ err error }
 
 func (r *refused) Error() string { return r.err.Error() }
 
+// useless says that a ticket is of no use; another one for the same action may be.
+type useless struct{ err error }
+
+func (u *useless) Error() string { return u.err.Error() }
+
 // attempt runs what was claimed, and says what became of it. It reports whether this
 // machine was fit for it.
 func (w *Worker) attempt(ctx context.Context, a queue.Attempt) (fit bool) {
@@ -74,75 +79,199 @@ func (w *Worker) used(began time.Time) queue.Used {
 // finish writes the result. A worker that cannot is one that is lost: somebody else
 // runs the action.
 func (w *Worker) finish(ctx context.Context, a queue.Attempt, r queue.Result) {
-	var err error
-	for pause, began := shortPause, w.Now(); ; pause = min(2*pause, longPause) {
-		if err = w.Queue.Finish(ctx, a, r); err == nil {
-			return
+	err := w.patiently(ctx, nil, func(ctx context.Context) error { return w.Queue.Finish(ctx, a, r) })
+	if err != nil {
+		w.Tell(fmt.Sprintf("the result of %s could not be written: %v", a, err))
+	}
+}
+
+// patiently does something with the store until it succeeds, or the store was away for
+// too long. Where trying again is of no use, final says so.
+func (w *Worker) patiently(ctx context.Context, final func(error) bool, do func(context.Context) error) error {
+	for pause, began, told := shortPause, w.Now(), false; ; pause = min(2*pause, longPause) {
+		err := do(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, s3.ErrReadOnly) || final != nil && final(err) || w.Now().Sub(began) > patience {
+			return err
 		}
-		if w.Now().Sub(began) > patience {
-			break
+		if !told {
+			told = true
+			w.Tell(fmt.Sprintf("the store does not answer, waiting for it: %v", err))
 		}
 		wait(ctx, pause)
 	}
-	w.Tell(fmt.Sprintf("the result of %s could not be written: %v", a, err))
 }
 
-// run runs an action and publishes what it made.
+// run runs an action and publishes what it made. What this machine made before, and
+// could not publish then, is not made again.
 func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.StoredEntry, error) {
 	act, certificate, err := w.read(ctx, a)
 	if err != nil {
 		return nil, err
 	}
+	if act.Anew || !w.has(ctx, act.Key) {
+		if err := w.execute(ctx, act, s); err != nil {
+			return nil, err
+		}
+	}
+	ctx, done := afterwards(ctx)
+	defer done()
+	if certificate, err = w.certificate(ctx, a, certificate); err != nil {
+		return nil, err
+	}
+	key := cache.SigningKey{Name: w.User.Name, Private: w.Key, Certificate: certificate.Encode()}
+	return w.publish(ctx, act.Key, key)
+}
+
+// has reports whether this machine has a result of its own.
+func (w *Worker) has(ctx context.Context, k cache.Key) bool {
+	_, _, ok, err := w.Local.Own(ctx, k)
+	return ok && err == nil
+}
+
+func (w *Worker) execute(ctx context.Context, act *executor.Action, s *signs) error {
 	if w.Unfit != nil {
-		return nil, &unfit{w.Unfit}
+		return &unfit{w.Unfit}
 	}
 	if err := w.hasModel(act.Resources); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.fits(ctx, act); err != nil {
-		return nil, err
+		return err
+	}
+	if err := w.pull(ctx, act); err != nil {
+		return err
 	}
 	act.Log = s
 	gpus, release, err := w.gpus(ctx, act.Resources, s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer release()
 	act.GPUs = gpus
-	if _, err := w.Executor.Execute(ctx, act, s); err != nil {
-		return nil, err
-	}
-	key := cache.SigningKey{Name: w.User.Name, Private: w.Key, Certificate: certificate}
-	return w.publish(ctx, act.Key, key)
+	_, err = w.Executor.Execute(ctx, act, s)
+	return err
 }
 
-// read takes an action that the user has certified.
-func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, []byte, error) {
-	ticket, raw, err := w.Queue.Ticket(ctx, a)
-	if err != nil {
-		return nil, nil, &executor.StoreFailure{Err: err}
+// afterwards is the context of what is left to do when a stage has ended. A worker
+// whose time is over has a little more for it, since the stage would have to run again.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	const grace = 25 * time.Second // Slurm gives 30 s from a signal to the end
+	out, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	off := context.AfterFunc(ctx, func() {
+		if cause := context.Cause(ctx); errors.Is(cause, errLeaving) {
+			time.AfterFunc(grace, func() { stop(cause) })
+		} else {
+			stop(cause)
+		}
+	})
+	return out, func() { off(); stop(nil) }
+}
+
+// read takes an action that the user has certified for this attempt. A ticket that is
+// of no use says nothing about the action: anybody may have put it there.
+func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, cache.Certificate, error) {
+	var ticket queue.Ticket
+	var raw []byte
+	err := w.patiently(ctx, unreadable, func(ctx context.Context) (err error) {
+		ticket, raw, err = w.Queue.Ticket(ctx, a)
+		return err
+	})
+	switch {
+	case unreadable(err):
+		return nil, cache.Certificate{}, &useless{err}
+	case err != nil:
+		return nil, cache.Certificate{}, &executor.StoreFailure{Err: err}
 	}
-	c, err := cache.ParseCertificate(ticket.Certificate)
-	if err == nil {
-		err = c.Verify(w.User.Key)
-	}
-	if err == nil && (c.Signer != w.User.Name || c.Scope != w.Store.ID() || c.Action != ticket.Action || !c.Public.Equal(w.Key.Public().(ed25519.PublicKey))) {
+	c, err := w.certified(ticket.Certificate, a)
+	if err == nil && c.Action != ticket.Action {
 		err = fmt.Errorf("the certificate of %s is for something else", c.Signer)
 	}
 	if err != nil {
-		return nil, nil, &refused{err}
+		return nil, c, &useless{err}
 	}
 	act, err := wire.Decode(raw, w.Kinds)
 	if err != nil {
-		return nil, nil, &refused{err}
+		return nil, c, &refused{err}
 	}
 	if key, _ := a.Key(); key != act.Key {
-		return nil, nil, &refused{fmt.Errorf("the attempt is at key %s, its action has key %s", key.Short(), act.Key.Short())}
+		return nil, c, &refused{fmt.Errorf("the attempt is at key %s, its action has key %s", key.Short(), act.Key.Short())}
 	}
-	if err := c.Allows(act.Key, w.Queue.Now()); err != nil {
-		return nil, nil, &refused{err}
+	return act, c, nil
+}
+
+// certified reads a certificate, and checks that it is the user's, for this attempt, and
+// has not ended.
+func (w *Worker) certified(b []byte, a queue.Attempt) (cache.Certificate, error) {
+	c, err := cache.ParseCertificate(b)
+	if err == nil {
+		err = c.Verify(w.User.Key)
 	}
-	return act, ticket.Certificate, nil
+	if err == nil && (c.Signer != w.User.Name || c.Scope != w.Store.ID() || c.For != w.Queue.Occasion(a) || !c.Public.Equal(w.Key.Public().(ed25519.PublicKey))) {
+		err = fmt.Errorf("the certificate of %s is for something else", c.Signer)
+	}
+	if err == nil {
+		key, _ := a.Key()
+		err = c.Allows(key, w.Queue.Now())
+	}
+	return c, err
+}
+
+// certificate is what a result is signed with: the ticket's present one, since a stage
+// may have run for longer than the first one was good for.
+func (w *Worker) certificate(ctx context.Context, a queue.Attempt, first cache.Certificate) (cache.Certificate, error) {
+	var b []byte
+	err := w.patiently(ctx, unreadable, func(ctx context.Context) (err error) {
+		b, err = w.Queue.Certificate(ctx, a)
+		return err
+	})
+	if err != nil && !unreadable(err) {
+		return first, &executor.StoreFailure{Err: err}
+	}
+	if now, err := w.certified(b, a); err == nil {
+		return now, nil
+	}
+	key, _ := a.Key()
+	if err := first.Allows(key, w.Queue.Now()); err != nil {
+		return first, &useless{err}
+	}
+	return first, nil
+}
+
+// pull brings the action's inputs to this machine. A store that does not answer is
+// waited for: lost is only what it says that it does not have.
+func (w *Worker) pull(ctx context.Context, act *executor.Action) error {
+	inputs := executor.Inputs(act)
+	all := &cache.Entry{}
+	for _, f := range inputs {
+		all.Objects = append(all.Objects, f.Object)
+	}
+	err := w.patiently(ctx, isLost, func(ctx context.Context) error { return w.Local.Complete(ctx, all) })
+	if !isLost(err) {
+		return storeFailure(err)
+	}
+	for _, f := range inputs {
+		if err := w.Local.Complete(ctx, &cache.Entry{Objects: []cache.Object{f.Object}}); isLost(err) {
+			return &executor.LostInput{File: f, Err: err}
+		}
+	}
+	return storeFailure(err)
+}
+
+func isLost(err error) bool {
+	_, certain := cache.Lost(err)
+	return certain
+}
+
+func storeFailure(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &executor.StoreFailure{Err: err}
+}
+
+// unreadable reports whether it is one object that cannot be had, and not the store.
+func unreadable(err error) bool {
+	return errors.As(err, new(*queue.RecordError)) || errors.Is(err, cache.ErrNotFound)
 }
 
 // gpus are those that an action gets, as soon as no other process has them; release
@@ -235,11 +364,16 @@ func (w *Worker) publish(ctx context.Context, k cache.Key, key cache.SigningKey)
 	if err != nil {
 		return nil, &executor.StoreFailure{Err: err}
 	}
-	pushed, err := w.Store.Push(ctx, w.Local, []s3.Item{{Entry: sealed, Needs: needs}}, nil)
-	for _, f := range pushed.Failed {
-		err = errors.Join(err, f.Err)
-	}
-	if err != nil {
+	var lost error
+	err = w.patiently(ctx, nil, func(ctx context.Context) error {
+		pushed, err := w.Store.Push(ctx, w.Local, []s3.Item{{Entry: sealed, Needs: needs}}, nil)
+		lost = nil
+		for _, f := range pushed.Failed {
+			lost = errors.Join(lost, f.Err)
+		}
+		return err
+	})
+	if err = errors.Join(err, lost); err != nil {
 		return nil, &executor.StoreFailure{Err: err}
 	}
 	return &sealed, nil
@@ -257,18 +391,21 @@ func (w *Worker) result(ctx context.Context, entry *cache.StoredEntry, err error
 	var store *executor.StoreFailure
 	cause := context.Cause(ctx)
 	lost, isLost := executor.Lost(err)
+	blob, certain := cache.Lost(err)
 	switch {
 	case errors.Is(cause, errLeaving):
 		r.State = queue.Left
 	case errors.Is(cause, errCancelled):
 		r.State = queue.Cancelled
-	case isLost:
-		r.State, r.Input = queue.LostInput, &queue.LostFile{Digest: lost.File.Digest, Name: lost.File.Name}
+	case isLost && certain:
+		r.State, r.Input = queue.LostInput, &queue.LostFile{Digest: lost.File.Digest, Name: lost.File.Name, Blob: blob}
 	case errors.As(err, new(*unfit)):
 		r.State = queue.Unfit
 	case errors.As(err, new(*refused)):
 		r.State = queue.Refused
-	case errors.As(err, &store):
+	case errors.As(err, new(*useless)):
+		r.State = queue.AskAgain
+	case errors.As(err, &store), isLost:
 		r.State = queue.StoreOut
 	case errors.As(err, &late):
 		r.State = queue.TimedOut

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,27 +57,30 @@ func TestCertificateRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(c *cache.Certificate){
-		"another action": func(c *cache.Certificate) { c.Action = cache.DigestOf([]byte("another")) },
-		"another store":  func(c *cache.Certificate) { c.Scope = strings.Repeat("0", 32) },
-		"another result": func(c *cache.Certificate) { c.Keys = []cache.Key{cache.Key(cache.DigestOf(nil))} },
-		"another run":    func(c *cache.Certificate) { c.Public = stranger },
-		"expired":        func(c *cache.Certificate) { c.Until = c.Until.Add(-2 * time.Hour) },
+		"another action":  func(c *cache.Certificate) { c.Action = cache.DigestOf([]byte("another")) },
+		"another store":   func(c *cache.Certificate) { c.Scope = strings.Repeat("0", 32) },
+		"another result":  func(c *cache.Certificate) { c.Keys = []cache.Key{cache.Key(cache.DigestOf(nil))} },
+		"another attempt": func(c *cache.Certificate) { c.For = "q/another" },
+		"no attempt":      func(c *cache.Certificate) { c.For = "" },
+		"another run":     func(c *cache.Certificate) { c.Public = stranger },
+		"expired":         func(c *cache.Certificate) { c.Until = c.Until.Add(-2 * time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.refuses(func(a *executor.Action) queue.Attempt { return r.ask(a, change) })
+			r.refuses(queue.AskAgain, func(a *executor.Action) queue.Attempt { return r.ask(a, change) })
 		})
 	}
 	t.Run("another user", func(t *testing.T) {
 		r := newRig(t)
-		r.refuses(func(a *executor.Action) queue.Attempt {
+		r.refuses(queue.AskAgain, func(a *executor.Action) queue.Attempt {
 			mallory, err := trust.Keyring{Dir: t.TempDir()}.Generate("alice") // of the same name
 			r.must(err)
 			raw, err := wire.Encode(a)
 			r.must(err)
-			c, err := mallory.Certify(r.certificate(a, raw))
+			name := r.name(a.Key)
+			c, err := mallory.Certify(r.certificate(name, a, raw))
 			r.must(err)
-			return r.ticket(a.Key, raw, c.Encode())
+			return r.ticket(name, raw, c.Encode())
 		})
 	})
 	for name, spoil := range map[string]func(b []byte) []byte{
@@ -87,12 +91,13 @@ func TestCertificateRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.refuses(func(a *executor.Action) queue.Attempt {
+			r.refuses(queue.AskAgain, func(a *executor.Action) queue.Attempt {
 				raw, err := wire.Encode(a)
 				r.must(err)
-				c, err := r.user.Certify(r.certificate(a, raw))
+				name := r.name(a.Key)
+				c, err := r.user.Certify(r.certificate(name, a, raw))
 				r.must(err)
-				return r.ticket(a.Key, raw, spoil(c.Encode()))
+				return r.ticket(name, raw, spoil(c.Encode()))
 			})
 		})
 	}
@@ -114,24 +119,26 @@ func TestActionRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.refuses(func(a *executor.Action) queue.Attempt {
+			r.refuses(queue.Refused, func(a *executor.Action) queue.Attempt {
 				raw, err := wire.Encode(a)
 				r.must(err)
 				raw = c.spoil(raw)
-				certificate, err := r.user.Certify(r.certificate(a, raw))
-				r.must(err)
-				key := a.Key
+				right := r.certificate("", a, raw)
 				if c.key != nil {
-					key = *c.key
+					right.Keys = []cache.Key{*c.key}
 				}
-				return r.ticket(key, raw, certificate.Encode())
+				name := r.name(right.Keys[0])
+				right.For = r.queue.Occasion(name)
+				certificate, err := r.user.Certify(right)
+				r.must(err)
+				return r.ticket(name, raw, certificate.Encode())
 			})
 		})
 	}
 }
 
 // refuses checks that what is asked for is not run, and that a result says why.
-func (r *rig) refuses(ask func(a *executor.Action) queue.Attempt) {
+func (r *rig) refuses(want queue.State, ask func(a *executor.Action) queue.Attempt) {
 	r.t.Helper()
 	mark := filepath.Join(r.dir, "ran")
 	name := ask(executortest.Script(r.t, "touch "+mark+"; echo > out", nil))
@@ -139,7 +146,7 @@ func (r *rig) refuses(ask func(a *executor.Action) queue.Attempt) {
 	if _, err := os.Stat(mark); err == nil {
 		r.t.Error("it was run")
 	}
-	if got := r.result(name); got.State != queue.Refused || got.Error == "" || got.Entry != nil {
+	if got := r.result(name); got.State != want || got.Error == "" || got.Entry != nil {
 		r.t.Errorf("%+v", got)
 	}
 	if n := r.published(); n != 0 {
@@ -158,8 +165,14 @@ func TestDamagedInTheStore(t *testing.T) {
 	r.must(os.Chmod(found[0], 0o600))
 	r.must(os.WriteFile(found[0], []byte("{}"), 0o600))
 	r.drain()
-	if got := r.result(name); got.State != queue.StoreOut || !strings.Contains(got.Error, "damaged") || r.published() != 0 {
+	if got := r.result(name); got.State != queue.AskAgain || !strings.Contains(got.Error, "another digest") || r.published() != 0 {
 		t.Errorf("%+v", got)
+	}
+	// Who asks again puts it right (I1).
+	again := r.ask(executortest.Script(t, "echo > out", nil), nil)
+	r.drain()
+	if got := r.result(again); got.State != queue.Succeeded {
+		t.Errorf("asked for again: %+v", got)
 	}
 }
 
@@ -181,7 +194,7 @@ func TestUnfitByToolVersion(t *testing.T) {
 			t.Errorf("%q is not in: %s", want, got.Error)
 		}
 	}
-	if got.State != queue.Unfit {
+	if got.State != queue.Unfit || got.Used.Host != "ant" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -199,7 +212,7 @@ func TestTimeIsOver(t *testing.T) {
 	r.drain()
 	var left int
 	for _, n := range names {
-		got, err := r.queue.Result(t.Context(), n)
+		got, err := r.queue.Result(t.Context(), queue.Object{Attempt: n, Size: queue.MaxResult})
 		if err == nil && got.State == queue.Left && got.Entry == nil {
 			left++
 		} else if !errors.Is(err, cache.ErrNotFound) {
@@ -299,7 +312,236 @@ func TestClaimedByAnother(t *testing.T) {
 	name := r.ask(executortest.Script(t, "echo > out", nil), nil)
 	r.must(r.queue.Claim(t.Context(), name, queue.Claim{Worker: "another"}))
 	r.drain()
-	if _, err := r.queue.Result(t.Context(), name); !errors.Is(err, cache.ErrNotFound) || r.published() != 0 {
+	if _, err := r.queue.Result(t.Context(), queue.Object{Attempt: name, Size: queue.MaxResult}); !errors.Is(err, cache.ErrNotFound) || r.published() != 0 {
 		t.Errorf("%v, %d published", err, r.published())
+	}
+}
+
+// hiccups is an upstream that does not answer for some times.
+type hiccups struct {
+	cache.Upstream
+	left int
+}
+
+func (h *hiccups) Fetch(ctx context.Context, into *cache.Local, want []cache.Digest) error {
+	if h.left--; h.left >= 0 {
+		return errors.New("503 Slow Down")
+	}
+	return h.Upstream.Fetch(ctx, into, want)
+}
+
+// While a worker pulls an input, a store that does not answer has not lost it.
+func TestStoreHiccupsWhilePulling(t *testing.T) {
+	r := newRig(t)
+	b := []byte("input\n")
+	d := cache.DigestOf(b)
+	r.must(r.store.PutBlob(t.Context(), d, int64(len(b)), bytes.NewReader(b)))
+	r.must(r.store.Sync(t.Context()))
+	r.local.SetUpstream(&hiccups{r.store, 2})
+	input := stages.File{Object: cache.Object{Digest: d, Size: int64(len(b))}, Name: "x"}
+	name := r.ask(executortest.Script(t, "cat in/x > out", map[string]stages.File{"x": input}), nil)
+	r.drain()
+	if got := r.result(name); got.State != queue.Succeeded || !r.wasTold("503") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// One that stays away is away, and the input is not lost.
+func TestStoreIsAwayWhilePulling(t *testing.T) {
+	r := newRig(t)
+	r.local.SetUpstream(&hiccups{r.store, 1 << 30})
+	began := time.Now()
+	r.config.Now = func() time.Time { return began.Add(time.Since(began) * 2000) }
+	input := stages.File{Object: cache.Object{Digest: cache.DigestOf([]byte("input")), Size: 5}, Name: "x"}
+	name := r.ask(executortest.Script(t, "cat in/x > out", map[string]stages.File{"x": input}), nil)
+	r.drain()
+	if got := r.result(name); got.State != queue.StoreOut || !strings.Contains(got.Error, "503") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// An input that the store says it does not have is lost.
+func TestInputIsLost(t *testing.T) {
+	r := newRig(t)
+	here := filepath.Join(r.dir, "here")
+	r.must(os.WriteFile(here, []byte("here"), 0o600))
+	o, err := r.local.Ingest(t.Context(), here)
+	r.must(err)
+	gone := cache.Object{Digest: cache.DigestOf([]byte("input")), Size: 5}
+	name := r.ask(executortest.Script(t, "cat in/* > out", map[string]stages.File{"a": {Object: o, Name: "a"}, "x": {Object: gone, Name: "gone"}}), nil)
+	r.drain()
+	got := r.result(name)
+	if got.State != queue.LostInput || got.Input == nil || *got.Input != (queue.LostFile{Digest: gone.Digest, Name: "gone", Blob: gone.Digest}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// counted is an action that says how often it ran.
+func (r *rig) counted(script string) (a *executor.Action, runs func() int) {
+	mark := filepath.Join(r.dir, "runs")
+	return executortest.Script(r.t, "echo >> "+mark+"; "+script+"; echo made > out", nil), func() int {
+		b, _ := os.ReadFile(mark)
+		return bytes.Count(b, []byte("\n"))
+	}
+}
+
+// takeAway is a script that takes the store away; back brings it back once the worker
+// has noticed.
+func (r *rig) takeAway() (script string, back func()) {
+	store := filepath.Join(r.dir, "store")
+	return fmt.Sprintf("mv %s %s.away", store, store), func() {
+		r.until("it waits for the store", func() bool { return r.wasTold("waiting for it") })
+		_ = os.Rename(store+".away", store)
+	}
+}
+
+// What was made is published when the store is back, and is made once.
+func TestStoreIsAwayWhilePublishing(t *testing.T) {
+	r := newRig(t)
+	away, back := r.takeAway()
+	a, runs := r.counted(away)
+	name := r.ask(a, nil)
+	go back()
+	r.drain()
+	if got := r.result(name); got.State != queue.Succeeded || runs() != 1 || r.published() != 1 {
+		t.Errorf("%+v after %d runs", got, runs())
+	}
+}
+
+// A worker whose time is over while it publishes has a little more for that.
+func TestTimeIsOverWhilePublishing(t *testing.T) {
+	r := newRig(t)
+	away, back := r.takeAway()
+	a, runs := r.counted(away)
+	name := r.ask(a, nil)
+	ctx, end := context.WithCancel(t.Context())
+	go func() {
+		r.until("it waits for the store", func() bool { return r.wasTold("waiting for it") })
+		end()
+		time.Sleep(200 * time.Millisecond)
+		back()
+	}()
+	r.must(worker.New(r.config).Drain(ctx))
+	if got := r.result(name); got.State != queue.Succeeded || runs() != 1 {
+		t.Errorf("%+v after %d runs", got, runs())
+	}
+}
+
+// What a machine made and could not publish is not made again there, unless that is
+// asked for.
+func TestOwnResultIsPublished(t *testing.T) {
+	for name, anew := range map[string]bool{"taken": false, "anew": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			a, runs := r.counted("true")
+			if _, err := r.config.Executor.Execute(t.Context(), a, nil); err != nil {
+				t.Fatal(err)
+			}
+			a.Anew = anew
+			got := r.ask(a, nil)
+			r.drain()
+			want := map[bool]int{false: 1, true: 2}[anew]
+			if got := r.result(got); got.State != queue.Succeeded || runs() != want || r.published() != 1 {
+				t.Errorf("%+v after %d runs, want %d", got, runs(), want)
+			}
+		})
+	}
+}
+
+// A ticket that somebody copied to another name is not run again.
+func TestCopiedTicket(t *testing.T) {
+	r := newRig(t)
+	a, runs := r.counted("true")
+	name := r.ask(a, nil)
+	tickets := filepath.Join(r.dir, "store", "attempts", "q", "tickets")
+	b, err := os.ReadFile(filepath.Join(tickets, string(name)))
+	r.must(err)
+	copied := r.name(a.Key)
+	r.must(os.WriteFile(filepath.Join(tickets, string(copied)), b, 0o600))
+	r.drain()
+	if got := r.result(copied); got.State != queue.AskAgain || !strings.Contains(got.Error, "is for something else") || runs() != 1 {
+		t.Errorf("%+v after %d runs", got, runs())
+	}
+}
+
+// A result is signed with the ticket's present certificate.
+func TestCertificateIsRenewed(t *testing.T) {
+	for name, renew := range map[string]bool{"renewed": true, "ended": false} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			a, runs := r.counted("sleep 3")
+			raw, err := wire.Encode(a)
+			r.must(err)
+			name := r.ask(a, func(c *cache.Certificate) { c.Until = r.queue.Now().Add(2 * time.Second) })
+			if renew {
+				time.AfterFunc(time.Second, func() {
+					c, err := r.user.Certify(r.certificate(name, a, raw))
+					if err == nil {
+						err = r.queue.Renew(t.Context(), name, queue.Ticket{Action: cache.DigestOf(raw), Certificate: c.Encode()}, raw)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			r.drain()
+			if got := r.result(name); got.State != map[bool]queue.State{true: queue.Succeeded, false: queue.AskAgain}[renew] {
+				t.Errorf("%+v", got)
+			}
+			if again := r.ask(a, nil); !renew {
+				r.drain()
+				if got := r.result(again); got.State != queue.Succeeded {
+					t.Errorf("asked for again: %+v", got)
+				}
+			}
+			if runs() != 1 {
+				t.Errorf("it ran %d times", runs())
+			}
+		})
+	}
+}
+
+// What a stranger put where the result is expected keeps nobody from hearing of it.
+func TestForgedResultIsReplaced(t *testing.T) {
+	_, stranger, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, forge := range map[string]func(r *rig, a queue.Attempt) error{
+		"no record": func(r *rig, a queue.Attempt) error {
+			return r.store.Work().Put(t.Context(), "attempts/q/results/"+string(a), []byte("{}"))
+		},
+		"a pipe": func(r *rig, a queue.Attempt) error {
+			path := filepath.Join(r.dir, "store", "attempts", "q", "results", string(a))
+			return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), syscall.Mkfifo(path, 0o600))
+		},
+		"by a stranger": func(r *rig, a queue.Attempt) error {
+			return r.as(stranger).Finish(t.Context(), a, queue.Result{State: queue.Failed, Error: "forged"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			a := r.ask(executortest.Script(t, "echo > out", nil), nil)
+			r.must(forge(r, a))
+			r.drain()
+			if got := r.result(a); got.State != queue.Succeeded {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// A stranger can neither stop an attempt nor hide it.
+func TestForgedCancel(t *testing.T) {
+	r := newRig(t)
+	hidden := r.ask(executortest.Script(t, "echo hidden > out", nil), nil)
+	_, stranger, err := ed25519.GenerateKey(nil)
+	r.must(err)
+	r.must(r.as(stranger).Cancel(t.Context(), hidden))
+	off := r.ask(executortest.Script(t, "echo off > out", nil), nil)
+	r.must(r.as(r.user.Private).Cancel(t.Context(), off))
+	r.drain()
+	if got := r.result(hidden); got.State != queue.Succeeded || r.published() != 1 {
+		t.Errorf("%+v, %d published", got, r.published())
 	}
 }

@@ -237,13 +237,14 @@ func (o Options) session(ctx context.Context, f File, user trust.Public, scratch
 	}
 	defer func() { _ = store.Close() }()
 	local.SetUpstream(store)
-	q, err := queue.New(store.Work(), o.Queue)
+	key := ed25519.NewKeyFromSeed(f.Key)
+	q, err := queue.New(store.Work(), o.Queue, queue.Keys{Workers: key.Public().(ed25519.PublicKey), Controller: user.Key, Own: key})
 	if err != nil {
 		return nil, err
 	}
 	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
 	w = New(Config{
-		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: ed25519.NewKeyFromSeed(f.Key),
+		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: key,
 		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
 		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Ends: o.Ends, Each: o.Each, Most: o.Most, Unfit: o.Unfit,
 		Executor: &executor.Local{

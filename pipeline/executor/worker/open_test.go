@@ -165,7 +165,10 @@ func TestReadOnlyStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = made.Close() })
-	q, err := queue.New(made.Work(), "q")
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	public := key.Public().(ed25519.PublicKey)
+	keys := queue.Keys{Workers: public, Controller: public, Own: key}
+	q, err := queue.New(made.Work(), "q", keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +177,7 @@ func TestReadOnlyStore(t *testing.T) {
 	}
 	c.Transport = readOnly{}
 	store := open(c)
-	if q, err = queue.New(store.Work(), "q"); err != nil {
+	if q, err = queue.New(store.Work(), "q", keys); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()

@@ -65,7 +65,7 @@ func newRigAt(t *testing.T, dir string, c s3.Config) *rig {
 	r.must(err)
 	r.local.SetUpstream(r.store)
 	t.Cleanup(func() { _ = r.local.Close(); _ = r.store.Close() })
-	r.queue, err = queue.New(r.store.Work(), "q")
+	r.queue, err = queue.New(r.store.Work(), "q", r.keys())
 	r.must(err)
 	x := &executor.Local{Store: r.local, Scratch: t.TempDir(), LogDir: t.TempDir(), Now: time.Now, Services: stages.Services{Environment: os.Environ()}}
 	r.config = worker.Config{
@@ -95,8 +95,9 @@ func (r *rig) wasTold(what string) bool {
 }
 
 // certificate is that of an action in the form in which it is right.
-func (r *rig) certificate(a *executor.Action, raw []byte) cache.Certificate {
+func (r *rig) certificate(name queue.Attempt, a *executor.Action, raw []byte) cache.Certificate {
 	return cache.Certificate{
+		For:   r.queue.Occasion(name),
 		Scope: r.store.ID(), Public: r.key.Public().(ed25519.PublicKey), Until: r.queue.Now().Add(time.Hour),
 		Action: cache.DigestOf(raw), Keys: []cache.Key{a.Key},
 	}
@@ -107,24 +108,43 @@ func (r *rig) ask(a *executor.Action, change func(*cache.Certificate)) queue.Att
 	r.t.Helper()
 	raw, err := wire.Encode(a)
 	r.must(err)
-	c := r.certificate(a, raw)
+	name := r.name(a.Key)
+	c := r.certificate(name, a, raw)
 	if change != nil {
 		change(&c)
 	}
 	c, err = r.user.Certify(c)
 	r.must(err)
-	return r.ticket(a.Key, raw, c.Encode())
+	return r.ticket(name, raw, c.Encode())
 }
 
-func (r *rig) ticket(k cache.Key, raw, certificate []byte) queue.Attempt {
-	r.t.Helper()
+// name is that of the next attempt.
+func (r *rig) name(k cache.Key) queue.Attempt {
 	r.asked = r.asked.Add(time.Millisecond)
 	if now := r.queue.Now(); now.After(r.asked) {
 		r.asked = now
 	}
-	name := queue.NewAttempt(r.asked, k)
+	return queue.NewAttempt(r.asked, k)
+}
+
+func (r *rig) ticket(name queue.Attempt, raw, certificate []byte) queue.Attempt {
+	r.t.Helper()
 	r.must(r.queue.Ask(r.t.Context(), name, queue.Ticket{Action: cache.DigestOf(raw), Certificate: certificate, Address: "command.test"}, raw))
 	return name
+}
+
+func (r *rig) keys() queue.Keys {
+	return queue.Keys{Workers: r.key.Public().(ed25519.PublicKey), Controller: trust.PublicOf(r.user).Key, Own: r.key}
+}
+
+// as is the queue as the holder of a key writes it.
+func (r *rig) as(key ed25519.PrivateKey) *queue.Queue {
+	r.t.Helper()
+	keys := r.keys()
+	keys.Own = key
+	q, err := queue.New(r.store.Work(), "q", keys)
+	r.must(err)
+	return q
 }
 
 // drain runs a worker until there is nothing to do.
@@ -136,7 +156,7 @@ func (r *rig) drain() {
 // result is what became of an attempt.
 func (r *rig) result(a queue.Attempt) queue.Result {
 	r.t.Helper()
-	got, err := r.queue.Result(r.t.Context(), a)
+	got, err := r.queue.Result(r.t.Context(), queue.Object{Attempt: a, Size: queue.MaxResult})
 	r.must(err)
 	return got
 }

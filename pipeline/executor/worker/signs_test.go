@@ -25,6 +25,7 @@ func TestLogPieces(t *testing.T) {
 	r := newRig(t)
 	line := bytes.Repeat([]byte("0123456789abcdef"), 128<<10) // 2 MiB without an end of line
 	var printed []byte
+	var name queue.Attempt
 	r.config.Executor = stage(func(_ context.Context, a *executor.Action, _ stages.Progress) error {
 		for n := range 5 {
 			part := append(fmt.Appendf(nil, "%d\n", n), line[:(n+1)*queue.MaxLog/3]...)
@@ -34,9 +35,10 @@ func TestLogPieces(t *testing.T) {
 			}
 			time.Sleep(30 * time.Millisecond)
 		}
+		r.until("it is passed on", func() bool { text, _ := r.log(name); return len(text) == len(printed) })
 		return &executor.Failure{Err: context.Canceled, LogTail: "tail"}
 	})
-	name := r.ask(executortest.Script(t, "", nil), nil)
+	name = r.ask(executortest.Script(t, "", nil), nil)
 	r.drain()
 	text, pieces := r.log(name)
 	got := r.result(name)
@@ -49,6 +51,7 @@ func TestLogPieces(t *testing.T) {
 // beginning and its end are kept.
 func TestLogWithoutEnd(t *testing.T) {
 	r := newRig(t)
+	r.config.Beat = time.Minute // the time that the end of a log has
 	part := bytes.Repeat([]byte("x"), 3<<20)
 	r.config.Executor = stage(func(_ context.Context, a *executor.Action, _ stages.Progress) error {
 		fmt.Fprintln(a.Log, "first")
@@ -158,7 +161,7 @@ func TestProgressAndCancel(t *testing.T) {
 			c, err := r.queue.Claimed(context.WithoutCancel(ctx), name)
 			return err == nil && c.Done == 3 && c.Total == 7 && c.Unit == "epochs" && c.Worker == "w"
 		})
-		r.must(r.queue.Cancel(context.WithoutCancel(ctx), name))
+		r.must(r.as(r.user.Private).Cancel(context.WithoutCancel(ctx), name))
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -67,3 +67,34 @@ func TestWholeTime(t *testing.T) {
 		})
 	}
 }
+
+// One worker leaves when another queue needs its place, between two actions; those
+// that come later do not.
+func TestAskedToLeave(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	begun := make(chan struct{}, 3)
+	r.config.Executor = stage(func(context.Context, *executor.Action, stages.Progress) error {
+		begun <- struct{}{}
+		time.Sleep(6 * time.Second) // longer than a listing is believed
+		return nil
+	})
+	for _, script := range []string{"echo 1 > out", "echo 2 > out"} {
+		r.ask(executortest.Script(t, script, nil), nil)
+	}
+	done := make(chan error)
+	go func() { done <- worker.New(r.config).Drain(t.Context()) }()
+	<-begun
+	r.must(r.queue.AskToLeave(t.Context(), "abc"))
+	r.must(<-done)
+	if len(begun) != 0 {
+		t.Error("it has begun another action")
+	}
+	r.drain()
+	if len(begun) != 1 {
+		t.Errorf("a later worker began %d actions", len(begun))
+	}
+	if leave, err := r.queue.MayLeave(t.Context(), "w2", time.Now().Add(-time.Minute)); leave || err != nil {
+		t.Errorf("a second worker leaves: %t, %v", leave, err)
+	}
+}

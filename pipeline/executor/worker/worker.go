@@ -61,14 +61,20 @@ type Worker struct {
 	Config
 	seen queue.Attempt // everything up to this one is taken
 	open []queue.Attempt
-	at   time.Time // when open was read
+	off  map[queue.Attempt]bool // whether marks of cancelled attempts are right
+	at   time.Time              // when open was read
 	ran  int
 	full bool
 	born time.Time
+
+	began time.Time // of the first look, by the store's clock
+	leave bool      // it was asked to since
 }
 
 // New makes a worker.
-func New(c Config) *Worker { return &Worker{Config: c, born: c.Now()} }
+func New(c Config) *Worker {
+	return &Worker{Config: c, born: c.Now(), off: map[queue.Attempt]bool{}}
+}
 
 const (
 	// fresh is how long a listing is believed: what is claimed or cancelled since
@@ -135,7 +141,7 @@ func (w *Worker) Drain(ctx context.Context) error {
 func (w *Worker) over() bool {
 	w.full = w.Full != nil && w.Full()
 	switch now := w.Now(); {
-	case w.full || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
+	case w.full || w.leave || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
 		return true
 	case w.Ends.IsZero() || w.ran == 0 || w.Each == 0:
 		return false
@@ -170,7 +176,7 @@ func wait(ctx context.Context, d time.Duration) {
 func (w *Worker) next(ctx context.Context) (queue.Attempt, error) {
 	for range 2 {
 		if len(w.open) == 0 || w.Now().Sub(w.at) > fresh {
-			if err := w.look(ctx); err != nil {
+			if err := w.look(ctx); err != nil || w.leave {
 				return "", err
 			}
 		}
@@ -193,22 +199,36 @@ func (w *Worker) next(ctx context.Context) (queue.Attempt, error) {
 
 func (w *Worker) claim() queue.Claim { return queue.Claim{Worker: w.ID, Host: w.About.Host} }
 
+// mayLeave looks whether the worker's place is needed for another queue.
+func (w *Worker) mayLeave(ctx context.Context) (err error) {
+	if w.began.IsZero() { // the first look
+		w.began = w.Queue.Now()
+		return nil
+	}
+	w.leave, err = w.Queue.MayLeave(ctx, w.ID, w.began)
+	return err
+}
+
 // look lists what can be claimed.
 func (w *Worker) look(ctx context.Context) error {
 	w.open, w.at = nil, w.Now()
+	if err := w.mayLeave(ctx); err != nil || w.leave {
+		return err
+	}
 	asked, err := w.Queue.Tickets(ctx, w.seen)
 	if err != nil || len(asked) == 0 {
 		return err
 	}
+	claimed, err := w.Queue.Claims(ctx, w.seen)
+	if err != nil {
+		return err
+	}
 	taken := map[queue.Attempt]bool{}
-	for _, list := range []func(context.Context, queue.Attempt) ([]queue.Object, error){w.Queue.Claims, w.Queue.CancelledAttempts} {
-		found, err := list(ctx, w.seen)
-		if err != nil {
-			return err
-		}
-		for _, f := range found {
-			taken[f.Attempt] = true
-		}
+	for _, c := range claimed {
+		taken[c.Attempt] = true
+	}
+	if err := w.calledOff(ctx, taken); err != nil {
+		return err
 	}
 	for _, t := range asked {
 		if !taken[t.Attempt] {
@@ -216,6 +236,32 @@ func (w *Worker) look(ctx context.Context) error {
 		} else if len(w.open) == 0 && settled(t.Time, w.Queue.Now()) {
 			w.seen = t.Attempt
 		}
+	}
+	return nil
+}
+
+// calledOff adds what was cancelled before anybody began it. Anybody can make a mark that
+// says so, so each is read once, a few at a time.
+func (w *Worker) calledOff(ctx context.Context, taken map[queue.Attempt]bool) error {
+	const most = 16
+	marked, err := w.Queue.CancelledAttempts(ctx, w.seen)
+	if err != nil {
+		return err
+	}
+	read := 0
+	for _, m := range marked {
+		if _, known := w.off[m.Attempt]; !known && !taken[m.Attempt] {
+			if read++; read > most {
+				taken[m.Attempt] = true // until the next look
+				continue
+			}
+			off, err := w.Queue.IsCancelled(ctx, m.Attempt)
+			if err != nil {
+				return err
+			}
+			w.off[m.Attempt] = off
+		}
+		taken[m.Attempt] = taken[m.Attempt] || w.off[m.Attempt]
 	}
 	return nil
 }
