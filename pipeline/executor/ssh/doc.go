@@ -11,12 +11,14 @@
 //	}
 //
 // A host needs an account, Linux of the same architecture, flock, setsid, sha256sum,
-// ps and 40 MB or so below ~/.cache; nothing is installed by root. The store has to be one that
+// gzip, ps and 100 MB or so below ~/.cache; nothing is installed by root. The store has to be one that
 // all of them reach: S3, or a folder that is there on each at the same path.
 //
 // What is done on a host, all of it below ~/.cache/nbpipe:
 //
-//	bin/<sha256>/nbpipe         the nbpipe program, copied once for each version
+//	bin/<sha256>/nbpipe         the nbpipe program, copied once for each version, to one host at a
+//	                            time; removed when it was not used for a month
+//	bin/<sha256>.part           a copy of it, packed, that is not whole yet: the next one goes on there
 //	ssh/<site>/files/           what workers read: keys and credentials, mode 0600
 //	ssh/<site>/workers/<id>/    one for each worker: its lock, log, process ID and GPUs
 //

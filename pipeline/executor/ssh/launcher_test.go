@@ -196,14 +196,85 @@ func TestCopiedOnce(t *testing.T) {
 		}
 	}
 	h := r.hosts[0]
-	name := "tmp-half"
-	if err := h.put(t.Context(), r.home+"/.cache/nbpipe/bin/"+name, strings.NewReader("#!/bin/sh\n"), 10); err != nil {
+	part := r.home + "/.cache/nbpipe/bin/" + h.l.digest + ".part"
+	if err := h.put(t.Context(), part, strings.NewReader("#!/bin/sh\n"), 10); err != nil {
 		t.Fatal(err)
 	}
-	lines, err := h.script(t.Context(), h.prelude()+install(name, h.l.digest))
+	lines, err := h.script(t.Context(), h.prelude()+install("tmp-half"))
 	if err != nil || len(lines) != 1 || lines[0] != "damaged" {
 		t.Errorf("half a copy: %q, %v", lines, err)
 	}
+}
+
+// A copy goes on where an earlier one was cut off, and what is left of others that were
+// not finished, and of versions that nobody uses, is swept.
+func TestCopyGoesOn(t *testing.T) {
+	r := newRig(t, Settings{Hosts: []string{"ant", "bee"}, Slots: 1})
+	r.write("worker", program+"# "+strings.Repeat("much of it ", 1000)+"\n", 0o755)
+	r.open(r.launcher.Settings)
+	if err := r.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := r.pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := r.home + "/.cache/nbpipe/bin/"
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	half := len(packed) / 2
+	if err := os.WriteFile(bin+r.digest+".part", packed[:half], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-50 * 24 * time.Hour)
+	for _, name := range []string{"0123", "tmp-0123", "4567.part", "89ab"} {
+		if err := os.Mkdir(bin+name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if name != "89ab" {
+			if err := os.Chtimes(bin+name, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := r.launcher.Check(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	var first *host
+	for _, h := range r.hosts {
+		if h.toCopy.Load() > 0 {
+			first = h
+		}
+	}
+	if first == nil || first.toCopy.Load() != int64(len(packed)) || first.copied.Load() != first.toCopy.Load() || !strings.Contains(r.calls(), "exec cat >>"+bin+r.digest+".part") {
+		t.Errorf("it did not go on: %+v; %s", first, r.calls())
+	}
+	if !r.both() || strings.Count(r.calls(), r.digest+".part") != 1 {
+		t.Errorf("the hosts share a home folder, and it was copied twice: %s", r.calls())
+	}
+	var left []string
+	found, _ := os.ReadDir(bin)
+	for _, f := range found {
+		left = append(left, f.Name())
+	}
+	if strings.Join(left, " ") != "89ab "+r.digest && strings.Join(left, " ") != r.digest+" 89ab" {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// both waits until both hosts are ready.
+func (r *rig) both() bool {
+	for range 200 {
+		r.launcher.mu.Lock()
+		ready := r.hosts[0].ready && r.hosts[1].ready
+		r.launcher.mu.Unlock()
+		if ready {
+			return true
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return false
 }
 
 // A connection that is cut leaves the worker alone, which is found again; there are
@@ -250,6 +321,9 @@ func TestHostThatDoesNotAnswer(t *testing.T) {
 	}
 	if n := r.Slots(); n != 1 {
 		t.Errorf("%d slots", n)
+	}
+	if _, err := r.Poll(t.Context()); err != nil { // the first one waits for what hosts say of old workers
+		t.Fatal(err)
 	}
 	r.begin("a", 2, 0)
 	r.begin("b", 0, 0)

@@ -32,13 +32,14 @@ func (h *host) prelude() string {
 // ended; its last line says how.
 const look = `say uname "$(uname -sm)"
 say home "$HOME"
-for tool in flock setsid sha256sum ps; do
+for tool in flock setsid sha256sum ps gzip; do
   command -v $tool >/dev/null 2>&1 || say lacks $tool
 done
 mkdir -p "$base/bin" "$site/files" "$site/workers" || { say folder; exit 0; }
 (` + clear + `) 2>/dev/null
 rm -f "$site/files"/tmp-*
-[ -x "$bin/nbpipe" ] && say program
+[ -x "$bin/nbpipe" ] && say program && touch "$bin"
+[ -f "$bin.part" ] && say part "$(wc -c <"$bin.part")"
 say free "$(df -Pk "$base" | awk 'NR==2 {print $4}')"
 for f in "$site/files"/*; do
   [ -f "$f" ] && say file "${f##*/}"
@@ -56,12 +57,19 @@ done
 say done
 `
 
-// install takes a copy of the program if it is whole. Two that come at once do the
-// same.
-func install(name, digest string) string {
-	return fmt.Sprintf(`if ! echo "%s  $base/bin/%s" | sha256sum -c >/dev/null 2>&1; then rm -f "$base/bin/%[2]s"; say damaged; exit 0; fi
-chmod 700 "$base/bin/%[2]s" && mkdir -p "$bin" && mv -f "$base/bin/%[2]s" "$bin/nbpipe" && say installed
-`, digest, name)
+// sweep removes what earlier versions of nbpipe and copies that were never finished have
+// left. Programs that are used are touched.
+const sweep = `find "$base/bin" -mindepth 1 -maxdepth 1 ! -path "$bin" \( -name '[0-9a-f]*' -mtime +30 -o -name 'tmp-*' -mtime +0 -o -name '*.part' -mtime +7 \) -exec rm -rf {} + 2>/dev/null
+`
+
+// install unpacks a copy of the program, and takes it if it is whole. Two that come at
+// once do the same.
+func install(name string) string {
+	return fmt.Sprintf(`gzip -dc <"$bin.part" >"$base/bin/%s" 2>/dev/null
+rm -f "$bin.part"
+if ! echo "${bin##*/}  $base/bin/%[1]s" | sha256sum -c >/dev/null 2>&1; then rm -f "$base/bin/%[1]s"; say damaged; exit 0; fi
+chmod 700 "$base/bin/%[1]s" && mkdir -p "$bin" && mv -f "$base/bin/%[1]s" "$bin/nbpipe" && say installed
+`, name)
 }
 
 // replace puts a file in the place of another one in one step.
@@ -93,6 +101,7 @@ func start(host, id string, prologue, args, files []string, gpus []int, all int)
 	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\n")
 	// Somebody who waits for its end, however it comes: there may be no controller then.
 	fmt.Fprintf(&s, "  setsid /bin/sh -c 'flock \"$1/lock\" true; site=$2; %s' sh \"$d\" \"$site\" </dev/null >/dev/null 2>&1 4>&- &\nfi\n", clear)
+	s.WriteString("exec 4>&-\n")
 	fmt.Fprintf(&s, "[ -e \"$d/pid\" ] && say started %s\n[ -z \"$lacking\" ] || say lacking %[1]s\n", id)
 	return s.String()
 }
@@ -174,6 +183,7 @@ type seen struct {
 	system, home string
 	lacks        []string
 	program      bool
+	part         int64 // bytes of a copy of it that was not finished
 	free         int64 // KiB below ~/.cache, -1 where it does not say
 	files        map[string]bool
 	running      map[string][]int  // GPUs of workers
@@ -196,6 +206,10 @@ func parseLook(lines []string) seen {
 			s.lacks = append(s.lacks, rest)
 		case "program":
 			s.program = true
+		case "part":
+			if n, err := strconv.ParseInt(rest, 10, 64); err == nil && n > 0 {
+				s.part = n
+			}
 		case "free":
 			if n, err := strconv.ParseInt(rest, 10, 64); err == nil {
 				s.free = n
