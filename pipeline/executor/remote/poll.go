@@ -57,14 +57,15 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 	return nil
 }
 
-// renew writes the certificates of open attempts again, long before they end: attempts
+// renew writes the tickets of open attempts again, long before they end: attempts
 // may wait and run for as long as they like. Those that an earlier controller asked for
 // are among them, with what is left of theirs.
 func (l *loop) renew(ctx context.Context, n *line) error {
 	const most = 512 // a look
 	var due []*attempt
+	written := l.Valid - min(l.Valid/2, l.Store.Grace()) // a collection takes old ones
 	for _, a := range n.at {
-		if !a.over && n.queue.Now().Add(l.Valid/2).After(a.until) && len(due) < most {
+		if !a.over && n.queue.Now().Add(written).After(a.until) && len(due) < most {
 			due = append(due, a)
 		}
 	}
