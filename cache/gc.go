@@ -23,6 +23,7 @@ type GCOptions struct {
 	RootObjects []Object // this content stays
 	DryRun      bool
 	OnWait      func(message string) // why GC does not start
+	NoWait      bool                 // ErrInUse instead of waiting for others
 	SyncPoint   func(name string)
 }
 
@@ -58,14 +59,14 @@ const (
 )
 
 // GC collects garbage in the store in dir. It waits until it has the store to
-// itself, so nothing that a live run could use is deleted. Entries go before
+// itself, or does nothing if it may not wait, so nothing that a live run could use is deleted. Entries go before
 // blobs; what stays in packs is rewritten and published before anything is deleted.
 func GC(ctx context.Context, dir string, o GCOptions) (GCReport, error) {
 	now := func() time.Time { return o.Now }
 	if o.Now.IsZero() {
 		return GCReport{}, errors.New("collecting garbage: no time is given")
 	}
-	l, err := open(ctx, dir, Options{Now: now, OnWait: o.OnWait, SyncPoint: o.SyncPoint}, true)
+	l, err := open(ctx, dir, Options{Now: now, OnWait: o.OnWait, SyncPoint: o.SyncPoint, noWait: o.NoWait}, true)
 	if err != nil {
 		return GCReport{}, err
 	}

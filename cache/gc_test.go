@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -140,4 +141,30 @@ func TestGCInvalidatesFingerprints(t *testing.T) {
 
 func roots(keys ...Key) func(*Local) ([]Key, error) {
 	return func(*Local) ([]Key, error) { return keys, nil }
+}
+
+// A collection that may not wait leaves a store alone that somebody uses, and its size
+// can be told meanwhile.
+func TestGCWithoutWaiting(t *testing.T) {
+	dir, now := gcStore(t)
+	before, err := Size(dir)
+	if err != nil || before < 3*1000 {
+		t.Errorf("%d bytes, %v", before, err)
+	}
+	o := GCOptions{Now: now, MaxSize: 1, NoWait: true}
+	l := openTest(t, dir, Options{})
+	if _, err := GC(t.Context(), dir, o); !errors.Is(err, ErrInUse) {
+		t.Errorf("%v", err)
+	}
+	if got, err := Size(dir); err != nil || got != before {
+		t.Errorf("%d bytes, %v; %d before", got, err, before)
+	}
+	closeTest(t, l)
+	collect(t, dir, o)
+	if got, err := Size(dir); err != nil || got > 1000 {
+		t.Errorf("%d bytes are left, %v", got, err)
+	}
+	if got, err := Size(filepath.Join(dir, "none")); err != nil || got != 0 {
+		t.Errorf("nothing has %d bytes, %v", got, err)
+	}
 }

@@ -214,7 +214,7 @@ func badBlobIsAMiss(t *testing.T, size int, harm string) {
 	case "flip":
 		corruptFile(t, path, off)
 	case "truncate":
-		if err := os.Truncate(path, off); err != nil {
+		if err := errors.Join(os.Chmod(path, 0o644), os.Truncate(path, off)); err != nil { // only root writes what is read-only
 			t.Fatal(err)
 		}
 	case "remove":

@@ -19,6 +19,8 @@ const FormatVersion = 1
 var (
 	// ErrReadOnly is returned for writes to a store that was opened for reading.
 	ErrReadOnly = errors.New("the store is open for reading only")
+	// ErrInUse is returned by a collection that may not wait for other processes.
+	ErrInUse = errors.New("another process uses the store")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("the store is closed")
 )
@@ -44,6 +46,8 @@ type Options struct {
 	SyncPoint func(name string)
 	// FlushEvery is the pause between background fsyncs of appended records; 200 ms if zero.
 	FlushEvery time.Duration
+
+	noWait bool // ErrInUse instead of waiting for others
 }
 
 // Local is a store in a folder. Several processes, and several Locals of one
@@ -138,6 +142,12 @@ func (l *Local) attach(ctx context.Context, exclusive bool) error {
 	// A descriptor for reading is enough for flock on a local file system.
 	if l.lock, err = os.Open(filepath.Join(l.dir, "lock")); err != nil {
 		return err
+	}
+	if l.opt.noWait {
+		if err := flock(l.lock, exclusive, false); !errors.Is(err, errLocked) {
+			return err
+		}
+		return ErrInUse
 	}
 	return waitLock(ctx, l.lock, exclusive, l.opt.OnWait)
 }

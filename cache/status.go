@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -61,6 +62,29 @@ func (l *Local) Status(ctx context.Context) (Status, error) {
 	s.Plans = countFiles(filepath.Join(l.dir, "plans"))
 	s.Quarantined = countFiles(filepath.Join(l.dir, "quarantine"))
 	return s, errors.Join(err, rerr)
+}
+
+// Size is how many bytes the content of the store in dir takes on its disk: 0 where
+// there is none. It opens nothing, and may come while others use the store.
+func Size(dir string) (n int64, err error) {
+	for _, name := range []string{"blobs", "packs"} {
+		err := filepath.WalkDir(filepath.Join(dir, name), func(_ string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() {
+				var info fs.FileInfo
+				if info, err = e.Info(); err == nil {
+					n += info.Size()
+				}
+			}
+			if notExist(err) { // it was deleted meanwhile
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return n, fmt.Errorf("measuring the store %s: %w", dir, err)
+		}
+	}
+	return n, nil
 }
 
 func (l *Local) countPacks(x *index, s *Status) {

@@ -13,6 +13,7 @@ import (
 // TestListEntries: all entries come, page by page, in order; what is no entry does
 // not, and what is damaged or gone when it is read is left out.
 func TestListEntries(t *testing.T) {
+	t.Parallel()
 	for name, start := range someServers() {
 		t.Run(name, func(t *testing.T) {
 			s, from := initTest(t, config(t, start(t))), openLocal(t)

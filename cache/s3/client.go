@@ -313,15 +313,13 @@ func (c *client) do(ctx context.Context, what string, f func(context.Context) er
 	}
 	var err error
 	for attempt := range c.Attempts {
-		if err = c.usable(ctx); err != nil {
-			return err
-		}
-		if attempt > 0 {
-			if sleep(ctx, backoff(attempt)) != nil {
-				return ended(ctx, err)
-			}
+		if off := c.usable(ctx); off != nil {
+			return off
 		}
 		last := err
+		if attempt > 0 && sleep(ctx, backoff(attempt)) != nil {
+			return ended(ctx, last)
+		}
 		err = f(ctx)
 		if ctx.Err() != nil {
 			return ended(ctx, last)
@@ -342,7 +340,7 @@ func ended(ctx context.Context, last error) error {
 	if last == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ctx.Err()
 	}
-	return fmt.Errorf("%w; before: %v", ctx.Err(), explain(last)) //nolint:errorlint // it is no answer, and is not to be taken for one
+	return fmt.Errorf("%w; the attempt before: %v", ctx.Err(), explain(last)) //nolint:errorlint // it is no answer, and is not to be taken for one
 }
 
 // settled reports whether an answer is one: success, or a plain "no".

@@ -24,6 +24,7 @@ func kinds(r cache.DoctorReport) string {
 // A bucket that was harmed is found out; what this machine has is put back, and
 // what nobody can use is deleted.
 func TestDoctorAndVerify(t *testing.T) {
+	t.Parallel()
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)

@@ -26,6 +26,7 @@ func folderConfig(t testing.TB) Config {
 }
 
 func TestStoreInFolder(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) cache.Store { return initTest(t, folderConfig(t)) })
 }
 
@@ -252,14 +253,18 @@ func TestI12_FolderReader(t *testing.T) {
 	}
 	c := folderConfig(t)
 	s := initTest(t, c)
-	if err := filepath.WalkDir(c.Folder, func(p string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			err = os.Chmod(p, 0o555)
+	chmod := func(mode fs.FileMode) {
+		if err := filepath.WalkDir(c.Folder, func(p string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				err = os.Chmod(p, mode)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
 		}
-		return err
-	}); err != nil {
-		t.Fatal(err)
 	}
+	chmod(0o555)
+	defer chmod(0o755) // for the test's folder to be removed
 	if _, err := s.put(t.Context(), "refs/a", nil, always); !errors.Is(err, ErrReadOnly) {
 		t.Error(err)
 	}

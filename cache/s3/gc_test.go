@@ -91,6 +91,7 @@ const day = 24 * time.Hour
 // I13: garbage is condemned first and deleted after the grace; what a ref names
 // stays; a result goes before its content; what is still needed stays.
 func TestI13_Collection(t *testing.T) {
+	t.Parallel()
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			c := config(t, start(t))

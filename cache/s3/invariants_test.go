@@ -77,6 +77,7 @@ func chanceOf(r s3test.Request) uint64 {
 // I2: when an entry is sent, all that it needs is in the bucket, also where requests
 // fail, are lost, or are done without an answer.
 func TestI2_ContentBeforeEntries(t *testing.T) {
+	t.Parallel()
 	for name, start := range someServers() {
 		t.Run(name, func(t *testing.T) {
 			proxy := s3test.NewProxy(t, start(t))
@@ -144,6 +145,7 @@ func unfinished(t *testing.T, s *Store, name string) int {
 
 // I16: an upload that fails is ended, whatever it was that failed.
 func TestI16_FailedUploadsAreEnded(t *testing.T) {
+	t.Parallel()
 	for name, start := range someServers() {
 		t.Run(name, func(t *testing.T) {
 			proxy := s3test.NewProxy(t, start(t))
@@ -248,6 +250,7 @@ func TestI16_LeftOverUploads(t *testing.T) {
 // I17: while members publish and read, a rule of the bucket deletes whatever it
 // likes. There are misses, and nothing else; then all can be had again.
 func TestI17_LifecycleRule(t *testing.T) {
+	t.Parallel()
 	b := newBucket(t)
 	long := 2 * time.Second
 	if heavy() {
@@ -406,10 +409,11 @@ func TestStoreThroughFaults(t *testing.T) {
 	}
 	seeds = number(t, "NBPIPE_TEST_SEEDS", seeds)
 	from := number(t, "NBPIPE_TEST_SEED", 1)
-	server := s3test.Fake(t)
 	for seed := from; seed < from+seeds; seed++ {
 		t.Run(fmt.Sprintf("seed-%d", seed), func(t *testing.T) {
-			proxy := s3test.NewProxy(t, server)
+			t.Parallel()
+			// Faults depend on the names of buckets: a server of its own gives the same ones again.
+			proxy := s3test.NewProxy(t, s3test.Fake(t))
 			proxy.Set(s3test.Faults{
 				Seed: uint64(seed), SlowDown: 0.04, InternalError: 0.02, CutUpload: 0.02, CutDownload: 0.02, LostAck: 0.02, Truncate: 0.02, Duplicate: 0.02,
 			})

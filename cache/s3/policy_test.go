@@ -18,6 +18,7 @@ var removeOptions minio.RemoveObjectOptions
 // TestI12_Roles: on a real server, the policies allow what a role needs: a reader
 // reads and is told once that it cannot write; a writer publishes, and cannot delete.
 func TestI12_Roles(t *testing.T) {
+	t.Parallel()
 	server := s3test.MinIO(t)
 	c := config(t, server)
 	from := openLocal(t)
@@ -93,6 +94,7 @@ func TestI12_Roles(t *testing.T) {
 // TestI4_DanglingAndDamaged: a lifecycle rule, or a thief, may take or change any
 // object at any moment: what needs it is missing, never wrong, and is healed.
 func TestI4_DanglingAndDamaged(t *testing.T) {
+	t.Parallel()
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)

@@ -203,8 +203,11 @@ func (s *Store) probeMultipart(ctx context.Context, name string) (bool, error) {
 		return false, err
 	}
 	err := complete()
-	if errors.Is(err, errExists) {
+	switch {
+	case errors.Is(err, errExists):
 		return true, nil
+	case errors.Is(err, errNotFound): // an earlier attempt, whose answer was lost, has completed it
+		return false, nil
 	}
 	return false, err
 }

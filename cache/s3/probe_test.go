@@ -82,3 +82,22 @@ func TestI18_BadServer(t *testing.T) {
 		t.Errorf("notes of a wrong clock: %q", notes)
 	}
 }
+
+// TestI18_ProbeThroughRepetition: a request that arrives twice, where the second finds
+// nothing left to do, says nothing against the server.
+func TestI18_ProbeThroughRepetition(t *testing.T) {
+	proxy := s3test.NewProxy(t, s3test.Fake(t))
+	c := config(t, proxy.Direct())
+	c.Endpoint = proxy.Endpoint
+	s := initTest(t, c)
+	proxy.Set(s3test.Faults{Script: func(r s3test.Request) s3test.Kind {
+		if r.Method == http.MethodPost && strings.Contains(r.String(), "uploadId") {
+			return s3test.Duplicate
+		}
+		return s3test.None
+	}})
+	can, err := s.Probe(t.Context(), true)
+	if err != nil || can.Unusable() != nil || can.ConditionalMultipart || len(proxy.Met()) < 2 {
+		t.Errorf("%+v, %v, after %v", can, err, proxy.Met())
+	}
+}

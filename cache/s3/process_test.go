@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -79,6 +80,11 @@ type childConfig struct {
 func TestMain(m *testing.M) {
 	text := os.Getenv(childVariable)
 	if text == "" {
+		// More at a time than there are cores: most of these tests wait for servers, for
+		// connections that fail, and for time to pass. It is a default of -parallel.
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err) // only where there are no tests
+		}
 		os.Exit(m.Run())
 	}
 	var c childConfig

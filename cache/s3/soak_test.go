@@ -319,6 +319,7 @@ func (y *tally) read(line string) {
 // through connections that fail, and now and then one of them is killed. No entry
 // is ever there whose content is not.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	long := 20 * time.Second
 	if s := os.Getenv("NBPIPE_TEST_SOAK"); s != "" {
 		var err error

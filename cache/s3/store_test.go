@@ -35,6 +35,7 @@ func initTest(t testing.TB, c Config) *Store {
 var servers = map[string]func(testing.TB) *s3test.Server{"fake": s3test.Fake, "minio": s3test.MinIO, "versitygw": s3test.VersityGW}
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	for name, start := range servers {
 		t.Run(name, func(t *testing.T) {
 			server := start(t)

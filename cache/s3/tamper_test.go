@@ -312,6 +312,7 @@ func tamperKey(name string) cache.SigningKey {
 // TestI10_ForgedEntries: entries that somebody without alice's key puts beside
 // hers, or in their place, are not used, and hers are.
 func TestI10_ForgedEntries(t *testing.T) {
+	t.Parallel()
 	b := newBucket(t)
 	victim := b.items[3]
 	lie := cache.Entry{Key: victim.Entry.Key, Kind: "test", Outputs: []byte(`{"n":666}`), Preimage: []byte("x")}
@@ -423,6 +424,7 @@ func TestI15_TamperedLease(t *testing.T) {
 // A ref that cannot be read stops collections, with its name; readers do not care.
 // An older version of one may cost what it does not name, which then is a miss.
 func TestI13_TamperedRefs(t *testing.T) {
+	t.Parallel()
 	b := newBucket(t)
 	ref := refsPrefix + RunsPrefix + "alice-1/first"
 	older, err := Root{Experiment: "first", Keys: keysOf(b.items[:2])}.Encode()

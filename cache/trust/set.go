@@ -31,11 +31,14 @@ type Revocation struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// Project is a project whose cache settings the user confirmed.
+// Project is a project whose cache settings and executors the user confirmed.
 type Project struct {
 	Path      string    `json:"path"`
-	Digest    string    `json:"digest"` // of what was confirmed
+	Digest    string    `json:"digest,omitempty"` // of the cache settings that were confirmed
 	Confirmed time.Time `json:"confirmed"`
+	// What was confirmed, in lines: of the cache settings, and of executors by name.
+	Cache     []string            `json:"cache,omitempty"`
+	Executors map[string][]string `json:"executors,omitempty"`
 }
 
 // Set is the user's trust.json.
@@ -183,15 +186,25 @@ func (s *Set) Pin(place, id string) (fresh bool, err error) {
 	return false, nil
 }
 
-// Confirm records that the user agreed to a project's cache settings.
+// Confirm records what the user agreed to of a project, in the place of what was
+// agreed to before.
 func (s *Set) Confirm(p Project) {
 	s.Projects = slices.DeleteFunc(s.Projects, func(o Project) bool { return o.Path == p.Path })
 	s.Projects = append(s.Projects, p)
 }
 
-// Confirmed reports whether the user agreed to exactly these settings of the project.
+// Confirmed reports whether the user agreed to exactly these cache settings of the
+// project.
 func (s *Set) Confirmed(path, digest string) bool {
-	return slices.ContainsFunc(s.Projects, func(p Project) bool { return p.Path == path && p.Digest == digest })
+	return s.Agreed(path).Digest == digest
+}
+
+// Agreed is what the user agreed to of a project; the zero Project for nothing.
+func (s *Set) Agreed(path string) Project {
+	if i := slices.IndexFunc(s.Projects, func(p Project) bool { return p.Path == path }); i >= 0 {
+		return s.Projects[i]
+	}
+	return Project{}
 }
 
 // Digest identifies what the set believes: a result of "nothing to do" holds

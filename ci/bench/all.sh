@@ -11,6 +11,8 @@ say "starting"
 ci/bench/startup.sh "$scratch/nbpipe"
 say "nothing to do, and the first plan"
 go run ./ci/bench/noop -nbpipe "$scratch/nbpipe"
+say "a command in the sandbox, and outside"
+go test -run '^$' -bench Sandbox -benchtime 200x ./cmd/nbpipe
 say "the local store"
 ci/bench/store.sh
 say "the team cache"

@@ -189,11 +189,19 @@ func (d *detached) code() (int, error) {
 }
 
 func (a *app) attachCommand() *cobra.Command {
-	return &cobra.Command{
+	var node string
+	cmd := &cobra.Command{
 		Use:   "attach [EXPERIMENT]",
 		Short: "Show a detached run until it ends; Ctrl-C leaves it alone",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if node != "" {
+				d, err := a.detachedRun(parseTarget(args).experiment)
+				if err != nil {
+					return err
+				}
+				return a.followLog(cmd.Context(), d, node)
+			}
 			d, err := a.knownRun(args)
 			if err != nil {
 				return err
@@ -209,6 +217,8 @@ func (a *app) attachCommand() *cobra.Command {
 			return silently(code)
 		},
 	}
+	cmd.Flags().StringVar(&node, "log", "", "show instead what this node prints on its executor, as it comes, also of a run in another terminal")
+	return cmd
 }
 
 // knownRun is the detached run that a command is about.

@@ -153,7 +153,7 @@ func (s *session) execute(ctx context.Context, o runOptions) (run.Summary, error
 		return run.Summary{}, err
 	}
 	defer done()
-	where, err := s.useExecutors(ctx, local, o.executor, o.force)
+	where, err := s.useExecutors(ctx, local, o)
 	if err != nil {
 		return run.Summary{}, err
 	}

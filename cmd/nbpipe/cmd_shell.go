@@ -33,6 +33,7 @@ func (a *app) shell(ctx context.Context, args []string) error {
 		return err
 	}
 	defer s.close()
+	s.ask = true // inputs that workers made are in the team cache only
 	if err := s.load(ctx, nil); err != nil {
 		return err
 	}

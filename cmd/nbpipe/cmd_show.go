@@ -202,7 +202,7 @@ func (a *app) printRecord(r *cache.Record) {
 		fmt.Fprintln(a.stdout, "  because  "+why)
 	}
 	for _, w := range r.Warnings {
-		fmt.Fprintln(a.stdout, "  warning  "+w)
+		fmt.Fprintln(a.stdout, "  warning  "+strings.ReplaceAll(printableLines(w), "\n", "\n           "))
 	}
 	for _, k := range sortedKeys(r.Facts) {
 		if !placed(k) {

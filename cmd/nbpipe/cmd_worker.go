@@ -23,7 +23,9 @@ import (
 type workerOptions struct {
 	from, queue, id        string
 	timeLeft, linger, beat time.Duration
+	each                   time.Duration
 	most                   int
+	whole                  bool // run nothing without a whole sandbox
 }
 
 func (a *app) workerCommand() *cobra.Command {
@@ -39,9 +41,11 @@ func (a *app) workerCommand() *cobra.Command {
 	f.StringVar(&o.queue, "queue", "", "the queue whose actions are run")
 	f.StringVar(&o.id, "id", "", "the worker's name")
 	f.DurationVar(&o.timeLeft, "time-left", 0, "how long the worker may run; it gives back what it has not finished by then")
+	f.DurationVar(&o.each, "each", 0, "how long an action may take: none is begun for which the rest of the worker's job is too short, unless the worker has only just begun")
 	f.DurationVar(&o.linger, "linger", 10*time.Second, "how long to wait for more when there is nothing to do")
 	f.DurationVar(&o.beat, "beat", 10*time.Second, "how often to give a sign of life")
 	f.IntVar(&o.most, "most", 0, "how many actions to run (0: any number)")
+	f.BoolVar(&o.whole, "require-sandbox", false, "run nothing where this machine cannot confine commands to what they declare")
 	return cmd
 }
 
@@ -49,8 +53,8 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 	if o.from == "" || o.queue == "" || o.id == "" {
 		return withCode(exitUsage, errors.New("a worker needs --from, --queue and --id; executors start it with them"))
 	}
-	if o.beat < 100*time.Millisecond || o.linger < 0 || o.timeLeft < 0 || o.most < 0 {
-		return withCode(exitUsage, errors.New("--beat is at least 100ms; --linger, --time-left and --most are not negative"))
+	if o.beat < 100*time.Millisecond || o.linger < 0 || o.timeLeft < 0 || o.each < 0 || o.most < 0 {
+		return withCode(exitUsage, errors.New("--beat is at least 100ms; --linger, --time-left, --each and --most are not negative"))
 	}
 	// What the launcher left open is this process's alone.
 	const launcherFile = 3
@@ -64,14 +68,23 @@ func (a *app) worker(ctx context.Context, o workerOptions) error {
 		until = time.Now().Add(o.timeLeft)
 	}
 	store := filepath.Join(a.settings.Cache, "worker")
+	keep, err := a.settings.workerCache(store)
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
 	gpus, err := gpu.Find(ctx, os.Environ())
 	if err != nil {
 		a.tell(fmt.Sprintf("GPUs could not be listed: %v", err))
 	}
+	box := a.sandbox("", store)
+	var unfit error
+	if o.whole {
+		unfit = whole(box.Support())
+	}
 	return withCode(exitStore, worker.Run(ctx, worker.Options{
-		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Kinds: kinds(), Sandbox: a.sandbox("", store),
+		File: o.from, Queue: o.queue, ID: o.id, Cache: store, Keep: keep, Kinds: kinds(), Sandbox: box, Unfit: unfit,
 		Environment: withoutSecrets(os.Environ()), Memory: machine.Memory, About: about(gpus), GPUs: gpus, Leases: a.settings.leases(), Now: time.Now, Tell: a.tell,
-		Beat: o.beat, Linger: o.linger, Until: until, Most: o.most,
+		Beat: o.beat, Linger: o.linger, Until: until, Ends: jobEnd(os.Getenv, time.Now()), Each: o.each, Most: o.most,
 	}))
 }
 
@@ -93,6 +106,16 @@ func about(gpus []gpu.Device) queue.Used {
 		u.GPU, u.GPUDriver = gpus[0].Model, gpus[0].Driver
 	}
 	return u
+}
+
+// jobEnd is when the Slurm job that this process is in ends; zero where that is not
+// known. Source: sbatch(1); where Slurm is too old to tell, the job's script finds out.
+func jobEnd(getenv func(string) string, now time.Time) time.Time {
+	n, err := strconv.ParseInt(getenv("SLURM_JOB_END_TIME"), 10, 64)
+	if end := time.Unix(n, 0); err == nil && getenv("SLURM_JOB_ID") != "" && end.After(now) {
+		return end
+	}
+	return time.Time{}
 }
 
 // slurmJob is the job that this process is in, by the number that squeue shows, and what

@@ -39,24 +39,33 @@ type executors struct {
 	s      *session
 	local  *executor.Local
 	forced string // by --executor; "" for what the files say
+	whole  bool   // workers run nothing where commands cannot be confined
 	made   map[string]*remote.Remote
 	closes []func()
+	wanted func(cache.Key, string) bool
 }
 
 // useExecutors finds out whether any node runs elsewhere, and makes what they need,
 // before anything is queued.
-func (s *session) useExecutors(ctx context.Context, local *executor.Local, forced string, force bool) (*executors, error) {
-	e := &executors{s: s, local: local, forced: forced, made: map[string]*remote.Remote{}}
+func (s *session) useExecutors(ctx context.Context, local *executor.Local, o runOptions) (*executors, error) {
+	forced := o.executor
+	e := &executors{s: s, local: local, forced: forced, whole: o.whole, made: map[string]*remote.Remote{}}
 	if forced != "" && forced != lang.LocalExecutor && s.x.Executors[forced] == nil {
 		return nil, withCode(exitUsage, fmt.Errorf("--executor: there is no executor %q in %s; %q is this machine", forced, s.target.experiment, lang.LocalExecutor))
 	}
+	e.wanted = s.wantedBy(o.force)
 	needs := map[string]*demand{}
 	for _, n := range s.engine.Members() {
-		if name := e.name(n); name != "" && (n.Status != run.Cached || force) {
+		if name := e.name(n); name != "" && (n.Status != run.Cached || o.force) {
 			if needs[name] == nil {
 				needs[name] = &demand{by: map[stages.Resources][]string{}}
 			}
 			needs[name].add(n)
+		}
+	}
+	for _, name := range sortedKeys(needs) { // before any of them asks anybody anything
+		if err := s.mayUse(s.x.Executors[name]); err != nil {
+			return nil, withCode(exitUsage, err)
 		}
 	}
 	for _, name := range sortedKeys(needs) {
@@ -66,6 +75,22 @@ func (s *session) useExecutors(ctx context.Context, local *executor.Local, force
 		}
 	}
 	return e, nil
+}
+
+// wantedBy tells what the planned run may come to ask for: results that are lacking, by
+// key, or by node where the key is not known before others have run.
+func (s *session) wantedBy(force bool) func(cache.Key, string) bool {
+	keys, addresses := map[cache.Key]bool{}, map[string]bool{}
+	for _, n := range s.engine.Members() {
+		switch {
+		case n.Status == run.Cached && !force:
+		case n.Key.IsZero():
+			addresses[n.Address] = true
+		default:
+			keys[n.Key] = true
+		}
+	}
+	return func(k cache.Key, address string) bool { return keys[k] || addresses[address] }
 }
 
 // demand is what the nodes of an executor ask for, as far as that is known before
@@ -137,15 +162,16 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 	if err := s.shares(); err != nil {
 		return fmt.Errorf("executor %q needs a team cache that workers share with this machine, and a key of yours: %w; --executor local runs everything here", name, err)
 	}
-	site, unlock, err := s.site(name)
+	site, unlock, err := s.site(name, e.whole)
 	if err != nil {
 		return err
 	}
 	e.closes = append(e.closes, unlock)
-	launcher, err := block.Settings.Launcher(site)
+	starts, err := block.Settings.Launcher(site)
 	if err != nil {
 		return err
 	}
+	launcher := &watched{Launcher: starts, id: site.ID}
 	if err := needs.check(ctx, launcher); err != nil {
 		return errors.Join(err, launcher.Close())
 	}
@@ -168,11 +194,17 @@ func (e *executors) make(ctx context.Context, name string, needs *demand) error 
 	e.made[name] = remote.New(remote.Config{
 		Name: name, ID: site.ID, Launcher: launcher, Store: store, Local: s.store, Fallback: e.local, Trust: s.trust.Check,
 		Proof: filepath.Join(site.Dir, "reached"), Setup: setup,
-		User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
-		Command: func(queue string, exclusive bool, id string) (args, files []string) {
+		Wanted: e.wanted, User: *s.team.Key, Key: key, LogDir: e.local.LogDir, Now: time.Now, Tell: s.app.tell,
+		Command: func(queue string, exclusive bool, each time.Duration, id string) (args, files []string) {
 			args = []string{"worker", "--from", reads[0], "--queue", queue, "--id", id}
+			if each > 0 {
+				args = append(args, "--each", each.String())
+			}
 			if exclusive {
 				args = append(args, "--most", "1")
+			}
+			if e.whole {
+				args = append(args, "--require-sandbox")
 			}
 			return args, reads
 		},
@@ -218,13 +250,21 @@ func (s *session) shares() error {
 }
 
 // site is what an executor keeps on this machine: a folder that one run has at a time.
-// A second run of the same experiment has a site, and workers, of its own.
-func (s *session) site(name string) (site launch.Site, unlock func(), err error) {
+// A second run of the same experiment has a site, and workers, of its own; and so has
+// one that requires a whole sandbox, since workers of another one do not. The files
+// are lock, worker.json and credentials of this program, reached of package remote, and
+// folders of the launcher's.
+func (s *session) site(name string, whole bool) (site launch.Site, unlock func(), err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return site, nil, err
 	}
-	id := cache.DigestOf([]byte(s.store.ID() + "\x00" + s.path + "\x00" + name)).String()[:16]
+	what := s.store.ID() + "\x00" + s.path + "\x00" + name
+	if whole {
+		what += "\x00whole"
+	}
+	id := cache.DigestOf([]byte(what)).String()[:16]
+	sweepSecrets(filepath.Join(s.store.Dir(), "executors"), time.Now())
 	for n := 1; ; n++ {
 		own := id
 		if n > 1 {
@@ -274,8 +314,8 @@ func (s *session) patientStore(ctx context.Context) (*s3.Store, error) {
 // workerFile writes what workers are told, and returns its path and those of the
 // files that it names. The key is that of an earlier run as long as workers of that
 // run are there: they go on with what this one asks for.
-func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.Store, launcher launch.Launcher) (reads []string, key ed25519.PublicKey, err error) {
-	path := filepath.Join(site.Dir, "worker.json")
+func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.Store, launcher *watched) (reads []string, key ed25519.PublicKey, err error) {
+	path := filepath.Join(site.Dir, workerName)
 	reads = []string{path}
 	old, err := worker.ReadFile(path)
 	seed := old.Key
@@ -291,64 +331,26 @@ func (e *executors) workerFile(ctx context.Context, site launch.Site, store *s3.
 		Folder: c.Folder, Endpoint: c.Endpoint, Insecure: c.Insecure, Region: c.Region, Bucket: c.Bucket, Prefix: c.Prefix, Style: c.Style, CAFile: c.CAFile,
 		Store: store.ID(), User: user, Key: seed, Mirrors: e.s.app.settings.Mirrors, Offline: e.s.app.settings.Offline,
 	}
+	var fresh func() ([]byte, error)
 	if c.Folder == "" {
-		f.Credentials = filepath.Join(site.Dir, "credentials")
-		stop, err := keepCredentials(f.Credentials, e.s.app.tell)
-		if err != nil {
-			return nil, nil, err
-		}
-		e.closes = append(e.closes, stop)
+		f.Credentials, fresh = filepath.Join(site.Dir, credentialsName), chainCredentials()
 	}
 	for _, named := range []string{f.Credentials, f.CAFile} {
 		if named != "" {
 			reads = append(reads, named)
 		}
 	}
-	return reads, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), f.Write(path)
+	kept, err := keepSecrets(site.Dir, f, fresh, e.s.app.tell)
+	if err != nil {
+		return nil, nil, err
+	}
+	e.closes = append(e.closes, func() { kept.end(launcher.left) })
+	return reads, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), nil
 }
 
 func inUse(ctx context.Context, launcher launch.Launcher, id string) bool {
 	soon, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	found, err := launcher.Poll(soon)
-	return err != nil || slices.ContainsFunc(found, func(s launch.Status) bool {
-		return s.State != launch.Ended && strings.HasPrefix(s.ID, id+".")
-	})
-}
-
-// keepCredentials writes this machine's credentials for workers, and again as long as
-// the run lasts: those of a machine's role end after some hours.
-func keepCredentials(path string, tell func(string)) (stop func(), err error) {
-	chain := s3.DefaultCredentials()
-	write := func() error {
-		v, err := chain.GetWithContext(nil)
-		if err != nil {
-			return fmt.Errorf("credentials of the team cache: %w", err)
-		}
-		text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", v.AccessKeyID, v.SecretAccessKey)
-		if v.SessionToken != "" {
-			text += "aws_session_token = " + v.SessionToken + "\n"
-		}
-		return cache.ReplaceFile(path, []byte(text), 0o600, false)
-	}
-	if err := write(); err != nil {
-		return nil, err
-	}
-	quit := make(chan struct{})
-	go func() {
-		const often = 5 * time.Minute
-		tick := time.NewTicker(often)
-		defer tick.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-tick.C:
-				if err := write(); err != nil {
-					tell(err.Error())
-				}
-			}
-		}
-	}()
-	return func() { close(quit) }, nil
+	return err != nil || anyAlive(found, id)
 }

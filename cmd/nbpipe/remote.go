@@ -280,7 +280,11 @@ func taken(r team.Report, worked int) string {
 	case len(parts) == 0:
 		return fmt.Sprintf("team cache: %s fetched, of results that were found before", byteText(r.Fetched))
 	}
-	return fmt.Sprintf("team cache: %s; %s of their content fetched", strings.Join(parts, ", "), byteText(r.Fetched))
+	line := "team cache: " + strings.Join(parts, ", ")
+	if r.Fetched > 0 {
+		line += fmt.Sprintf("; %s of their content fetched", byteText(r.Fetched))
+	}
+	return line
 }
 
 // teamText says what the team gave and got, a line each; nothing for nothing.

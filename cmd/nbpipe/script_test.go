@@ -20,7 +20,15 @@ import (
 
 func TestMain(m *testing.M) {
 	executortest.Patient()
-	testscript.Main(m, map[string]func(){"nbpipe": main})
+	testscript.Main(suite{m}, map[string]func(){"nbpipe": main})
+}
+
+// suite removes what its tests have built.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int {
+	defer func() { _ = os.RemoveAll(built.dir) }()
+	return s.M.Run()
 }
 
 // TestScript specifies the whole command line: see testdata/script.

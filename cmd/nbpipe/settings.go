@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/viper"
 	"golang.org/x/sys/unix"
 
+	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/gpu"
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/pipeline/run"
@@ -35,7 +36,9 @@ type settings struct {
 	Memory  string
 	GPUs    int    // -1 for all that there are
 	Leases  string // of GPUs: a folder, "off", or "" for the usual folder
-	Remote  remoteSettings
+	// WorkerCache is how much workers may keep on their machine; "" for a share of its disk.
+	WorkerCache string
+	Remote      remoteSettings
 
 	vars, varFiles []string
 	limit          int
@@ -91,6 +94,10 @@ func (s *settings) load(f *pflag.FlagSet) error {
 		s.GPUs = -1
 	}
 	if _, err := s.machine(); err != nil {
+		return err
+	}
+	s.WorkerCache = v.GetString("worker_cache")
+	if _, err := s.askedWorkerCache(); err != nil {
 		return err
 	}
 	s.Mirrors = folders(f, v)
@@ -199,6 +206,45 @@ func (s *settings) findGPUs() ([]gpu.Device, error) {
 		return gpu.Exactly(found, s.GPUs), nil
 	}
 	return found, err
+}
+
+// workerCache is how many bytes workers may keep in dir. The default leaves half of the
+// disk, as it would be without them, to others. A home folder on a file server seems to
+// have room without end, so there is a most.
+func (s *settings) workerCache(dir string) (int64, error) {
+	if n, err := s.askedWorkerCache(); n > 0 || err != nil {
+		return n, err
+	}
+	const most = 100 << 30
+	held, err := cache.Size(dir)
+	if err != nil {
+		return 0, err
+	}
+	var disk unix.Statfs_t
+	for unix.Statfs(dir, &disk) != nil { // it may have to be made yet
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return most, nil
+		}
+		dir = parent
+	}
+	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:unconvert // its type differs between systems
+	return min(most, (free+held)/2), nil
+}
+
+// askedWorkerCache is the setting; 0 where there is none.
+func (s *settings) askedWorkerCache() (int64, error) {
+	if s.WorkerCache == "" {
+		return 0, nil
+	}
+	n, err := stages.ParseBytes(s.WorkerCache)
+	if err == nil && n == 0 {
+		err = errors.New("it has to be more than nothing")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("the setting worker_cache: %w", err)
+	}
+	return n, nil
 }
 
 const noLeases = "off"

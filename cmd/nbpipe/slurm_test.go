@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -69,20 +71,37 @@ command "run" "beside" {
 }
 `
 
-// slurmProgram builds nbpipe for tests on clusters, which run beside each other.
+// built is nbpipe as a file, which the first test that needs it builds.
+var built struct {
+	sync.Once
+	dir, path string
+	err       error
+}
+
+func build() {
+	if built.dir, built.err = os.MkdirTemp("", "nbpipe-test-"); built.err != nil {
+		return
+	}
+	built.path = filepath.Join(built.dir, "nbpipe")
+	cmd := exec.Command("go", "build", "-o", built.path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		built.err = fmt.Errorf("%w: %s", err, out)
+	}
+}
+
+// slurmProgram is nbpipe for tests on clusters, which run beside each other.
 func slurmProgram(t *testing.T) string {
 	t.Helper()
 	if testing.Short() || os.Getenv("NBPIPE_CI") == "" {
 		t.Skip("SKIPPED: tests on a Slurm cluster run where NBPIPE_CI is set")
 	}
 	t.Parallel()
-	program := filepath.Join(t.TempDir(), "nbpipe")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	built.Do(build)
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
-	return program
+	return built.path
 }
 
 // newSlurmUser makes a user; without a cluster, of this machine alone.
@@ -119,6 +138,7 @@ func (u *slurmUser) init() {
 	u.t.Helper()
 	u.must("key", "generate", "alice")
 	u.must("cache", "init", u.home)
+	u.must("trust", u.home, "--yes")
 }
 
 func (u *slurmUser) command(ctx context.Context, args ...string) *exec.Cmd {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -267,7 +268,7 @@ func (v *view) line(e run.Event, on string) string {
 		}
 		return "run   " + e.Node + because(e.Why)
 	case run.EventPending:
-		return "wait  " + e.Node + ": " + e.Message
+		return "wait  " + e.Node + ": " + clip(printable(e.Message), 500) // a worker may have said so
 	case run.EventFinished:
 		return v.term.paint(green, "done") + "  " + e.Node + "  " + seconds(e.Seconds) + on
 	case run.EventFailed:
@@ -401,7 +402,7 @@ func (v *view) live() []string {
 		}
 	}
 	if t := v.transfer; t != nil {
-		lines = append(lines, "  "+v.transferring+"  "+bar(t.done, t.total)+"  "+amount(t.done, t.unit)+" of "+amount(t.total, t.unit))
+		lines = append(lines, "  "+v.transferring+"  "+t.share())
 	}
 	for i, l := range lines {
 		lines[i] = clip(l, v.columns())
@@ -471,13 +472,22 @@ func (v *view) activityLine(name string) string {
 	text := fmt.Sprintf("  %s%s  %s", name, a.on(), seconds(time.Since(a.since).Seconds()))
 	switch {
 	case a.total > 0:
-		text += "  " + bar(a.done, a.total) + "  " + amount(a.done, a.unit) + " of " + amount(a.total, a.unit)
+		text += "  " + a.share()
 	case a.done > 0:
 		text += "  " + amount(a.done, a.unit)
 	case a.said != "":
 		text += "  | " + a.said
 	}
 	return text
+}
+
+// share says how much of something is done.
+func (a *activity) share() string {
+	done := strconv.FormatInt(a.done, 10)
+	if a.unit == "bytes" {
+		done = byteText(a.done)
+	}
+	return bar(a.done, a.total) + "  " + done + " of " + amount(a.total, a.unit)
 }
 
 func bar(done, total int64) string {

@@ -1,8 +1,10 @@
 package lang
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -19,7 +21,35 @@ type Executor struct {
 	Type, Name string
 	Kind       *launch.Kind
 	Settings   launch.Settings
+	Terms      []string // what the block says, a line an attribute or element of a list, for who is to agree to it
 	Range      hcl.Range
+}
+
+// terms are the lines of an attribute. Of quoted texts no character can move the
+// cursor, or change what is seen of others.
+func terms(name string, v cty.Value) []string {
+	if v.IsNull() || !v.CanIterateElements() {
+		return []string{name + " = " + termText(v)}
+	}
+	if v.LengthInt() == 0 {
+		return []string{name + " = []"}
+	}
+	var out []string
+	for i, e := range v.AsValueSlice() {
+		out = append(out, fmt.Sprintf("%s[%d] = %s", name, i, termText(e)))
+	}
+	return out
+}
+
+func termText(v cty.Value) string {
+	if !v.IsNull() && v.Type() == cty.String {
+		return strconv.Quote(v.AsString())
+	}
+	raw, err := stages.EncodeJSON(v)
+	if err != nil {
+		return strconv.Quote(err.Error())
+	}
+	return string(raw)
 }
 
 // LocalExecutor is the name of the machine that nbpipe runs on.
@@ -80,6 +110,7 @@ func (l *loader) executorAttributes(m *module, b *hclsyntax.Block, e *Executor) 
 		}
 		if v, ok := l.executorValue(m, a, decl); ok {
 			attrs[decl.Name] = v
+			e.Terms = append(e.Terms, terms(decl.Name, v)...)
 		}
 	}
 	if len(l.diags) > before {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/racetest"
 )
 
 // fuzzMemory is how many bytes of live and not yet collected objects a file may take.
@@ -63,6 +64,7 @@ var nasties = []string{
 // FuzzLoad loads, checks and evaluates whole files: no input may panic, hang, or
 // take memory out of proportion, and the same input has the same problems.
 func FuzzLoad(f *testing.F) {
+	racetest.Skip(f, "loading is the work of one goroutine")
 	for _, pattern := range []string{"testdata/valid/*.hcl", "testdata/errors/*.hcl", "testdata/errors/*/*.hcl", "../../experiments/*/*.hcl"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/nbpipe/nbpipe/pipeline/lang"
+	"github.com/nbpipe/nbpipe/stages/racetest"
 )
 
 func TestHostileFiles(t *testing.T) {
+	racetest.Skip(t, "loading is the work of one goroutine")
 	nest := func(open, inner, shut string, n int) string {
 		return "locals {\n a = " + strings.Repeat(open, n) + inner + strings.Repeat(shut, n) + "\n}\n"
 	}

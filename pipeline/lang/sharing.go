@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -38,6 +39,25 @@ func (c *CacheSettings) Digest() cache.Digest {
 		return cache.DigestOf(fmt.Appendf(nil, "folder %q %q %q", c.Folder, c.Mode, c.Trust))
 	}
 	return cache.DigestOf(fmt.Appendf(nil, "%q %q %q %q %q %q %t %q", c.Bucket, c.Endpoint, c.Region, c.Prefix, c.Style, c.Mode, c.Insecure, c.Trust))
+}
+
+// Terms are what the block says, in lines, for who is to agree to it.
+func (c *CacheSettings) Terms() []string {
+	var out []string
+	for _, t := range []struct{ name, value string }{
+		{"path", c.Folder}, {"bucket", c.Bucket}, {"endpoint", c.Endpoint}, {"region", c.Region}, {"prefix", c.Prefix}, {"style", c.Style}, {"mode", c.Mode},
+	} {
+		if t.value != "" {
+			out = append(out, t.name+" = "+strconv.Quote(t.value))
+		}
+	}
+	if c.Insecure {
+		out = append(out, "insecure = true")
+	}
+	for i, k := range c.Trust {
+		out = append(out, fmt.Sprintf("trust[%d] = %q", i, k))
+	}
+	return out
 }
 
 // AWSEndpoint is where buckets are unless something else is said.

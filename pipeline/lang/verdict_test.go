@@ -11,6 +11,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/pipeline/lang"
 	"github.com/nbpipe/nbpipe/stages"
+	"github.com/nbpipe/nbpipe/stages/racetest"
 )
 
 // hypothesisWith makes an experiment with one expectation.
@@ -252,6 +253,7 @@ hypothesis "rank_transfer" "h" {
 
 // TestExpectationsAreBounded has few lines that ask for a hundred million verdicts.
 func TestExpectationsAreBounded(t *testing.T) {
+	racetest.Skip(t, "loading is the work of one goroutine")
 	dir := writeFiles(t, map[string]string{"x.hcl": `
 locals { many = toset([for i in range(1000) : tostring(i)]) }
 hypothesis "rank_transfer" "h" {

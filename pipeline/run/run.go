@@ -24,7 +24,8 @@ type Options struct {
 	Machine  Machine
 	Force    []int // nodes to run although they have a result
 	// Remote gives the executor of a node that runs elsewhere, or nil for this
-	// machine. What runs elsewhere takes nothing of the machine. May be nil.
+	// machine. What runs elsewhere takes nothing of the machine. It is not asked about
+	// nodes whose keys are not known before they ran: those run here. May be nil.
 	Remote func(*Node) executor.Executor
 }
 
@@ -312,7 +313,7 @@ func (r *run) decide(ctx context.Context, n *Node) bool {
 // admit works out what the node asks of the machine.
 func (r *run) admit(n *Node) bool {
 	res := n.Needs()
-	if n.remote = nil; r.Remote != nil {
+	if n.remote = nil; r.Remote != nil && !n.Key.IsZero() {
 		n.remote = r.Remote(n)
 	}
 	if n.remote != nil {

@@ -116,7 +116,10 @@ func (b *bench) write(name, text string) {
 // engine loads and plans the experiment.
 func (b *bench) engine(events func(Event)) *Engine {
 	b.t.Helper()
-	kinds := stages.NewRegistry(stages.Define[join](stages.Kind{Block: "preprocess", Type: "join", Version: 1, Reproducible: true}))
+	kinds := stages.NewRegistry(
+		stages.Define[join](stages.Kind{Block: "preprocess", Type: "join", Version: 1, Reproducible: true}),
+		stages.Define[fetched](stages.Kind{Block: "dataset", Type: "fetched", Version: 1, Reproducible: true}),
+	)
 	hash := func(path string) (cache.Object, error) { return b.store.HashPath(b.t.Context(), path) }
 	x, diags := lang.Load(b.t.Context(), b.dir, lang.Options{Kinds: kinds, Hash: hash})
 	if diags.HasErrors() {

@@ -13,17 +13,23 @@ import (
 	"github.com/nbpipe/nbpipe/stages/sandbox"
 )
 
+// UnconfinedFact is the fact of a run's record that says what the machine could not
+// enforce of the sandbox.
+const UnconfinedFact = "sandbox_missing"
+
 // confined says how the program is started: nil, as it is, where there is no sandbox.
-func (r *runner) confined(program string) func(*exec.Cmd) (*sandbox.Running, error) {
+// more are files that it may change beside.
+func (r *runner) confined(program string, more ...string) func(*exec.Cmd) (*sandbox.Running, error) {
 	s := r.in.Services.Sandbox
 	if s == nil {
 		return nil
 	}
 	r.out.Facts["sandbox"] = s.Support().String()
 	if missing := s.Support().Missing(); len(missing) > 0 {
-		r.out.Facts["sandbox_missing"] = strings.Join(missing, "; ")
+		r.out.Facts[UnconfinedFact] = strings.Join(missing, "; ")
 	}
 	p := r.policy(s, program)
+	p.Write = append(p.Write, more...)
 	return func(cmd *exec.Cmd) (*sandbox.Running, error) { return s.Start(cmd, p) }
 }
 
@@ -107,6 +113,8 @@ func (r *runner) remedy(d sandbox.Denial) string {
 		return "write to the working folder, or to $TMPDIR what is not kept"
 	case d.Kind == sandbox.ToRun:
 		return fmt.Sprintf("name the program, tools = { %s = [%q, \"--version\"] }", toolName(d.Path), d.Path)
+	case r.in.Services.Sandbox.IsPrivate(d.Path):
+		return "a folder with private files is not opened: name what is needed of it, data in inputs, programs and libraries in sandbox_read"
 	case inside:
 		return fmt.Sprintf("inputs = { %s = path(%q) }, and read in/%[1]s", toolName(strings.TrimSuffix(rel, filepath.Ext(rel))), rel)
 	}

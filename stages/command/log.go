@@ -3,69 +3,32 @@ package command
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 )
 
-// What is kept of a log: its beginning tells what ran, its end how it ended.
-const (
-	logHead = 1 << 20
-	logTail = 1 << 20
-	lastMax = 4 << 10 // shown with an error
-)
+// lastMax is how much of a log's end is shown with an error, in bytes.
+const lastMax = 4 << 10
 
-// capture writes a log's beginning as it comes, keeps its end, and leaves out
-// what is between.
+// capture passes a log on as it comes, and keeps its end. Whoever gets it bounds it.
 type capture struct {
-	w       io.Writer // may be nil
-	head    int       // bytes still written at once
-	tail    []byte
-	dropped int64
-	last    []byte
+	w    io.Writer // may be nil
+	last []byte
 }
 
-func newCapture(w io.Writer) *capture { return &capture{w: w, head: logHead} }
+func newCapture(w io.Writer) *capture { return &capture{w: w} }
 
 // Write never fails: a program is not stopped because its log cannot be kept.
 func (c *capture) Write(p []byte) (int, error) {
-	n := len(p)
-	c.last = trimmed(append(c.last, p...), lastMax, nil)
-	if c.w == nil {
-		return n, nil
+	c.last = append(c.last, p...)
+	if len(c.last) >= 2*lastMax {
+		c.last = append(c.last[:0], c.last[len(c.last)-lastMax:]...)
 	}
-	now := min(c.head, len(p))
-	if now > 0 {
-		_, _ = c.w.Write(p[:now])
-		c.head -= now
+	if c.w != nil {
+		_, _ = c.w.Write(p)
 	}
-	c.tail = trimmed(append(c.tail, p[now:]...), logTail, &c.dropped)
-	return n, nil
-}
-
-// trimmed keeps the last most bytes of b once it has grown to twice as many.
-func trimmed(b []byte, most int, dropped *int64) []byte {
-	if len(b) < 2*most {
-		return b
-	}
-	cut := len(b) - most
-	if dropped != nil {
-		*dropped += int64(cut)
-	}
-	return append(b[:0], b[cut:]...)
-}
-
-// close writes the end.
-func (c *capture) close() {
-	if c.w == nil || len(c.tail) == 0 {
-		return
-	}
-	if c.dropped > 0 {
-		_, _ = fmt.Fprintf(c.w, "\n... %d bytes of output left out ...\n", c.dropped)
-	}
-	_, _ = c.w.Write(c.tail)
-	c.tail = nil
+	return len(p), nil
 }
 
 // lastLines is the end of the log for an error, each line indented; "" if the

@@ -54,7 +54,6 @@ func (r *runner) execute(ctx context.Context) error {
 	p.cancel = cancel
 	state, err := p.run(ctx, &exec.Cmd{Path: program, Args: argv, Env: r.environment(), Dir: r.work}, masked)
 	masked.close()
-	log.close()
 	r.end = p.end
 	if err != nil {
 		return r.startError(argv, program, err)

@@ -38,7 +38,7 @@ func (s *Stage) Shell(ctx context.Context, in *stages.Input, program string, fil
 	sealDescriptors()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	start := r.confined(program)
+	start := r.confined(program, "/dev/tty")
 	if start == nil {
 		return "", cmd.Run()
 	}

@@ -31,15 +31,24 @@
 // program that kills the helper above it gets around that.
 //
 // Which paths were denied is told by a watcher, a seccomp notifier that sees each
-// open and exec and lets all of them pass: it only looks, and Landlock decides.
+// open and exec and lets all of them pass: it only looks, and Landlock decides. One
+// thing it opens itself: the files by which a process names its own threads, without
+// which CUDA does not start (/proc/self/task/*/comm). Where there is no watcher, users
+// other than root may write to /proc instead.
 //
 // A user can make cgroups below those of a systemd session, in a terminal of the
 // desktop or under `systemd-run --user --scope nbpipe run`, and not in a session of
 // ssh, in a job of Slurm, which has limits of its own, or in most containers.
 //
 // It is no defence against a program that attacks the kernel, and it does not hide
-// what exists: names, sizes and times of files can be seen. Sockets that have a
+// what exists: names, sizes and times of files can be seen, and the command lines of
+// other processes. Sockets that have a
 // name in the file system can be connected to.
 //
-// Which folders programs need on a usual machine is said by Programs and System.
+// Which folders programs need on a usual machine is said by Programs, System and
+// Devices: those of GPUs are among them, for CUDA /dev/nvidia* (with nvidia-uvm and
+// nvidia-caps), /proc/driver/nvidia, /sys and the libraries below /usr and /opt. Its
+// device nodes have to be there before: nvidia-modprobe, which makes missing ones, is
+// a set-user-ID program, so that a machine without a desktop runs `nvidia-modprobe -u
+// -c 0` when it starts.
 package sandbox

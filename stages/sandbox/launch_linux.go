@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -100,7 +101,7 @@ func probeWith(attr *syscall.SysProcAttr) (Support, error) {
 	if r == nil || r.Found == nil {
 		return Support{}, errors.New("the helper gave no answer")
 	}
-	s := Support{Landlock: r.Found.Landlock, Watch: r.Found.Watch, Limits: r.Found.Limits, Cores: r.Found.Cores, Why: r.Found.Why}
+	s := Support{Landlock: r.Found.Landlock, Watch: r.Found.Watch, Limits: r.Found.Limits, Cores: r.Found.Cores, Whole: r.Found.Whole, Why: r.Found.Why}
 	switch {
 	case r.Found.Loopback:
 		s.Network = ByNamespace
@@ -113,7 +114,8 @@ func probeWith(attr *syscall.SysProcAttr) (Support, error) {
 
 // Running is a program that was started, with the helper above it.
 type Running struct {
-	conn   int // to the helper
+	mu     sync.Mutex
+	conn   int // to the helper; -1 once it is closed
 	helper *os.Process
 	pid    int
 	watch  *watcher
@@ -128,11 +130,17 @@ func (r *Running) Supervised() bool { return r != nil }
 func (r *Running) Pid() int { return r.pid }
 
 // Terminate asks the program and its session to end.
-func (r *Running) Terminate() { _ = unix.Send(r.conn, []byte{1}, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT) }
+func (r *Running) Terminate() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = unix.Send(r.conn, []byte{1}, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT) // it may have ended
+}
 
 // Kill ends the program and all that it has started, in whatever session. It takes a
 // moment: the program is waited for as usual.
 func (r *Running) Kill() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	_ = syscall.Shutdown(r.conn, syscall.SHUT_WR)
 	_ = r.helper.Signal(syscall.SIGCONT) // the program can have stopped it
 }
@@ -143,10 +151,13 @@ func (r *Running) End() End {
 		return End{}
 	}
 	var e End
+	r.mu.Lock()
 	if last, _, _ := receive(r.conn, syscall.MSG_DONTWAIT); last != nil {
 		e.Left = last.Left
 	}
 	_ = syscall.Close(r.conn)
+	r.conn = -1
+	r.mu.Unlock()
 	if r.watch != nil {
 		e.Denials = r.watch.end()
 	}
@@ -167,6 +178,9 @@ func (s *Sandbox) Start(cmd *exec.Cmd, p Policy) (*Running, error) {
 	}
 	o.Read = append(append([]string{}, p.Read...), System()...)
 	o.Write = append(append([]string{}, p.Write...), devices()...)
+	if !o.Watch && os.Geteuid() != 0 { // see nameThread; root could change the kernel's settings there
+		o.Write = append(o.Write, "/proc")
+	}
 	if o.Loopback {
 		enter(cmd.SysProcAttr, able.Root)
 	}
@@ -182,7 +196,8 @@ func (s *Sandbox) Start(cmd *exec.Cmd, p Policy) (*Running, error) {
 		return nil, err
 	}
 	running := &Running{conn: conn, helper: cmd.Process, limit: limit}
-	if err := running.await(o, program); err != nil {
+	if err := running.await(program, s.judge(&p)); err != nil {
+		running.Kill()
 		_ = cmd.Wait()
 		_ = running.End()
 		return nil, err
@@ -191,12 +206,12 @@ func (s *Sandbox) Start(cmd *exec.Cmd, p Policy) (*Running, error) {
 }
 
 // await waits until the program runs.
-func (r *Running) await(o *helper.Order, program string) error {
+func (r *Running) await(program string, j judge) error {
 	for {
 		report, fd, err := receive(r.conn, 0)
 		switch {
 		case fd >= 0:
-			r.watch = newWatcher(fd, o.Read, o.Write)
+			r.watch = newWatcher(fd, j)
 		case report != nil && report.Pid > 0:
 			r.pid = report.Pid
 			return nil

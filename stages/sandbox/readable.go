@@ -145,3 +145,15 @@ func under(path string, folders []string) bool {
 		return path == f || f == "/" || strings.HasPrefix(path, f) && path[len(f)] == '/'
 	})
 }
+
+// withReal adds to paths what symbolic links in them stand for: Landlock knows
+// only that.
+func withReal(paths []string) []string {
+	out := slices.Clone(paths)
+	for _, p := range paths {
+		if real, err := filepath.EvalSymlinks(p); err == nil && real != p {
+			out = append(out, real)
+		}
+	}
+	return out
+}

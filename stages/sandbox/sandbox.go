@@ -31,6 +31,7 @@ type Support struct {
 	GroupCPU bool   // they limit processor time, too
 	Limits   bool   // memory can be limited, for each process
 	Cores    bool   // programs can be kept to some cores
+	Whole    bool   // what programs start in other sessions ends with them
 	Why      string // why something is missing, in the kernel's words
 }
 
@@ -49,6 +50,9 @@ func (s Support) Missing() []string {
 	}
 	if !s.Cores && !s.GroupCPU {
 		out = append(out, "programs can use all cores (neither cgroups nor affinity are permitted)")
+	}
+	if !s.Whole {
+		out = append(out, "what programs start in other sessions outlives them (this kernel does not list children)")
 	}
 	return out
 }
@@ -96,6 +100,7 @@ type Sandbox struct {
 	tell    sync.Once
 	support Support
 	limits  limits
+	system  []string // System, with what symbolic links in it stand for
 }
 
 // Support says what this machine can enforce. It is found out once.
@@ -106,7 +111,7 @@ func (s *Sandbox) Support() Support {
 		} else {
 			s.support = probe()
 		}
-		s.limits = newLimits(s.support)
+		s.limits, s.system = newLimits(s.support), withReal(System())
 	})
 	return s.support
 }

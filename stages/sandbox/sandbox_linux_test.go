@@ -17,7 +17,10 @@ import (
 func confined(t *testing.T, p Policy, script string) (string, Denials) {
 	t.Helper()
 	s := &Sandbox{}
-	if len(s.Support().Missing()) > 0 {
+	if missing := s.Support().Missing(); len(missing) > 0 {
+		if os.Getenv("NBPIPE_CI") != "" {
+			t.Fatalf("missing: %q", missing)
+		}
 		t.Skipf("this machine has no whole sandbox: %v", s.Support())
 	}
 	dir := t.TempDir()
@@ -66,6 +69,8 @@ func TestFiles(t *testing.T) {
 		"umask":           {"umask; touch f; stat -c %a f", "0022\n644", nil},
 		"other's memory":  {"cat /proc/$OUTSIDE/environ", "Permission denied", nil},
 		"signals":         {"kill -0 $OUTSIDE", "ermi", nil},
+		"own name":        {"printf me > /proc/self/comm; cat /proc/$$/comm; printf you > /proc/$$/task/$$/comm; cat /proc/$$/comm", "me\nyou", nil},
+		"other's name":    {"echo x > /proc/$OUTSIDE/comm", "Permission denied", []Denial{{"/proc/" + strconv.Itoa(os.Getpid()) + "/comm", ToWrite}}},
 		"helper's memory": {"cat /proc/$PPID/mem", "Permission denied", nil},
 		"cores":           {"ulimit -c", "0", nil},
 	}
@@ -127,7 +132,7 @@ func TestStartErrors(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	told := 0
-	s := &Sandbox{Probe: func() Support { return Support{Limits: true, Cores: true} }, Missing: func(what []string) { told += len(what) }}
+	s := &Sandbox{Probe: func() Support { return Support{Limits: true, Cores: true, Whole: true} }, Missing: func(what []string) { told += len(what) }}
 	for range 2 {
 		cmd := &exec.Cmd{Path: "/bin/true", Args: []string{"true"}, SysProcAttr: &syscall.SysProcAttr{}}
 		if _, err := s.Start(cmd, Policy{}); err != nil {

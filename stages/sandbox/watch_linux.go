@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -22,7 +23,8 @@ const (
 	mostJudged  = 4096
 )
 
-// watcher looks at each open and exec of a program, and lets it pass.
+// watcher looks at each open and exec of a program, and lets it pass. What it does
+// beyond that is nameThread.
 type watcher struct {
 	listener int
 	stop     [2]int // a pipe: closing its end wakes the watcher
@@ -35,6 +37,13 @@ type judge struct {
 	read, write []string
 	seen        map[Denial]bool // whether it was denied
 	found       Denials
+}
+
+// judge knows what a program may do.
+func (s *Sandbox) judge(p *Policy) judge {
+	j := judge{write: withReal(slices.Concat(p.Write, devices())), seen: map[Denial]bool{}}
+	j.read = slices.Concat(withReal(p.Read), s.system, j.write)
+	return j
 }
 
 // notification is seccomp_notif, and verdict seccomp_notif_resp.
@@ -54,11 +63,9 @@ type verdict struct {
 	flags uint32
 }
 
-func newWatcher(listener int, read, write []string) *watcher {
-	w := &watcher{listener: listener, done: make(chan struct{}), judge: judge{seen: map[Denial]bool{}}}
+func newWatcher(listener int, j judge) *watcher {
+	w := &watcher{listener: listener, done: make(chan struct{}), judge: j}
 	w.calls, _ = helper.Native()
-	w.judge.write = withReal(write)
-	w.judge.read = append(withReal(read), w.judge.write...)
 	if err := syscall.Pipe2(w.stop[:], syscall.O_CLOEXEC); err != nil {
 		w.stop = [2]int{-1, -1} // then it ends with the last process only
 	}
@@ -67,18 +74,6 @@ func newWatcher(listener int, read, write []string) *watcher {
 	_ = ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
 	go w.loop()
 	return w
-}
-
-// withReal adds to paths what symbolic links in them stand for: Landlock knows
-// only that.
-func withReal(paths []string) []string {
-	out := slices.Clone(paths)
-	for _, p := range paths {
-		if real, err := filepath.EvalSymlinks(p); err == nil && real != p {
-			out = append(out, real)
-		}
-	}
-	return out
 }
 
 func ioctl(fd int, request, arg uintptr) error {
@@ -113,6 +108,9 @@ func (w *watcher) next() {
 		return // it was broken off
 	}
 	d, ok := w.decode(&n)
+	if ok && d.Kind == ToWrite && w.nameThread(&n, d.Path) {
+		return
+	}
 	v := verdict{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 	_ = ioctl(w.listener, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&v))) // it may have been killed
 	if ok {
@@ -158,6 +156,55 @@ func (w *watcher) decode(n *notification) (Denial, bool) {
 		d.Path = filepath.Join(dir, d.Path)
 	}
 	return d, true
+}
+
+var threadName = regexp.MustCompile(`^/proc/(?:(self|\d+)(?:/task/(\d+))?|thread-self)/comm$`)
+
+// addFile is seccomp_notif_addfd.
+type addFile struct {
+	id                                 uint64
+	flags, source, number, closeOnExec uint32
+}
+
+const ioctlAddFile = 0x40182103 // SECCOMP_IOCTL_NOTIF_ADDFD
+
+// nameThread opens for a process the file by which it names one of its own threads,
+// and reports whether it did. Landlock has no rule for it: processes that do not run yet
+// have no folder, and all of /proc would be too much. CUDA does not start without. The
+// path was read once, and the kernel lets nobody name another process's threads.
+func (w *watcher) nameThread(n *notification, path string) bool {
+	m := threadName.FindStringSubmatch(path)
+	if m == nil {
+		return false
+	}
+	process := processOf(int(n.pid))
+	thread := m[2]
+	switch {
+	case process == "" || m[1] != "self" && m[1] != "" && m[1] != process:
+		return false
+	case m[1] == "": // thread-self
+		thread = strconv.Itoa(int(n.pid))
+	case thread == "":
+		thread = process
+	}
+	f, err := os.OpenFile("/proc/"+process+"/task/"+thread+"/comm", os.O_WRONLY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	add := addFile{id: n.id, flags: unix.SECCOMP_ADDFD_FLAG_SEND, source: uint32(f.Fd()), closeOnExec: unix.O_CLOEXEC}
+	return ioctl(w.listener, ioctlAddFile, uintptr(unsafe.Pointer(&add))) == nil
+}
+
+// processOf is the number of the process that a thread belongs to; "" if it has ended.
+func processOf(thread int) string {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(thread) + "/status")
+	if err != nil {
+		return ""
+	}
+	_, after, _ := bytes.Cut(status, []byte("\nTgid:"))
+	line, _, _ := bytes.Cut(after, []byte("\n"))
+	return string(bytes.TrimSpace(line))
 }
 
 // readString reads a path from another process, page by page; "" where it cannot.

@@ -1,8 +1,11 @@
 package launch
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
+
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nbpipe/nbpipe/stages"
 )
@@ -12,6 +15,10 @@ type Kind struct {
 	Type       string // first label, such as "slurm"
 	Doc        string
 	Attributes []stages.Attribute // sorted by name
+	// Agreement is what a user agrees to who lets a block of this kind work: that lines
+	// of its run outside of the sandbox, and where secrets go. It is "" where a block
+	// can name no program, no line of shell and no other machine.
+	Agreement string
 
 	new func() Settings
 }
@@ -35,8 +42,16 @@ func Define[T any, P interface {
 	return &k
 }
 
-// Fill returns settings with the given attributes.
+// Fill returns settings with the given attributes. Those of other types than are
+// declared are an error, and others than are declared are left alone.
 func (k *Kind) Fill(attrs stages.Attrs) (Settings, error) {
+	for i := range k.Attributes {
+		a := &k.Attributes[i]
+		v := attrs[a.Name]
+		if v != cty.NilVal && !v.IsNull() && !v.Type().Equals(a.Type) {
+			return nil, fmt.Errorf("%s: a value of type %s is required, this one is of type %s", a.Name, a.Type.FriendlyName(), v.Type().FriendlyName())
+		}
+	}
 	s := k.new()
 	return s, stages.FillStruct(s, k.Attributes, attrs)
 }

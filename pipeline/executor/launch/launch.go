@@ -33,6 +33,13 @@ type Launcher interface {
 	Close() error
 }
 
+// Giver is implemented by a Launcher whose workers have more than an action asks for:
+// what its block says for actions that say nothing.
+type Giver interface {
+	// Given are the resources of an action with those that it has as well.
+	Given(need stages.Resources) stages.Resources
+}
+
 // Worker is one worker to start.
 type Worker struct {
 	ID string // letters, digits, '.' and '-'; unique for all time

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -148,7 +147,7 @@ func (l *launcher) Poll(context.Context) ([]launch.Status, error) {
 			out = append(out, launch.Status{ID: f.Name(), State: launch.Running, Host: host})
 			continue
 		}
-		out = append(out, launch.Status{ID: f.Name(), State: launch.Ended, Reason: lastLine(filepath.Join(dir, logName)), Host: host})
+		out = append(out, launch.Status{ID: f.Name(), State: launch.Ended, Reason: launch.LastWordsIn(filepath.Join(dir, logName)), Host: host})
 		_ = os.RemoveAll(dir)
 	}
 	return out, nil
@@ -169,24 +168,6 @@ func alive(dir string) bool {
 	}
 	defer lock.Close()
 	return errors.Is(unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
-}
-
-// lastLine is what a worker said at its end.
-func lastLine(path string) string {
-	const most = 4 << 10
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return ""
-	}
-	b := make([]byte, min(info.Size(), most))
-	n, _ := f.ReadAt(b, info.Size()-int64(len(b)))
-	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(b[:n]), "?")), "\n")
-	return lines[len(lines)-1]
 }
 
 // grace is how long a worker has to end what it does after it was told to.

@@ -26,6 +26,8 @@
 //     reads its ticket again before it publishes.
 //   - The entry is published before the result says so. The result is a message, and
 //     no evidence: who reads it verifies the entry's signature.
+//   - A worker whose machine is not fit for an action says so and leaves; that no
+//     machine may run it is another result. Where it goes next the executor decides.
 //   - Claims and results are signed by the run's key, marks of cancelled attempts and the
 //     certificates in tickets by the user's; each names its queue and attempt. What bears
 //     no such signature is passed over, as if it were not there, and replaced by who may.

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,11 +127,18 @@ type Result struct {
 	Error   string `json:"error,omitempty"`
 	LogTail string `json:"log_tail,omitempty"`
 	Logs    int    `json:"logs,omitempty"` // number of pieces
+	// Whole is the number of pieces in which the log's beginning and end are once more,
+	// for who has not read all pieces; 0 where the pieces have all of it.
+	Whole int `json:"whole,omitempty"`
 
 	Exit  *int         `json:"exit,omitempty"`  // exit code of the stage's program, if it was one
 	Input *LostFile    `json:"input,omitempty"` // of LostInput
 	Entry []byte       `json:"entry,omitempty"` // of Succeeded: the signed entry as it was published
 	Name  cache.Digest `json:"name,omitzero"`   // digest of Entry
+
+	// WholeTime says, of Left, that nearly all of the worker's time was the attempt's: it
+	// would not end in another worker's either.
+	WholeTime bool `json:"whole_time,omitempty"`
 
 	Used Used `json:"used"`
 }
@@ -281,18 +289,75 @@ func (q *Queue) Claimed(ctx context.Context, a Attempt) (c Claim, err error) {
 	return c, err
 }
 
+// What an attempt prints is stored in numbered pieces as it comes: the first HeadLogs stay,
+// and of those that follow the last TailLogs, each in the place of an older one. So a
+// stage can print for weeks.
+const (
+	HeadLogs = 64
+	TailLogs = 64
+)
+
 func (q *Queue) logName(a Attempt, number int) string {
+	if number > HeadLogs {
+		number = HeadLogs + 1 + (number-HeadLogs-1)%TailLogs
+	}
 	return q.name(logs, a) + fmt.Sprintf("/%06d", number)
 }
 
-// WriteLog stores a piece of what a stage prints; pieces are numbered from 1.
+// WriteLog stores a piece of what a stage prints; pieces are numbered from 1. One that
+// takes another one's place says which it is.
 func (q *Queue) WriteLog(ctx context.Context, a Attempt, number int, b []byte) error {
+	if number > HeadLogs {
+		b = append(fmt.Appendf(nil, "%d\n", number), b...)
+	}
 	return q.work.Put(ctx, q.logName(a, number), b)
 }
 
-// ReadLog reads a piece; cache.ErrNotFound where there is none.
+// ReplacedError says that a later piece has taken the place of one.
+type ReplacedError struct{ By int }
+
+func (r *ReplacedError) Error() string {
+	return fmt.Sprintf("piece %d of the log has taken its place", r.By)
+}
+
+// Next is the first piece that may still be there.
+func (r *ReplacedError) Next() int { return r.By - TailLogs + 1 }
+
+// ReadLog reads a piece; cache.ErrNotFound where there is none yet, a *ReplacedError where
+// it is there no more.
 func (q *Queue) ReadLog(ctx context.Context, a Attempt, number int) ([]byte, error) {
-	return q.work.Get(ctx, q.logName(a, number), MaxLog)
+	const numberSize = 24
+	name := q.logName(a, number)
+	b, err := q.work.Get(ctx, name, MaxLog+numberSize)
+	if err != nil || number <= HeadLogs {
+		return b, err
+	}
+	text, rest, ok := bytes.Cut(b, []byte("\n"))
+	there, err := strconv.Atoi(string(text))
+	switch {
+	case !ok || err != nil:
+		return nil, fmt.Errorf("%s is damaged", name)
+	case there > number:
+		return nil, &ReplacedError{there}
+	case there < number:
+		return nil, cache.ErrNotFound
+	}
+	return rest, nil
+}
+
+func (q *Queue) wholeName(a Attempt, number int) string {
+	return q.name(logs, a) + fmt.Sprintf("/whole-%d", number)
+}
+
+// WriteWhole stores a piece of what is kept of a log when the stage has ended; see
+// Result.Whole.
+func (q *Queue) WriteWhole(ctx context.Context, a Attempt, number int, b []byte) error {
+	return q.work.Put(ctx, q.wholeName(a, number), b)
+}
+
+// ReadWhole reads such a piece.
+func (q *Queue) ReadWhole(ctx context.Context, a Attempt, number int) ([]byte, error) {
+	return q.work.Get(ctx, q.wholeName(a, number), MaxLog)
 }
 
 // Finish says what became of an attempt. Only the first result of an attempt counts; one
@@ -347,8 +412,12 @@ func (q *Queue) Forget(ctx context.Context, a Attempt, pieces int) error {
 		return err
 	}
 	names := []string{q.name(claims, a), q.name(results, a), q.name(cancelled, a)}
-	for n := 1; n <= pieces; n++ {
+	for n := 1; n <= min(pieces, HeadLogs+TailLogs); n++ {
 		names = append(names, q.logName(a, n))
+	}
+	const most = 3 // pieces of what is kept of a log
+	for n := range most {
+		names = append(names, q.wholeName(a, n+1))
 	}
 	if pieces < 0 {
 		found, err := q.work.List(ctx, q.name(logs, a)+"/", "")

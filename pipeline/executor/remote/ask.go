@@ -10,89 +10,15 @@ import (
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
-	"github.com/nbpipe/nbpipe/stages"
 )
 
-// survey finds what an earlier controller has left: attempts that run are adopted
-// when their keys are asked for; those that nobody has begun are called off, since it
-// is not known whether they are still wanted.
-func (l *loop) survey(ctx context.Context, n *line) error {
-	tickets, err := n.queue.Tickets(ctx, "")
-	if err != nil || len(tickets) == 0 {
-		return err
-	}
-	claims, err := n.queue.Claims(ctx, "")
-	if err != nil {
-		return err
-	}
-	for _, c := range claims {
-		n.beats[c.Attempt] = c.Time
-	}
-	closed, err := l.closed(ctx, n)
-	if err != nil {
-		return err
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(concurrency)
-	for _, t := range tickets {
-		beat, claimed := n.beats[t.Attempt]
-		switch key, _ := t.Attempt.Key(); {
-		case closed[t.Attempt]:
-		case claimed && n.queue.Now().Sub(beat) <= l.LostAfter:
-			n.left[key] = t.Attempt
-		default:
-			g.Go(func() error { return n.queue.Cancel(ctx, t.Attempt) })
-		}
-	}
-	return g.Wait()
-}
-
-// closed are the attempts that have ended or were called off. What they have left is
-// deleted in time: nobody waits for it any more.
-func (l *loop) closed(ctx context.Context, n *line) (map[queue.Attempt]bool, error) {
-	const forgotten = time.Hour // when nobody will begin, or go on with, what was called off
-	out := map[queue.Attempt]bool{}
-	results, err := n.queue.Results(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range results {
-		out[r.Attempt] = true
-		l.leftovers = append(l.leftovers, leftover{n, r.Attempt, -1, l.Now()})
-	}
-	off, err := n.queue.CancelledAttempts(ctx, "")
-	for _, c := range off {
-		now := n.queue.Now()
-		if !out[c.Attempt] && now.Sub(c.Time) > forgotten && now.Sub(n.beats[c.Attempt]) > forgotten {
-			l.leftovers = append(l.leftovers, leftover{n, c.Attempt, -1, l.Now()})
-		}
-		out[c.Attempt] = true
-	}
-	return out, err
-}
-
-// ask queues what waits, after a look whether it can run at all.
+// ask queues what waits and can be run: a launcher has nothing against it, and what it
+// reads is in the store.
 func (l *loop) ask(ctx context.Context, n *line) error {
-	if len(n.waiting) == 0 {
+	if !n.fit {
 		return nil
 	}
-	if !n.fit {
-		limited, cancel := context.WithTimeout(ctx, time.Minute)
-		err := l.Launcher.Check(limited, []stages.Resources{n.resources()})
-		cancel()
-		if err != nil {
-			l.failLine(n, err)
-			return nil
-		}
-		n.fit = true
-	}
-	const most = 512 // a batch: what ended meanwhile is to be noticed
-	batch := slices.Clone(n.waiting[:min(most, len(n.waiting))])
-	batch = slices.DeleteFunc(batch, func(j *job) bool { return l.adopt(n, j) })
-	batch, err := l.sendInputs(ctx, batch)
-	if err != nil {
-		return err
-	}
+	batch := l.ready(n)
 	// What one's name says of its time must be right, and another for each.
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
@@ -111,7 +37,7 @@ func (l *loop) ask(ctx context.Context, n *line) error {
 			return nil
 		})
 	}
-	err = g.Wait()
+	err := g.Wait()
 	for i, a := range made {
 		if a == nil {
 			continue
@@ -121,6 +47,24 @@ func (l *loop) ask(ctx context.Context, n *line) error {
 		batch[i].attempts = append(batch[i].attempts, a)
 	}
 	return err
+}
+
+// ready are the jobs of a queue that can be asked for now; the inputs of others are
+// sent off.
+func (l *loop) ready(n *line) []*job {
+	const most = 512 // a batch: what ended meanwhile is to be noticed
+	var out []*job
+	for _, j := range slices.Clone(n.waiting) {
+		if len(out) == most {
+			l.soon = true
+			break
+		}
+		if !l.adopt(n, j) && !l.send(j) {
+			out = append(out, j)
+		}
+	}
+	l.sendOff()
+	return out
 }
 
 // nextTime is the store's time, never the same or an earlier one again.
@@ -133,21 +77,6 @@ func (l *loop) nextTime(n *line) time.Time {
 	return now
 }
 
-// adopt takes over an attempt that runs already.
-func (l *loop) adopt(n *line, j *job) bool {
-	name, ok := n.left[j.a.Key]
-	if !ok {
-		return false
-	}
-	delete(n.left, j.a.Key)
-	a := &attempt{name: name, line: n, job: j, made: l.Now(), claimed: true}
-	n.at[name] = a
-	j.attempts = append(j.attempts, a)
-	n.waiting = slices.DeleteFunc(n.waiting, func(w *job) bool { return w == j })
-	note(j, "it runs already: taken over from an earlier run")
-	return true
-}
-
 // ticket is what asks for an attempt; its certificate ends at a time.
 func (l *loop) ticket(n *line, name queue.Attempt, j *job) (t queue.Ticket, until time.Time, err error) {
 	t = queue.Ticket{Action: cache.DigestOf(j.raw), Address: j.a.Address}
@@ -156,70 +85,6 @@ func (l *loop) ticket(n *line, name queue.Attempt, j *job) (t queue.Ticket, unti
 	})
 	t.Certificate = c.Encode()
 	return t, c.Until, err
-}
-
-// sendInputs puts into the store what this machine has of the actions' inputs. What
-// it does not have came from the store, and is there or lost: workers will tell. It
-// returns the jobs whose inputs are there.
-func (l *loop) sendInputs(ctx context.Context, batch []*job) ([]*job, error) {
-	err := l.send(ctx, batch...)
-	if _, lost := cache.Lost(err); !lost {
-		return batch, err
-	}
-	var out []*job
-	for _, j := range batch {
-		err := l.send(ctx, j)
-		switch _, lost := cache.Lost(err); {
-		case lost:
-			l.finish(j, outcome{err: l.lostInput(ctx, j, err)})
-		case err != nil:
-			return nil, err
-		default:
-			out = append(out, j)
-		}
-	}
-	return out, nil
-}
-
-func (l *loop) send(ctx context.Context, batch ...*job) error {
-	var want []cache.Digest
-	seen := map[cache.Digest]bool{}
-	for _, j := range batch {
-		for _, f := range executor.Inputs(j.a) {
-			if l.sent[f.Digest] || seen[f.Digest] {
-				continue
-			}
-			seen[f.Digest] = true
-			here, err := l.Local.HasBlob(ctx, f.Digest)
-			if err != nil {
-				return err
-			}
-			if !here {
-				continue
-			}
-			needs, err := l.Local.Needs(ctx, &cache.Entry{Objects: []cache.Object{f.Object}})
-			if err != nil {
-				return err
-			}
-			for _, d := range needs {
-				if here, err := l.Local.HasBlob(ctx, d); err != nil {
-					return err
-				} else if here {
-					want = append(want, d)
-				}
-			}
-		}
-	}
-	if len(want) == 0 {
-		return nil
-	}
-	if err := l.Store.SendBlobs(ctx, l.Local, want); err != nil {
-		return err
-	}
-	for d := range seen {
-		l.sent[d] = true
-	}
-	return nil
 }
 
 // lostInput finds which input of a job the missing content belongs to.

@@ -12,6 +12,10 @@
 // published again under that key itself. What a worker of this run has not signed is
 // passed over. An input is lost when this machine does not find it in the store, either.
 //
+// Until one worker has begun something there is one at a time, for it is not known
+// whether machines reach the store (prove.go). An action that one machine is not fit for
+// goes to another one (handon.go): its queue has workers on other machines only.
+//
 // Which nodes run here, and when, is decided in package run; how workers get started,
 // by the launchers.
 package remote

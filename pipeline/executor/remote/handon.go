@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
-	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 // mostUnfit is how many machines may be unfit for an action before it fails.
@@ -51,9 +52,25 @@ func (l *loop) handOn(n *line, a *attempt, r queue.Result) {
 		return
 	}
 	l.tell("executor %q: %s is handed on to another machine: on %s, %s", l.Name, j.a.Address, host, r.Error)
-	l.happened = l.Now()
+	l.soon, l.happened = true, l.Now()
 	j.line = other
 	other.waiting = append(other.waiting, j)
+}
+
+// unconfined tells, once, what a worker's machine could not enforce of the sandbox: its
+// own warning is in its own log. Other machines that lack the same are not named.
+func (l *loop) unconfined(e *cache.Entry, host string) {
+	lacks := e.Record.Facts[command.UnconfinedFact]
+	if lacks == "" || l.lacks[lacks] {
+		return
+	}
+	l.lacks[lacks] = true
+	if hostPattern.MatchString(host) {
+		host = " on " + host
+	} else {
+		host = ""
+	}
+	l.tell("executor %q: warning: not enforced%s, and maybe on other machines (--require-sandbox runs nothing there): %s", l.Name, host, lacks)
 }
 
 // nobodyFit is the failure of an action that the machines that were tried cannot run;
@@ -66,8 +83,9 @@ func (l *loop) nobodyFit(j *job, no string) error {
 		l.Name, sayings(j.unfit), no)}
 }
 
-// nowhere is a queue whose workers can only be on machines that they are to avoid.
-func (l *loop) nowhere(n *line, none *launch.NoMachine) {
+// nowhere is a queue whose workers can only be on machines that they are to avoid; why
+// are the launcher's words.
+func (l *loop) nowhere(n *line, why string) {
 	if len(n.shunned) > 0 {
 		clear(n.shunned)
 		n.anywhere = true
@@ -75,7 +93,7 @@ func (l *loop) nowhere(n *line, none *launch.NoMachine) {
 	}
 	for j := range l.jobs {
 		if j.line == n {
-			l.finish(j, outcome{err: l.nobodyFit(j, none.Detail)})
+			l.finish(j, outcome{err: l.nobodyFit(j, why)})
 		}
 	}
 }

@@ -45,19 +45,21 @@ type line struct {
 	known bool // what an earlier controller left was looked at
 	fit   bool // the launcher has nothing against it
 
-	left    map[cache.Key]queue.Attempt // runs, asked for by an earlier controller
+	left    map[cache.Key]leftover      // runs, asked for by an earlier controller
 	at      map[queue.Attempt]*attempt  // asked for by this one, or adopted; until their jobs are done
 	beats   map[queue.Attempt]time.Time // last signs of life
 	checked time.Time                   // when tickets were last seen to be there
 	waiting []*job                      // not asked for yet
 
-	workers map[string]launch.Status // that have not ended, as the launcher says
-	asked   map[string]time.Time     // started, and not told about by the launcher yet
-	started map[string]time.Time     // by this controller
-	useful  map[string]bool          // workers that have ended an attempt
-	barren  []launch.Status          // workers in a row that ended, and had not
-	failed  int                      // starts in a row that failed
-	reason  string                   // the launcher's, why workers ended
+	workers   map[string]launch.Status // that have not ended, as the launcher says
+	asked     map[string]time.Time     // started, and not told about by the launcher yet
+	started   map[string]time.Time     // by this controller
+	useful    map[string]bool          // workers that have ended an attempt
+	barren    []launch.Status          // workers in a row that ended, and had not
+	leaving   int                      // workers that were told to make room for those of another queue
+	dismissed map[string]bool          // of those, the ones that had not begun
+	pauses    pauses                   // between requests for workers that fail
+	reason    string                   // the launcher's, why workers ended
 
 	shunned  map[string]bool // hosts that workers go to only where there are no others
 	anywhere bool            // there are none
@@ -73,7 +75,10 @@ type attempt struct {
 	claimed bool
 	worker  string
 	pieces  int       // of the log that were read
+	came    int64     // how far, as it last said
+	written int       // bytes of it in the file
 	looked  time.Time // when its claim was read
+	named   time.Time // when it named the worker first
 	over    bool      // lost, or given back: another one was asked for
 	read    bool      // its result
 	passed  passed    // results that are not believed
@@ -86,18 +91,25 @@ func (l *loop) lineOf(c class) (*line, error) {
 	if got, ok := l.lines[c]; ok {
 		return got, nil
 	}
-	keys := queue.Keys{Workers: l.Key, Controller: l.User.Private.Public().(ed25519.PublicKey), Own: l.User.Private}
-	q, err := queue.New(l.Store.Work(), l.ID+"."+c.name(), keys)
+	q, err := l.openQueue(l.ID + "." + c.name())
 	if err != nil {
 		return nil, err
 	}
-	n := &line{
-		class: c, queue: q, left: map[cache.Key]queue.Attempt{}, at: map[queue.Attempt]*attempt{},
-		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{},
-	}
+	n := newLine(c, q)
 	l.lines[c] = n
 	l.order = append(l.order, n)
 	return n, nil
+}
+
+func (l *loop) openQueue(id string) (*queue.Queue, error) {
+	return queue.New(l.Store.Work(), id, queue.Keys{Workers: l.Key, Controller: l.User.Private.Public().(ed25519.PublicKey), Own: l.User.Private})
+}
+
+func newLine(c class, q *queue.Queue) *line {
+	return &line{
+		class: c, queue: q, left: map[cache.Key]leftover{}, at: map[queue.Attempt]*attempt{},
+		beats: map[queue.Attempt]time.Time{}, workers: map[string]launch.Status{}, asked: map[string]time.Time{}, started: map[string]time.Time{}, useful: map[string]bool{}, shunned: map[string]bool{}, dismissed: map[string]bool{},
+	}
 }
 
 // workerID names a worker so that its queue can be told.
@@ -107,9 +119,22 @@ func (n *line) workerID() (string, error) {
 	return n.queue.ID() + "." + hex.EncodeToString(id[:]), err
 }
 
-// open counts the actions that no worker has finished.
+func resourcesOf(lines []*line) []stages.Resources {
+	out := make([]stages.Resources, len(lines))
+	for i, n := range lines {
+		out[i] = n.resources()
+	}
+	return out
+}
+
+// open counts the actions that a worker could run and none has finished.
 func (n *line) open() int {
-	count := len(n.waiting)
+	count := 0
+	for _, j := range n.waiting {
+		if !j.held && n.fit {
+			count++
+		}
+	}
 	for _, a := range n.at {
 		if !a.over {
 			count++
@@ -124,6 +149,11 @@ func (n *line) oldest() queue.Attempt {
 	for name := range n.at {
 		if first == "" || name < first {
 			first = name
+		}
+	}
+	for _, left := range n.left {
+		if left.name < first {
+			first = left.name
 		}
 	}
 	if first == "" {

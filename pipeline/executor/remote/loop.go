@@ -20,23 +20,43 @@ type loop struct {
 	lines     map[class]*line
 	order     []*line
 	jobs      map[*job]bool
-	gone      []*attempt            // to be cancelled
+	gone      []*attempt // to be cancelled
+	strangers strangers
 	sent      map[cache.Digest]bool // content that the store was seen to have
 	away      time.Time             // since when the store does not answer; zero if it does
 	back      time.Time             // when it last came back, by its clock
-	looked    time.Time             // at the launcher
+	asked     time.Time             // when the launcher was last asked about the workers
+	looked    time.Time             // and as of when is known what it told
 	happened  time.Time             // when something last happened
 	detached  bool
 	works     bool      // a worker has begun an action: see proven
 	refused   error     // why nothing is run any more
 	last      time.Time // of the names of attempts
 	pollError string
-	leftovers []leftover // not deleted yet
-	keeps     bool       // nothing can be deleted
+	remains   []remains // not deleted yet
+	keeps     bool      // nothing can be deleted
+
+	lacks map[string]bool // what machines could not enforce of the sandbox, told already
+
+	sends     map[*sending]bool
+	next      *sending // that is being gathered
+	onTheWay  map[cache.Digest]*sending
+	sendError error // the last one, until something could be sent
+	soon      bool  // there is more to do at once
+
+	running context.Context // of what runs beside the loop
+	stop    context.CancelFunc
+	reports chan func()
+	out     int  // how many are to come
+	calling bool // the launcher
 }
 
 func newLoop(r *Remote) *loop {
-	l := &loop{Remote: r, lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}}
+	l := &loop{
+		Remote: r, sends: map[*sending]bool{}, onTheWay: map[cache.Digest]*sending{}, reports: make(chan func()),
+		lines: map[class]*line{}, jobs: map[*job]bool{}, sent: map[cache.Digest]bool{}, lacks: map[string]bool{}, strangers: strangers{looks: map[string]int{}, called: map[string]bool{}},
+	}
+	l.running, l.stop = context.WithCancel(context.Background())
 	l.works = l.remembered()
 	return l
 }
@@ -55,6 +75,8 @@ func (l *loop) run() {
 			l.take(j)
 		case j := <-l.ended:
 			l.drop(j)
+		case report := <-l.reports:
+			report()
 		case <-timer.C:
 			l.step(ctx)
 		case <-l.quit:
@@ -76,11 +98,8 @@ func (l *loop) pause() time.Duration {
 		return together
 	case len(l.jobs) == 0:
 		return time.Hour
-	}
-	for _, n := range l.order {
-		if len(n.waiting) > 0 {
-			return min(together, l.Poll)
-		}
+	case l.soon:
+		return min(together, l.Poll)
 	}
 	quiet := l.Now().Sub(l.happened) / 8
 	return min(max(quiet, l.Poll), l.SlowPoll)
@@ -98,8 +117,9 @@ func (l *loop) take(j *job) {
 	}
 	j.line = n
 	l.jobs[j] = true
+	l.supersede(j)
 	n.waiting = append(n.waiting, j)
-	l.happened = l.Now()
+	l.soon, l.happened = true, l.Now()
 }
 
 // drop forgets a job that nobody waits for any more.
@@ -120,6 +140,7 @@ func (l *loop) cancel(j *job) { l.gone = append(l.gone, j.attempts...) }
 
 func (l *loop) forget(j *job) {
 	delete(l.jobs, j)
+	j.unwanted()
 	j.line.waiting = slices.DeleteFunc(j.line.waiting, func(w *job) bool { return w == j })
 	for _, a := range j.attempts {
 		delete(a.line.at, a.name)
@@ -140,29 +161,52 @@ func (l *loop) failLine(n *line, err error) {
 			l.finish(j, outcome{err: err})
 		}
 	}
-	n.barren, n.failed = nil, 0
+	n.barren, n.pauses = nil, pauses{}
 }
 
-// step looks at everything once. What the launcher says comes first: a worker that it
-// says has ended has written its result before.
+// step looks at everything once. The launcher is asked about the workers last, so that
+// this keeps nothing else from it; what it tells is taken over before the store is read
+// again: a worker that it says has ended has written its result before.
 func (l *loop) step(ctx context.Context) {
-	if len(l.jobs) > 0 && l.Now().Sub(l.looked) >= l.LaunchGap {
-		l.looked = l.Now()
-		l.look(ctx)
-	}
+	l.soon = false
+	l.check()
 	err := l.cancelGone(ctx)
+	if err == nil {
+		err = l.callOff(ctx)
+	}
 	for _, n := range l.order {
 		if err == nil {
 			err = l.serve(ctx, n)
 		}
+	}
+	l.proven() // to be remembered, even if nothing is left to do
+	if err == nil {
+		err = l.notSent()
 	}
 	l.judge(err)
 	if err == nil && !l.keeps {
 		l.sweep(ctx, sweepAfter)
 	}
 	if err == nil && len(l.jobs) > 0 {
-		l.start(ctx)
+		l.start()
+		l.makeRoom(ctx)
 	}
+	if !l.calling && len(l.jobs) > 0 && l.Now().Sub(l.asked) >= l.LaunchGap {
+		l.look()
+	}
+}
+
+// notSent is why inputs do not get into the store, as long as somebody waits for them.
+func (l *loop) notSent() error {
+	if l.sendError != nil {
+		for j := range l.jobs {
+			if j.held {
+				return l.sendError
+			}
+		}
+		l.sendError = nil
+	}
+	return nil
 }
 
 // judge keeps account of the store's being away.
@@ -226,14 +270,19 @@ func (l *loop) cancelGone(ctx context.Context) error {
 func (l *loop) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
+	defer l.stop()
 	for j := range l.jobs {
 		l.cancel(j)
 		l.finish(j, outcome{err: errClosed})
 	}
+	if !l.detached { // else workers that are being asked for are to come
+		l.stop()
+	}
+	l.drain(ctx)
 	if err := l.cancelGone(ctx); err != nil {
 		l.tell("executor %q: what was asked for could not be cancelled: %v", l.Name, err)
 	}
-	for len(l.leftovers) > 0 && !l.keeps && ctx.Err() == nil {
+	for len(l.remains) > 0 && !l.keeps && ctx.Err() == nil {
 		l.sweep(ctx, 0)
 	}
 	if l.detached || len(l.order) == 0 {
@@ -242,9 +291,7 @@ func (l *loop) leave(ctx context.Context) {
 	found, err := l.Launcher.Poll(ctx)
 	var ids []string
 	for _, s := range found {
-		if n := l.lineOfWorker(s.ID); n != nil {
-			ids = append(ids, s.ID)
-		}
+		ids = append(ids, s.ID)
 	}
 	for _, n := range l.order {
 		for id := range n.asked {

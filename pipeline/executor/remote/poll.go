@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,6 +47,7 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 			begin(a.job, "")
 		}
 	}
+	l.settleLeft(n, found, beats)
 	if err := errors.Join(l.settleLost(ctx, n), l.follow(ctx, n)); err != nil {
 		return err
 	}
@@ -113,6 +112,19 @@ func (l *loop) findGone(ctx context.Context, n *line) error {
 	return nil
 }
 
+// wasUseful notes that a worker has ended an attempt, and its machine with it. It may
+// have gone before its result was read.
+func (l *loop) wasUseful(n *line, r queue.Result) {
+	l.prove()
+	n.barren = nil
+	delete(n.shunned, r.Used.Host)
+	_, started := n.started[r.Worker]
+	_, alive := n.workers[r.Worker]
+	if started || alive {
+		n.useful[r.Worker] = true
+	}
+}
+
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its
 // worker seemed lost, may still tell what the action makes.
 func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Result, b *believed) {
@@ -122,7 +134,7 @@ func (l *loop) attemptEnded(ctx context.Context, n *line, a *attempt, r queue.Re
 	case queue.Succeeded:
 		l.succeeded(ctx, n, a, r, b)
 	case queue.Left, queue.StoreOut, queue.Cancelled, queue.AskAgain:
-		if a.over {
+		if a.over || l.tooLong(a, r) {
 			return
 		}
 		l.again(n, a, r.Error, r.State != queue.Left)
@@ -162,9 +174,11 @@ func (l *loop) succeeded(ctx context.Context, n *line, a *attempt, r queue.Resul
 	for _, o := range b.entry.Content() {
 		l.sent[o.Digest] = true
 	}
+	l.unconfined(b.entry, r.Used.Host)
 	if a.pieces > 0 {
 		l.readLog(ctx, n, a, r.Logs)
 	}
+	l.dropLog(a.job.a)
 	l.finish(a.job, outcome{result: &executor.Result{Entry: b.entry}})
 }
 
@@ -256,7 +270,7 @@ func (l *loop) findLost(n *line, a *attempt) {
 	if silent > l.LostAfter {
 		why = fmt.Sprintf("its worker gave no sign of life for %s", silent.Round(time.Second))
 	}
-	if _, there := n.workers[a.worker]; a.worker != "" && !there && l.pollError == "" && n.asked[a.worker].IsZero() && l.looked.After(a.looked) {
+	if _, there := n.workers[a.worker]; a.worker != "" && !there && l.pollError == "" && n.asked[a.worker].IsZero() && l.looked.After(a.named) {
 		why = "its worker has ended"
 		if n.reason != "" {
 			why += ": " + n.reason
@@ -266,6 +280,28 @@ func (l *loop) findLost(n *line, a *attempt) {
 		a.silent = silent > l.LostAfter
 		l.again(n, a, why, true)
 	}
+}
+
+// tooLong fails an action that has twice had all the time that a worker has, and did
+// not end: it never would. One that goes on from where it was cut off may.
+func (l *loop) tooLong(a *attempt, r queue.Result) bool {
+	j := a.job
+	if !r.WholeTime {
+		return false
+	}
+	if j.a.Ingredients.Kind.Resumes && a.came > j.came {
+		j.whole, j.came = 0, a.came
+		return false
+	}
+	const most = 2
+	if j.whole++; j.whole < most {
+		return false
+	}
+	had := time.Duration(r.Used.Seconds * float64(time.Second)).Round(time.Second)
+	l.cancel(j)
+	l.finish(j, outcome{err: fmt.Errorf("executor %q: it had the whole time of a job to itself, %s, and did not end, twice: raise time in the executor's block, and say in the stage's resources { time = \"...\" } how long it may take",
+		l.Name, had)})
+	return true
 }
 
 // again asks for another attempt.
@@ -278,11 +314,17 @@ func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 	const mostReturns = 50
 	if j.tries > l.Retries || j.returns > mostReturns {
 		l.cancel(j)
+		if kept := l.lastWords(n, a); kept != "" {
+			why += "; what it had printed: " + kept
+		}
 		l.finish(j, outcome{err: fmt.Errorf("executor %q: it was begun %d times and never ended, the last time since %s", l.Name, j.returns, why)})
 		return
 	}
+	if kept := l.lastWords(n, a); kept != "" {
+		why += "; what it had printed: " + kept
+	}
 	l.tell("executor %q: %s is begun again: %s", l.Name, j.a.Address, why)
-	l.happened = l.Now()
+	l.soon, l.happened = true, l.Now()
 	n.waiting = append(n.waiting, j)
 }
 
@@ -308,56 +350,23 @@ func (l *loop) follow(ctx context.Context, n *line) error {
 			a.looked = l.Now()
 			continue
 		}
-		a.looked, a.worker = l.Now(), c.Worker
+		if c.Worker != a.worker {
+			a.named = l.Now()
+		}
+		a.looked, a.worker, a.came = l.Now(), c.Worker, c.Done
 		begin(a.job, c.Host)
 		if c.Waits != "" {
-			note(a.job, c.Waits)
+			note(a.job, "on "+c.Host+": "+c.Waits)
 		}
 		if a.job.progress != nil && c.Unit != "" {
 			a.job.progress.Report(c.Done, c.Total, c.Unit)
 		}
+		if a.pieces > 0 { // the worker says it only with its signs of life
+			c.Logs = max(c.Logs, a.pieces+1)
+		}
 		l.readLog(ctx, n, a, c.Logs)
 	}
 	return nil
-}
-
-// readLog passes on pieces of a log. One that cannot be had is tried again.
-func (l *loop) readLog(ctx context.Context, n *line, a *attempt, upTo int) {
-	w, ok := a.job.progress.(executor.Watcher)
-	for ok && a.pieces < upTo {
-		b, err := n.queue.ReadLog(ctx, a.name, a.pieces+1)
-		if err != nil {
-			return
-		}
-		a.pieces++
-		w.Logged(b)
-	}
-}
-
-// keepLog writes the whole log of a failed stage into a file; "" where there is none.
-func (l *loop) keepLog(ctx context.Context, n *line, a *attempt, r queue.Result) string {
-	l.readLog(ctx, n, a, r.Logs)
-	if r.Logs == 0 || l.LogDir == "" {
-		return ""
-	}
-	path := filepath.Join(l.LogDir, executor.FileName(a.job.a.Address)+".log")
-	if err := os.MkdirAll(l.LogDir, 0o755); err != nil {
-		return ""
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return ""
-	}
-	for i := 1; i <= r.Logs && err == nil; i++ {
-		var b []byte
-		if b, err = n.queue.ReadLog(ctx, a.name, i); err == nil {
-			_, err = f.Write(b)
-		}
-	}
-	if errors.Join(err, f.Close()) != nil {
-		return ""
-	}
-	return path
 }
 
 // note tells why an action has not begun, once for each reason.

@@ -43,18 +43,20 @@ func (l *loop) remembered() bool {
 
 // proven reports whether a worker has begun an action, in this run or an earlier one.
 func (l *loop) proven() bool {
-	if l.works {
-		return true
+	if !l.works && slices.ContainsFunc(l.order, func(n *line) bool { return len(n.useful) > 0 || n.anyClaimed() }) {
+		l.prove()
 	}
-	for _, n := range l.order {
-		l.works = l.works || len(n.useful) > 0 || n.anyClaimed()
-	}
-	if l.works && l.Proof != "" {
+	return l.works
+}
+
+// prove notes that a worker has begun an action.
+func (l *loop) prove() {
+	if !l.works && l.Proof != "" {
 		if err := cache.ReplaceFile(l.Proof, []byte(l.proofText()), 0o600, false); err != nil {
 			l.tell("executor %q: that workers reach the cache is not remembered for the next run: %v", l.Name, err)
 		}
 	}
-	return l.works
+	l.works = true
 }
 
 // doubt gives the proof up.

@@ -152,6 +152,11 @@ func TestNobodyReachesTheStore(t *testing.T) {
 	if !slices.Equal(l.batches, []int{1, 1, 1}) {
 		t.Errorf("workers were asked for like this: %v", l.batches)
 	}
+	for i, want := range []string{"", "n1", "n1,n2"} {
+		if got := strings.Join(l.started[i].Avoid, ","); got != want {
+			t.Errorf("worker %d avoided %q, want %q", i, got, want)
+		}
+	}
 	began := time.Now()
 	if err := executeAll(t, x, 1, ": later")[0]; err == nil || time.Since(began) > time.Second || l.count() != 3 {
 		t.Errorf("%v after %v, with %d workers", err, time.Since(began), l.count())

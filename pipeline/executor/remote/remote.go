@@ -23,16 +23,21 @@ type Config struct {
 	Launcher launch.Launcher
 	Store    *s3.Store
 	Local    *cache.Local
-	// Fallback runs what cannot leave this machine: actions whose key is not known
-	// before they ran, and runs whose result is not to be published.
+	// Fallback runs what cannot leave this machine: runs whose result is not to be
+	// published.
 	Fallback executor.Executor
 	// Trust is whom the user believes.
 	Trust func(cache.StoredEntry) error
 	User  cache.SigningKey  // certifies the workers' key
 	Key   ed25519.PublicKey // of the workers
 	// Command makes the arguments of a worker for a queue, and the files that it reads.
-	Command func(queue string, exclusive bool, id string) (args, files []string)
-	LogDir  string // where logs of failed stages are kept
+	// Each is how long an action of the queue may take, 0 where that is not stated.
+	Command func(queue string, exclusive bool, each time.Duration, id string) (args, files []string)
+	// Wanted reports whether the run may come to ask for an action, by its key, or by
+	// its node's address where keys are not known yet: what an earlier controller left
+	// goes on only then. Nil for all.
+	Wanted func(k cache.Key, address string) bool
+	LogDir string // where logs of failed stages are kept
 	// Proof is a file of this executor's own, which remembers from run to run that
 	// workers reach the store; "" for nothing: each run begins with one worker then.
 	Proof string
@@ -96,11 +101,17 @@ type job struct {
 	progress stages.Progress
 	done     chan outcome // takes one
 
+	inputs  []stages.File
+	held    bool     // until its inputs are in the store
+	sending *sending // of which they are a part
+
 	line     *line
 	attempts []*attempt // the last one is the one that counts
 	unfit    []saying   // by machines that cannot run it
 	tries    int        // workers that were lost
 	returns  int        // times that a worker had to leave
+	whole    int        // of those in a row, times that its whole time had not been enough
+	came     int64      // how far, by then
 	begun    bool
 	where    string // the host, once it is known
 	note     string
@@ -113,17 +124,18 @@ type outcome struct {
 
 // Execute implements executor.Executor.
 func (r *Remote) Execute(ctx context.Context, a *executor.Action, progress stages.Progress) (*executor.Result, error) {
-	raw, err := wire.Encode(a)
-	if errors.Is(err, wire.ErrNoKey) {
-		return r.Fallback.Execute(ctx, a, progress)
+	sent := *a // of which the queue and the key are those of what was asked for
+	if g, ok := r.Launcher.(launch.Giver); ok {
+		sent.Resources = g.Given(a.Resources)
 	}
+	raw, err := wire.Encode(&sent)
 	if err != nil {
 		return nil, fmt.Errorf("executor %q: %w", r.Name, err)
 	}
 	if err := executor.TakeSources(ctx, r.Local, a); err != nil {
 		return nil, err
 	}
-	j := &job{ctx: ctx, a: a, raw: raw, progress: progress, done: make(chan outcome, 1)}
+	j := &job{ctx: ctx, a: a, raw: raw, progress: progress, inputs: executor.Inputs(a), done: make(chan outcome, 1)}
 	select {
 	case r.submit <- j:
 	case <-r.stopped:

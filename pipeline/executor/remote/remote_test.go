@@ -129,11 +129,11 @@ func newUser(t *testing.T, p place) *user {
 		config: remote.Config{
 			Name: "test", ID: "0123456789abcdef", Store: store, Local: local, Trust: set.Check, User: key, Key: public,
 			LogDir: filepath.Join(dir, "logs"), Now: time.Now, Tell: func(m string) { t.Log(m) },
-			Command: func(queue string, _ bool, id string) (args, files []string) {
+			Command: func(queue string, _ bool, _ time.Duration, id string) (args, files []string) {
 				return []string{"worker", file, queue, id, filepath.Join(dir, "workers-cache")}, []string{file}
 			},
 			Proof: filepath.Join(dir, "reached"),
-			Poll:  50 * time.Millisecond, SlowPoll: 200 * time.Millisecond, LaunchGap: 200 * time.Millisecond, LostAfter: 3 * time.Second,
+			Poll:  50 * time.Millisecond, SlowPoll: 200 * time.Millisecond, LaunchGap: 200 * time.Millisecond, LostAfter: 10 * time.Second,
 		},
 	}
 }
@@ -209,15 +209,25 @@ func signalAll(t *testing.T, workers string, s syscall.Signal) int {
 }
 
 func TestProcessOverFolder(t *testing.T) {
-	executortest.Run(t, func(t *testing.T) *executortest.Bench { return open(t, folderPlace(t)) })
+	t.Parallel()
+	executortest.Run(t, func(t *testing.T) *executortest.Bench {
+		t.Parallel()
+		return open(t, folderPlace(t))
+	})
 }
 
 func TestProcessOverS3(t *testing.T) {
-	executortest.Run(t, func(t *testing.T) *executortest.Bench { return open(t, fakePlace(t)) })
+	t.Parallel()
+	executortest.Run(t, func(t *testing.T) *executortest.Bench {
+		t.Parallel()
+		return open(t, fakePlace(t))
+	})
 }
 
 func TestLocal(t *testing.T) {
+	t.Parallel()
 	executortest.Run(t, func(t *testing.T) *executortest.Bench {
+		t.Parallel()
 		store, err := cache.Open(t.Context(), filepath.Join(t.TempDir(), "cache"), cache.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -112,9 +112,9 @@ func (l *loop) readSome(ctx context.Context, n *line, some []*reading) error {
 			err = errors.Join(err, x.err)
 		default:
 			x.a.read = true
-			l.leftovers = append(l.leftovers, leftover{n, x.a.name, x.r.Logs, l.Now()})
+			l.remains = append(l.remains, remains{n, x.a.name, x.r.Logs, l.Now()})
 			if l.jobs[x.a.job] {
-				n.barren, n.useful[x.r.Worker] = nil, true
+				l.wasUseful(n, x.r)
 				l.attemptEnded(ctx, n, x.a, x.r, x.made)
 			}
 		}
@@ -123,8 +123,8 @@ func (l *loop) readSome(ctx context.Context, n *line, some []*reading) error {
 	return err
 }
 
-// leftover is an attempt that has ended, with all that it left in the store.
-type leftover struct {
+// remains are what an attempt that has ended left in the store.
+type remains struct {
 	line   *line
 	name   queue.Attempt
 	pieces int // of its log; -1 where that is not known
@@ -139,17 +139,17 @@ const sweepAfter = 15 * time.Second
 func (l *loop) sweep(ctx context.Context, after time.Duration) {
 	const most = 32 // a step
 	n := 0
-	for n < len(l.leftovers) && n < most && l.Now().Sub(l.leftovers[n].at) >= after {
+	for n < len(l.remains) && n < most && l.Now().Sub(l.remains[n].at) >= after {
 		n++
 	}
-	some := l.leftovers[:n]
-	l.leftovers = l.leftovers[n:]
+	some := l.remains[:n]
+	l.remains = l.remains[n:]
 	g, gctx := errgroup.WithContext(ctx)
 	for _, x := range some {
 		g.Go(func() error { return x.line.queue.Forget(gctx, x.name, x.pieces) })
 	}
 	if g.Wait() != nil { // a collection will, or the next run
-		l.keeps, l.leftovers = true, nil
+		l.keeps, l.remains = true, nil
 	}
 }
 

@@ -15,7 +15,9 @@ func TestSlurm(t *testing.T) {
 	if os.Getenv("NBPIPE_CI") == "" {
 		t.Skip("SKIPPED: tests on a Slurm cluster run where NBPIPE_CI is set")
 	}
+	t.Parallel()
 	executortest.Run(t, func(t *testing.T) *executortest.Bench {
+		t.Parallel() // each on a cluster of its own
 		c := slurmtest.Up(t, slurmtest.Options{})
 		b := openWith(t, folderPlace(t), func(site launch.Site) (launch.Launcher, error) {
 			site.Environment = c.Environment()

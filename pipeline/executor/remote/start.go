@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/nbpipe/nbpipe/pipeline/executor/launch"
@@ -16,12 +16,21 @@ import (
 const patienceNew = time.Minute
 
 // look asks the launcher what became of the workers.
-func (l *loop) look(ctx context.Context) {
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	found, err := l.Launcher.Poll(limited)
+func (l *loop) look() {
+	began := l.Now()
+	l.asked = began
+	l.call(time.Minute, func(ctx context.Context) func() {
+		found, err := l.Launcher.Poll(ctx)
+		return func() {
+			l.looked = began
+			l.told(found, err)
+		}
+	})
+}
+
+func (l *loop) told(found []launch.Status, err error) {
 	if err != nil { // nothing is known just now; the store tells of most of it anyway
-		if l.pollError != err.Error() {
+		if l.pollError != err.Error() && l.running.Err() == nil {
 			l.pollError = err.Error()
 			l.tell("executor %q: nothing is known of the workers just now: %v", l.Name, err)
 		}
@@ -29,11 +38,15 @@ func (l *loop) look(ctx context.Context) {
 	}
 	l.pollError = ""
 	told := map[*line][]launch.Status{}
+	var strange []launch.Status
 	for _, s := range found {
 		if n := l.lineOfWorker(s.ID); n != nil {
 			told[n] = append(told[n], s)
+		} else {
+			strange = append(strange, s)
 		}
 	}
+	l.strangers.meet(strange)
 	for _, n := range l.order {
 		l.compare(n, told[n])
 	}
@@ -87,6 +100,9 @@ func (l *loop) notes() {
 			text, of = first, all
 		}
 		reason := whyNotYet(of, !proven)
+		if reason == "" && n.there() == 0 {
+			reason = n.pauses.why
+		}
 		if proven && reason == "" {
 			continue
 		}
@@ -119,6 +135,11 @@ func whyNotYet(workers map[string]launch.Status, where bool) string {
 // over notes that a worker has ended. One that ran nothing is a bad sign only if there
 // was something to run for as long as it lived: others go when the queue is empty.
 func (l *loop) over(n *line, s launch.Status) {
+	if n.leaving > 0 {
+		n.leaving--
+		n.useful[s.ID] = true // as far as it was let
+	}
+	delete(n.dismissed, s.ID)
 	if since, ours := n.started[s.ID]; ours && !n.useful[s.ID] && n.waitedSince(since) {
 		n.barren = append(n.barren, s)
 		n.shun(s.Host)
@@ -150,8 +171,9 @@ func oneOf(set map[string]bool) string {
 
 // lineOfWorker finds the queue that a worker's ID names.
 func (l *loop) lineOfWorker(id string) *line {
+	name := queueOfWorker(id)
 	for _, n := range l.order {
-		if strings.HasPrefix(id, n.queue.ID()+".") {
+		if n.queue.ID() == name {
 			return n
 		}
 	}
@@ -159,28 +181,47 @@ func (l *loop) lineOfWorker(id string) *line {
 }
 
 // start asks for the workers that are lacking.
-func (l *loop) start(ctx context.Context) {
-	if l.pollError != "" || l.looked.IsZero() {
+func (l *loop) start() {
+	if l.pollError != "" || l.looked.IsZero() || l.calling {
 		return
 	}
 	l.giveUp()
-	total, proven := 0, l.proven()
+	total, proven := len(l.strangers.alive), l.proven()
 	for _, n := range l.order {
-		total += n.there()
+		total += n.hold()
 	}
-	for _, n := range l.order {
-		lacking := min(n.open()-n.there(), l.Launcher.Slots()-total)
+	order := l.order
+	if !proven { // what asks for the least begins first
+		order = slices.SortedStableFunc(slices.Values(order), func(a, b *line) int {
+			return cmp.Or(cmp.Compare(a.GPUs, b.GPUs), cmp.Compare(a.CPUs, b.CPUs), cmp.Compare(a.Memory, b.Memory))
+		})
+	}
+	var all []request
+	share := l.shares()
+	for _, n := range order {
+		lacking := min(share[n]-n.there(), l.Launcher.Slots()-total)
 		if !proven {
-			lacking = min(lacking, 1-total)
+			lacking = min(n.open()-n.there(), 1-total)
 		}
-		if lacking > 0 {
-			total += l.startSome(ctx, n, lacking)
+		if lacking <= 0 || l.Now().Before(n.pauses.until) {
+			continue
 		}
+		if r, err := l.request(n, lacking); err == nil {
+			all = append(all, r)
+			total += len(r.workers)
+		}
+	}
+	if len(all) > 0 {
+		l.startAll(all)
 	}
 }
 
-// there counts workers that will run what is asked for: those that are silent will not.
-func (n *line) there() int {
+// there counts workers that will run what is asked for: those that are silent, or run
+// what somebody else has asked for, or were told to leave, will not.
+func (n *line) there() int { return max(0, n.hold()-len(n.left)-n.leaving) }
+
+// hold counts workers that have a slot.
+func (n *line) hold() int {
 	count := len(n.workers) + len(n.asked)
 	for _, a := range n.at {
 		if _, alive := n.workers[a.worker]; a.silent && (alive || a.worker == "") {
@@ -199,34 +240,121 @@ func (n *line) anyClaimed() bool {
 	return false
 }
 
-func (l *loop) startSome(ctx context.Context, n *line, count int) int {
-	var all []launch.Worker
-	for range count {
+// request is one for workers of a queue.
+type request struct {
+	n       *line
+	workers []launch.Worker
+}
+
+func (l *loop) request(n *line, count int) (request, error) {
+	r := request{n: n}
+	for range n.pauses.atMost(count) {
 		id, err := n.workerID()
 		if err != nil {
-			return 0
+			return r, err
 		}
-		args, files := l.Command(n.queue.ID(), n.exclusive, id)
-		all = append(all, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive, Avoid: n.avoided()})
+		args, files := l.Command(n.queue.ID(), n.exclusive, time.Duration(n.Time)*time.Second, id)
+		r.workers = append(r.workers, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive, Avoid: n.avoided()})
 	}
-	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
+	return r, nil
+}
+
+// startAll asks for workers. They count from now on: some may be there before the
+// launcher has answered.
+func (l *loop) startAll(all []request) {
+	const each = 2 * time.Minute
+	for _, r := range all {
+		for _, w := range r.workers {
+			r.n.asked[w.ID] = l.Now()
+		}
+	}
+	l.call(time.Duration(len(all))*each, func(ctx context.Context) func() {
+		errs := make([]error, len(all))
+		for i, r := range all {
+			limited, cancel := context.WithTimeout(ctx, each)
+			errs[i] = l.Launcher.Start(limited, r.workers)
+			cancel()
+		}
+		return func() {
+			for i, r := range all {
+				l.startedAll(r, errs[i])
+			}
+		}
+	})
+}
+
+func (l *loop) startedAll(r request, err error) {
+	for _, w := range r.workers {
+		if delete(r.n.asked, w.ID); err == nil {
+			r.n.asked[w.ID], r.n.started[w.ID] = l.Now(), l.Now()
+		}
+	}
+	switch {
+	case err == nil:
+		r.n.pauses.worked()
+	case l.running.Err() == nil:
+		l.notStarted(r.n, len(r.workers), err)
+	}
+}
+
+// notStarted is a request for workers that came to nothing. What runs goes on, and
+// so may what ends make room for more: an account may have only so many jobs. Where
+// nothing runs, nothing will change by itself.
+func (l *loop) notStarted(n *line, count int, err error) {
+	const most = 3 // in a row
 	var none *launch.NoMachine
-	if err := l.Launcher.Start(limited, all); errors.As(err, &none) {
-		l.nowhere(n, none)
-		return 0
-	} else if err != nil {
-		const most = 3
-		if n.failed++; n.failed >= most {
-			l.failLine(n, err)
-		} else {
-			l.tell("%v; it is tried again", err)
+	if errors.As(err, &none) {
+		l.nowhere(n, none.Detail)
+		return
+	}
+	n.pauses.failed(l.Now(), l.LaunchGap, count, err)
+	switch {
+	case n.pauses.count >= most && len(n.avoided()) > 0: // what is wrong may be to avoid machines
+		n.pauses = pauses{}
+		l.nowhere(n, err.Error())
+	case n.pauses.count >= most && !l.anyWorker():
+		l.failLine(n, err)
+	case n.pauses.told != err.Error(): // once, however often it is said
+		n.pauses.told = err.Error()
+		l.tell("%v; it is tried again, and meanwhile goes on with what there is", err)
+	}
+}
+
+// anyWorker reports whether there is, or may be, any worker.
+func (l *loop) anyWorker() bool {
+	for _, n := range l.order {
+		if len(n.workers)+len(n.asked) > 0 || n.anyClaimed() {
+			return true
 		}
-		return 0
 	}
-	n.failed = 0
-	for _, w := range all {
-		n.asked[w.ID], n.started[w.ID] = l.Now(), l.Now()
+	return false
+}
+
+// pauses are those between requests for workers that were refused. They get longer,
+// and the requests smaller, until one is not.
+type pauses struct {
+	count int // failures in a row
+	until time.Time
+	size  int    // of the next request, at most; 0 for any
+	why   string // of the last one
+	told  string
+}
+
+// longestPause is that between requests that are refused.
+const longestPause = 2 * time.Minute
+
+func (p *pauses) failed(now time.Time, gap time.Duration, asked int, err error) {
+	p.until = now.Add(min(gap<<min(p.count, 10), longestPause))
+	p.count++
+	p.size, p.why = max(1, asked/2), err.Error()
+}
+
+// worked lets the next request be larger.
+func (p *pauses) worked() { p.count, p.size, p.why = 0, 2*p.size, "" }
+
+func (p *pauses) atMost(count int) int {
+	if p.size > 0 {
+		return min(count, p.size)
 	}
-	return len(all)
+	return count
 }

@@ -23,6 +23,7 @@ type batch struct {
 	Asked   time.Time `json:"asked"`
 	Job     string    `json:"job,omitempty"` // the array's number, for people
 	void    bool
+	ran     map[int]bool // which were seen to run, by this controller
 }
 
 // newBatch names a batch by its workers, whose IDs are unique.
@@ -128,27 +129,6 @@ func readBatch(path string) (*batch, error) {
 func (l *launcher) logPath(b *batch, index string) string {
 	return l.batchPath(b.ID, "."+index+".log")
 }
-
-// lastWords is the last line that a worker printed.
-func (l *launcher) lastWords(b *batch, index int) string {
-	f, err := os.Open(l.logPath(b, fmt.Sprint(index)))
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return ""
-	}
-	end := make([]byte, min(info.Size(), 4<<10))
-	n, _ := f.ReadAt(end, info.Size()-int64(len(end)))
-	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(end[:n]), "?")), "\n")
-	last := lines[len(lines)-1]
-	return strings.ToValidUTF8(last[:min(len(last), maxWords)], "")
-}
-
-// maxWords bounds last words, in bytes: they say why a worker could not work.
-const maxWords = 1000
 
 // sortedBatches are all that are known, in the order in which they were asked for.
 func (l *launcher) sortedBatches() []*batch {

@@ -44,6 +44,9 @@ func (l *launcher) check(ctx context.Context, needs []stages.Resources) error {
 		needs = []stages.Resources{{}}
 	}
 	for _, n := range needs {
+		if err := l.chooseType(there, n); err != nil {
+			return err
+		}
 		if err := l.fits(there, n); err != nil {
 			return err
 		}
@@ -104,7 +107,7 @@ func (l *launcher) warn(there []machines) {
 
 // fits reports what no single machine has.
 func (l *launcher) fits(there []machines, need stages.Resources) error {
-	r := l.request(need)
+	r, gres := l.request(need), l.gres(need)
 	where := "partition " + there[0].partition
 	var most struct {
 		cpus, gpus int
@@ -114,7 +117,7 @@ func (l *launcher) fits(there []machines, need stages.Resources) error {
 	together := false
 	longest := int64(0)
 	for _, m := range there {
-		gpus := m.gpusOf(l.GRES)
+		gpus := m.gpusOf(gres)
 		most.cpus, most.gpus, most.memory = max(most.cpus, m.cpus), max(most.gpus, gpus), max(most.memory, m.memory)
 		together = together || m.cpus >= r.cpus && gpus >= r.gpus && m.memory >= r.memory
 		for model := range m.gpus {
@@ -127,7 +130,7 @@ func (l *launcher) fits(there []machines, need stages.Resources) error {
 	}
 	switch {
 	case r.gpus > most.gpus:
-		return fmt.Errorf("a job asks for %d %s, and no machine of %s has more than %d%s", r.gpus, gpuWord(l.GRES), where, most.gpus, modelsHint(most.models))
+		return fmt.Errorf("a job asks for %d %s, and no machine of %s has more than %d%s", r.gpus, gpuWord(gres), where, most.gpus, modelsHint(most.models))
 	case r.cpus > most.cpus:
 		return fmt.Errorf("a job asks for %d cores, and no machine of %s has more than %d: lower cpus in the stage's resources or the executor's block", r.cpus, where, most.cpus)
 	case r.memory > most.memory:
@@ -188,9 +191,13 @@ func colon(model string) string {
 // try has Slurm say whether it would take such jobs: it knows accounts, limits and
 // features.
 func (l *launcher) try(ctx context.Context, needs []stages.Resources) error {
-	var tried []request
+	type job struct {
+		request
+		gres string
+	}
+	var tried []job
 	for _, n := range needs {
-		r := l.request(n)
+		r := job{l.request(n), l.gres(n)}
 		if slices.Contains(tried, r) {
 			continue
 		}

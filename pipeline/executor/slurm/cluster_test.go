@@ -38,6 +38,7 @@ echo "$1 ended" >"$2/$1.ended"
 
 func newRig(t *testing.T, o slurmtest.Options, s Settings) *rig {
 	t.Helper()
+	t.Parallel() // each on a cluster of its own
 	r := &rig{t: t, cluster: slurmtest.Up(t, o), dir: t.TempDir()}
 	if err := os.WriteFile(filepath.Join(r.dir, "worker"), []byte(program), 0o700); err != nil {
 		t.Fatal(err)
@@ -106,6 +107,13 @@ func (r *rig) untilState(id string, want launch.State) {
 	r.until(id+" is "+string(want), func() bool { return r.states()[id].State == want })
 }
 
+// untilRuns waits for the worker itself: Slurm says that a job runs before it begins.
+func (r *rig) untilRuns(id string) {
+	r.t.Helper()
+	r.untilState(id, launch.Running)
+	r.until(id+" has begun", func() bool { return r.read(id+".began") != "" })
+}
+
 func (r *rig) read(name string) string {
 	b, _ := os.ReadFile(filepath.Join(r.dir, name))
 	return string(b)
@@ -128,6 +136,13 @@ func TestWorkersRun(t *testing.T) {
 	if strings.Contains(env, "hunter2") || !strings.Contains(env, "GREETING=it is set") {
 		t.Errorf("the worker's environment: %s", env)
 	}
+	var end int64
+	if _, after, ok := strings.Cut(env, "SLURM_JOB_END_TIME="); ok {
+		_, _ = fmt.Sscan(after, &end)
+	}
+	if left := time.Until(time.Unix(end, 0)); left < time.Minute {
+		t.Errorf("the job ends in %v, as the worker is told: %s", left, env)
+	}
 	if !strings.HasSuffix(r.read("b-1.began"), "0,1\n") {
 		t.Errorf("GPUs: %q", r.read("b-1.began"))
 	}
@@ -137,7 +152,7 @@ func TestAnotherControllerGoesOn(t *testing.T) {
 	s := Settings{Slots: 8, CPUs: 4, GRES: "gpu"}
 	r := newRig(t, slurmtest.Options{Machines: 1}, s)
 	r.begin(1000, stages.Resources{}, "a", "b")
-	r.untilState("a", launch.Running)
+	r.untilRuns("a")
 	r.open(s)
 	r.until("why the second one waits", func() bool {
 		return r.states()["b"].State == launch.Pending && strings.Contains(r.states()["b"].Reason, "it is next")
@@ -164,7 +179,7 @@ func TestAnotherControllerGoesOn(t *testing.T) {
 func TestSlurmctldDies(t *testing.T) {
 	r := newRig(t, slurmtest.Options{}, Settings{Slots: 8, CPUs: 1, GRES: "gpu"})
 	r.begin(8, stages.Resources{}, "a")
-	r.untilState("a", launch.Running)
+	r.untilRuns("a")
 	r.cluster.KillController()
 	r.until("it is noticed", func() bool { _, err := r.Poll(t.Context()); return err != nil })
 	began := time.Now()
@@ -205,7 +220,7 @@ func (r *rig) begin2(id string) {
 func TestNumbersAreUsedAgain(t *testing.T) {
 	r := newRig(t, slurmtest.Options{}, Settings{Slots: 8, CPUs: 1, GRES: "gpu"})
 	r.begin(1000, stages.Resources{}, "a")
-	r.untilState("a", launch.Running)
+	r.untilRuns("a")
 	r.cluster.KillController()
 	r.cluster.ForgetState()
 	if err := r.cluster.StartController(); err != nil {
@@ -228,8 +243,7 @@ func TestNumbersAreUsedAgain(t *testing.T) {
 func TestMachineDies(t *testing.T) {
 	r := newRig(t, slurmtest.Options{}, Settings{Slots: 8, CPUs: 1, GRES: "gpu", Flags: []string{"--exclude=n2"}})
 	r.begin(1000, stages.Resources{}, "a")
-	r.untilState("a", launch.Running)
-	r.until("it began", func() bool { return r.read("a.began") != "" })
+	r.untilRuns("a")
 	r.cluster.KillMachine(0)
 	r.until("it is seen", func() bool { return r.states()["a"].State != launch.Running })
 	if err := r.cluster.StartMachine(0); err != nil {

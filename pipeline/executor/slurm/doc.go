@@ -18,6 +18,9 @@
 //   - nbpipe's controller dies: what it had submitted stands in files of the site's
 //     folder, and another controller goes on with it.
 //
+// Where a stage asks for a model of GPUs, the type that sinfo lists under that name is
+// asked for. Machines that a worker is to avoid are excluded.
+//
 // Jobs get nothing of nbpipe's environment (--export=NIL), and no secret stands in
 // their scripts. The site's folder has to be there on all machines, at the same path.
 package slurm

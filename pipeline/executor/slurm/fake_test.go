@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -189,17 +190,130 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// What would take jobs out of nbpipe's sight is refused in each spelling that sbatch takes;
+// what only looks like it is not.
+func TestFlags(t *testing.T) {
+	for f, refused := range map[string]bool{
+		"-J": true, "-Jmine": true, "--job-name=mine": true, "--job-name": true, "--job=mine": true, "--j=x": true, "-sJmine": true, "-vvJ": true,
+		"--comment=x": true, "--com=x": true, "--array=0-9": true, "--arr=1": true, "-a0-9": true, "-Oa1": true, "--output=x": true, "--out=x": true, "-o/tmp/x": true,
+		"--export=ALL": true, "--exp=ALL": true, "--export-file=x": true, "-e/tmp/x": true, "--err=x": true, "-D/tmp": true, "-H": true, "--wait": true, "-W": true,
+		"--no-requeue": true, "--wrap=true": true, "-Mother": true, "--cluster=other": true, "--uid=0": true, "-Q": true, "-vQ": true, "--vers": true, "--": true, "-": true, "": true,
+		"script": true, "--parsable": true, "--test": true,
+		"--begin=now+1hour": false, "-bnow": false, "--exclude=n1": false, "-xJ1": false, "-pJa": false, "-AeJ": false, "--exclusive": false, "--reservation=course": false,
+		"--requeue": false, "--mail-user=anna": false, "--wait-all-nodes=1": false, "--nice=10": false, "-s": false, "-Ca": false, "-v": false,
+	} {
+		s := plain
+		s.Flags = []string{f}
+		if got := s.Check(); len(got) > 0 != refused {
+			t.Errorf("%q: %v", f, got)
+		}
+	}
+}
+
+// Jobs that ran, and whose machine failed, begin again at once, all of them by one call;
+// those that have not run yet begin when their user said.
+func TestBeginsAgain(t *testing.T) {
+	dir := t.TempDir()
+	l := fakes(t, plain, map[string]string{
+		"sbatch":   "echo 7",
+		"squeue":   "cat " + dir + "/queue",
+		"scontrol": `echo "$@" >>` + dir + "/calls",
+	})
+	l.Settings.Slots = 3
+	if err := l.Start(t.Context(), []launch.Worker{{ID: "a"}, {ID: "b"}, {ID: "c"}}); err != nil {
+		t.Fatal(err)
+	}
+	comment := ""
+	for id := range l.batches {
+		comment = l.comment(id)
+	}
+	poll := func(states ...string) string {
+		t.Helper()
+		var queue string
+		for i, s := range states {
+			queue += fmt.Sprintf("%d|7|%d|%s||%s\n", 8+i, i, s, comment)
+		}
+		if err := os.WriteFile(dir+"/queue", []byte(queue), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Remove(dir + "/calls")
+		l.poll.hurry()
+		if _, err := l.Poll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b, _ := os.ReadFile(dir + "/calls")
+		return string(b)
+	}
+	const waits, runs = "PENDING|BeginTime", "RUNNING|None"
+	if got := poll(waits, waits, waits); got != "" {
+		t.Errorf("of jobs that never ran: %q", got)
+	}
+	if got := poll(runs, runs, waits); got != "" {
+		t.Errorf("while they run: %q", got)
+	}
+	if got := poll(waits, waits, waits); got != "update JobId=8,9 StartTime=now\n" {
+		t.Errorf("after they ran: %q", got)
+	}
+}
+
 func TestExcluding(t *testing.T) {
 	for _, c := range []struct{ flags, avoid, want string }{
 		{"--a --exclude=n1", "", "--a --exclude=n1"},
 		{"--a", "n1 n2", "--a --exclude=n1,n2"},
 		{"--exclude=n[3-5] --b=1", "n1", "--b=1 --exclude=n[3-5],n1"},
 		{"-xn3", "n1", "--exclude=n3,n1"},
+		{"--exclud=n3 --exclusive", "n1", "--exclusive --exclude=n3,n1"},
 		{"--exclude=/home/anna/bad", "n1", "--exclude=/home/anna/bad"},
 	} {
 		got := strings.Join(excluding(strings.Fields(c.flags), strings.Fields(c.avoid)), " ")
 		if got != c.want {
 			t.Errorf("%v: %q", c, got)
 		}
+	}
+}
+
+// A model that a stage asks for is looked for among the types that a partition has.
+func TestTypesOfGPUs(t *testing.T) {
+	two := []string{"main*|up|infinite|2|idle|4|4000|gpu:a100:4(S:0-1)|a", "main*|up|infinite|1|idle|4|4000|gpu:v100:2,gpu:a100_80gb:8|a"}
+	for name, c := range map[string]struct {
+		gres  string
+		sinfo []string
+		need  stages.Resources
+		want  string // what Slurm is asked for, or in the error
+	}{
+		"by its type":       {"gpu", two, stages.Resources{GPUs: 1, GPUModel: "Tesla V100"}, "gpu:v100"},
+		"the same":          {"gpu", two, stages.Resources{GPUs: 1, GPUModel: "NVIDIA A100"}, "gpu:a100"},
+		"enough on one":     {"gpu", two, stages.Resources{GPUs: 8, GPUModel: "NVIDIA A100"}, "gpu:a100_80gb"},
+		"more than any has": {"gpu", two, stages.Resources{GPUs: 9, GPUModel: "NVIDIA A100"}, "9 GPUs of model a100, and no machine of partition main has more than 4"},
+		"another":           {"gpu", two, stages.Resources{GPUs: 1, GPUModel: "H100"}, `those of partition main are gpu:a100, gpu:a100_80gb, gpu:v100: choose another partition, or, if one of these is that model by another name, say so: gres = "gpu:a100"`},
+		"said by the block": {"gpu:v100", two, stages.Resources{GPUs: 1, GPUModel: "H100"}, "gpu:v100"},
+		"none asked for":    {"gpu", two, stages.Resources{GPUs: 1}, "gpu"},
+		"no types":          {"gpu", []string{"main*|up|infinite|2|idle|4|4000|gpu:4|a"}, stages.Resources{GPUs: 1, GPUModel: "H100"}, "gpu"},
+		"some without":      {"gpu", append([]string{"main*|up|infinite|2|idle|4|4000|gpu:1|a"}, two...), stages.Resources{GPUs: 1, GPUModel: "H100"}, "gpu"},
+		"no GPU":            {"gpu", []string{"main*|up|infinite|2|idle|4|4000|(null)|a"}, stages.Resources{GPUs: 1, GPUModel: "H100"}, "no machine of partition main has more than 0"},
+		"another partition": {"gpu", append([]string{"old|up|infinite|2|idle|4|4000|gpu:h100:1|a"}, two...), stages.Resources{GPUs: 1, GPUModel: "H100"}, "choose another partition"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := plain
+			s.GRES = c.gres
+			dir := t.TempDir()
+			l := fakes(t, s, map[string]string{
+				"sinfo": "cat <<'END'\n" + strings.Join(c.sinfo, "\n") + "\nEND\n", "squeue": "", "scancel": "", "scontrol": "", "sbatch": `echo "$@" >>` + dir + "/asked; echo 7",
+			})
+			err := l.Check(t.Context(), []stages.Resources{c.need})
+			if err != nil {
+				if !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v, want %q", err, c.want)
+				}
+				return
+			}
+			if err := l.Start(t.Context(), []launch.Worker{{ID: "a", Resources: c.need}}); err != nil {
+				t.Fatal(err)
+			}
+			b, _ := os.ReadFile(dir + "/asked")
+			if n := strings.Count(string(b), " --gres="+c.want+":1 ") + strings.Count(string(b), " --gres="+c.want+":8 "); n != 2 { // test-only, and in earnest
+				t.Errorf("%d times %q is in %s", n, c.want, b)
+			}
+		})
 	}
 }

@@ -28,7 +28,7 @@ func (s *Settings) Launcher(site launch.Site) (launch.Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("executor %q: %w", site.Name, err)
 	}
-	return &launcher{Settings: *s, site: site, dir: dir, batches: batches, call: &programs{site.Environment, callLimit}}, nil
+	return &launcher{Settings: *s, site: site, dir: dir, batches: batches, types: map[wanted]string{}, call: &programs{site.Environment, callLimit}}, nil
 }
 
 type launcher struct {
@@ -37,9 +37,19 @@ type launcher struct {
 	dir  string
 	call *programs
 
+	typesLock sync.Mutex
+	types     map[wanted]string // what to ask for, for a model of GPUs
+
 	mu      sync.Mutex
 	batches map[string]*batch
 	poll    poller
+}
+
+// Given implements launch.Giver: GPUs of the block are the stage's. How many cores it
+// uses and what memory ends it remains as in its file: on other machines, too.
+func (l *launcher) Given(need stages.Resources) stages.Resources {
+	need.GPUs = l.request(need).gpus
+	return need
 }
 
 // Slots implements launch.Launcher.
@@ -222,9 +232,11 @@ func (l *launcher) tell(message string) {
 }
 
 // follow cancels what is void or stuck, and has jobs of failed machines begin again at once:
-// Slurm waits two minutes. What of it fails is tried at the next poll.
+// Slurm waits two minutes. What of it fails is tried at the next poll. A job that never ran
+// has a reason of its user's to begin later, such as --begin in flags.
 func (l *launcher) follow(ctx context.Context, tasks []task) {
-	var void []string
+	const most = 100 // jobs of a call
+	var void, again []string
 	for _, t := range tasks {
 		b, ok := l.batchOf(t.comment)
 		switch {
@@ -232,8 +244,18 @@ func (l *launcher) follow(ctx context.Context, tasks []task) {
 		case b.void || stuck(t):
 			void = append(void, t.name())
 		case t.state == "PENDING" && t.reason == "BeginTime":
-			_, _ = l.call.run(ctx, "", "scontrol", "update", "JobId="+t.job, "StartTime=now")
+			if b.ran[t.index] && len(again) < most {
+				again = append(again, t.job)
+			}
+		case !waits[t.state]:
+			if b.ran == nil {
+				b.ran = map[int]bool{}
+			}
+			b.ran[t.index] = true
 		}
+	}
+	if len(again) > 0 {
+		_, _ = l.call.run(ctx, "", "scontrol", "update", "JobId="+strings.Join(again, ","), "StartTime=now")
 	}
 	_ = l.scancel(ctx, void)
 }
@@ -288,10 +310,10 @@ func (l *launcher) statuses(tasks []task, asked time.Time) []launch.Status {
 func (l *launcher) status(b *batch, id string, t task, known bool) launch.Status {
 	switch {
 	case !known:
-		return launch.Status{ID: id, State: launch.Ended, Reason: l.lastWords(b, indexOf(b, id))}
+		return launch.Status{ID: id, State: launch.Ended, Reason: launch.LastWordsIn(l.logPath(b, strconv.Itoa(indexOf(b, id))))}
 	case ends[t.state] != "":
 		reason := ends[t.state]
-		switch words := l.lastWords(b, t.index); {
+		switch words := launch.LastWordsIn(l.logPath(b, strconv.Itoa(t.index))); {
 		case t.state == "COMPLETED":
 		case words != "":
 			reason += ": " + words

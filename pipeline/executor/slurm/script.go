@@ -33,7 +33,7 @@ func (l *launcher) options(need stages.Resources, avoid []string) []string {
 		add("mem", fmt.Sprintf("%dM", r.memory))
 	}
 	if r.gpus > 0 {
-		add("gres", fmt.Sprintf("%s:%d", s.GRES, r.gpus))
+		add("gres", fmt.Sprintf("%s:%d", l.gres(need), r.gpus))
 	}
 	if r.minutes > 0 {
 		add("time", strconv.FormatInt(r.minutes, 10))
@@ -54,7 +54,7 @@ func excluding(flags, avoid []string) []string {
 			name, names = "--exclude", strings.TrimPrefix(f, "-x")
 		}
 		switch {
-		case name != "--exclude":
+		case !strings.HasPrefix("--exclude", name) || len(name) < len("--exclud"): // shorter, it may be another option
 			out = append(out, f)
 		case strings.Contains(names, "/"):
 			return flags
@@ -91,6 +91,7 @@ func (l *launcher) script(b *batch, args [][]string) string {
 		}
 		s.WriteString("set +e\n")
 	}
+	l.writeEnd(&s)
 	s.WriteString("case $SLURM_ARRAY_TASK_ID in\n")
 	for i, a := range args {
 		fmt.Fprintf(&s, "%d) set --", i)
@@ -101,6 +102,17 @@ func (l *launcher) script(b *batch, args [][]string) string {
 	}
 	fmt.Fprintf(&s, "esac\nexec %s \"$@\"\n", launch.Quote(l.program()))
 	return s.String()
+}
+
+// writeEnd has the worker know when its job ends. Slurm before 23.02 does not set
+// SLURM_JOB_END_TIME; where it cannot be asked either, the block may say how long jobs
+// last.
+func (l *launcher) writeEnd(s *strings.Builder) {
+	s.WriteString(`[ -n "$SLURM_JOB_END_TIME" ] || SLURM_JOB_END_TIME=$(SLURM_TIME_FORMAT=%s timeout 20 squeue --noheader --jobs="$SLURM_JOB_ID" --format=%e 2>/dev/null)` + "\n")
+	if limit, _ := l.limit(); limit > 0 { // it was checked
+		fmt.Fprintf(s, `[ -n "$SLURM_JOB_END_TIME" ] || SLURM_JOB_END_TIME=$(($(date +%%s) + %d))`+"\n", int64(limit.Seconds()))
+	}
+	s.WriteString("export SLURM_JOB_END_TIME\n")
 }
 
 func (l *launcher) program() string {

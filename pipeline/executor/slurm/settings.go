@@ -14,8 +14,9 @@ import (
 
 // Kind is the block `executor "slurm" "NAME"`.
 var Kind = launch.Define[Settings](launch.Kind{
-	Type: "slurm",
-	Doc:  "Workers are jobs of a Slurm cluster. What a stage's resources block asks for goes before what is said here.",
+	Type:      "slurm",
+	Doc:       "Workers are jobs of a Slurm cluster. What a stage's resources block asks for goes before what is said here.",
+	Agreement: "Jobs are submitted in your name, with these options. On the cluster's machines, modules, prologue and program run as you, outside of the sandbox, and can read all that you can.",
 })
 
 // Settings are the block's attributes.
@@ -27,7 +28,7 @@ type Settings struct {
 	CPUs       int      `attr:"cpus,optional" default:"1" doc:"Cores of a job, where the stage does not say."`
 	Memory     string   `attr:"memory,optional" doc:"Memory of a job, where the stage does not say: \"16GiB\"; the cluster's default without."`
 	GPUs       int      `attr:"gpus,optional" default:"0" doc:"GPUs of a job, where the stage does not say."`
-	GRES       string   `attr:"gres,optional" default:"\"gpu\"" doc:"What the cluster calls its GPUs: \"gpu\", or \"gpu:a100\" for one model."`
+	GRES       string   `attr:"gres,optional" default:"\"gpu\"" doc:"What the cluster calls its GPUs: \"gpu\", or \"gpu:a100\" for one type. With \"gpu\", the model that a stage asks for (gpu_model) chooses the type."`
 	Time       string   `attr:"time,optional" doc:"Time limit of a job: \"8h\"; the partition's default without. A worker does as much in it as it can."`
 	Slots      int      `attr:"slots,optional" default:"8" doc:"How many jobs wait or run at a time."`
 	Modules    []string `attr:"modules,optional" doc:"Environment modules to load before a worker starts."`
@@ -75,23 +76,6 @@ func (s *Settings) Check() []stages.Problem {
 		wrong("program", "Not an absolute path", "program is a path on the cluster's machines, which begins with /: %q does not.", s.Program)
 	}
 	return append(append(out, s.checkFlags()...), s.checkLines()...)
-}
-
-// ours are the options of sbatch that nbpipe needs for itself.
-var ours = []string{"--array", "-a", "--comment", "--export", "--job-name", "-J", "--output", "-o", "--error", "-e", "--parsable", "--wrap", "--wait", "-W", "--hold", "-H", "--input", "-i", "--no-requeue", "--test-only", "--export-file", "--chdir", "-D", "--signal"}
-
-func (s *Settings) checkFlags() []stages.Problem {
-	var out []stages.Problem
-	for _, f := range s.Flags {
-		name, _, _ := strings.Cut(f, "=")
-		switch {
-		case !strings.HasPrefix(f, "-") || strings.ContainsAny(f, lineBreaks):
-			out = append(out, stages.Problem{Attribute: "flags", Summary: "Not an option of sbatch", Detail: fmt.Sprintf("An option begins with a dash and has its value after an equals sign, in one text: %q does not.", f)})
-		case contains(ours, name):
-			out = append(out, stages.Problem{Attribute: "flags", Summary: "An option that nbpipe sets", Detail: fmt.Sprintf("nbpipe needs %s for itself: leave it out.", name)})
-		}
-	}
-	return out
 }
 
 func (s *Settings) checkLines() []stages.Problem {

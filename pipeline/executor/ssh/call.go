@@ -56,8 +56,17 @@ func (l *line) script(ctx context.Context, text string) ([]string, error) {
 // put writes a file of a folder that is there; size is the number of bytes, and path has no
 // character that a shell would take for anything else.
 func (l *line) put(ctx context.Context, path string, r io.Reader, size int64) error {
+	return l.send(ctx, "exec cat >"+path, r, size)
+}
+
+// add writes at the end of a file.
+func (l *line) add(ctx context.Context, path string, r io.Reader, size int64) error {
+	return l.send(ctx, "exec cat >>"+path, r, size)
+}
+
+func (l *line) send(ctx context.Context, command string, r io.Reader, size int64) error {
 	limit := l.limit + time.Duration(size/slowest)*time.Second
-	_, err := l.run(ctx, limit, r, append(l.options(), "--", l.host, "exec cat >"+path)...)
+	_, err := l.run(ctx, limit, r, append(l.options(), "--", l.host, command)...)
 	return err
 }
 

@@ -30,6 +30,7 @@ func TestMain(m *testing.M) { executortest.Main(m) }
 // The contract of executors, over ssh to two hosts and with a bucket whose
 // credentials only a file has.
 func TestContract(t *testing.T) {
+	t.Parallel()
 	host := newServer(t)
 	executortest.Run(t, func(t *testing.T) *executortest.Bench { return bench(t, host) })
 }
@@ -108,10 +109,10 @@ func bench(t *testing.T, host *server) *executortest.Bench {
 	x := remote.New(remote.Config{
 		Name: "lab", ID: siteID, Launcher: launcher, Store: p.store, Local: p.local, Trust: p.set.Check, User: p.key, Key: public,
 		LogDir: filepath.Join(dir, "logs"), Now: time.Now, Tell: func(m string) { t.Log(m) },
-		Command: func(queue string, _ bool, id string) (args, files []string) {
+		Command: func(queue string, _ bool, _ time.Duration, id string) (args, files []string) {
 			return []string{"worker", file, queue, id, filepath.Join(dir, "workers-cache")}, []string{file, secret}
 		},
-		Poll: 50 * time.Millisecond, SlowPoll: 200 * time.Millisecond, LaunchGap: 200 * time.Millisecond, LostAfter: 3 * time.Second,
+		Poll: 50 * time.Millisecond, SlowPoll: 200 * time.Millisecond, LaunchGap: 200 * time.Millisecond, LostAfter: 10 * time.Second,
 	})
 	t.Cleanup(func() {
 		if err := x.Close(); err != nil {

@@ -11,17 +11,21 @@
 //	}
 //
 // A host needs an account, Linux of the same architecture, flock, setsid, sha256sum,
-// ps and 40 MB or so below ~/.cache; nothing is installed by root. The store has to be one that
+// gzip, ps and 100 MB or so below ~/.cache; nothing is installed by root. The store has to be one that
 // all of them reach: S3, or a folder that is there on each at the same path.
 //
 // What is done on a host, all of it below ~/.cache/nbpipe:
 //
-//	bin/<sha256>/nbpipe         the nbpipe program, copied once for each version
+//	bin/<sha256>/nbpipe         the nbpipe program, copied once for each version, to one host at a
+//	                            time; removed when it was not used for a month
+//	bin/<sha256>.part           a copy of it, packed, that is not whole yet: the next one goes on there
 //	ssh/<site>/files/           what workers read: keys and credentials, mode 0600
 //	ssh/<site>/workers/<id>/    one for each worker: its lock, log, process ID and GPUs
 //
 // Secrets go over the standard input of ssh, never as arguments or in the environment.
-// Files that changed here are written there again, so that credentials stay fresh.
+// Files that changed here are written there again, so that credentials stay fresh. They go
+// with the last worker on the host: each has a process beside it that waits for its end,
+// however it comes, since nbpipe may be gone by then.
 //
 // # What happens when
 //
@@ -41,6 +45,7 @@
 //
 // Connections are shared: one master a host, with its socket in a private folder,
 // closed at the end. No cores, memory or time are enforced here: machines are shared
-// by agreement. GPUs are given out by number, in CUDA_VISIBLE_DEVICES; what others
-// use on the same machine is not known.
+// by agreement. No more GPUs are given out than gpus says; which of a host's a worker
+// uses is found there, where leases keep it off those that the same user's other runs and
+// workers use (see package lease). What other users do on the machine is not known.
 package ssh

@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,11 +16,16 @@ import (
 // fake is a launcher whose ssh is a shell script.
 func fake(t *testing.T, script string) (*launcher, string) {
 	t.Helper()
+	return fakeHosts(t, script, "anna@bee")
+}
+
+func fakeHosts(t *testing.T, script string, hosts ...string) (*launcher, string) {
+	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte("#!/bin/sh\nfor a; do echo \"$a\" >>"+dir+"/args; done\n"+script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	s := Settings{Hosts: []string{"anna@bee"}, Slots: 1, GPUs: 1}
+	s := Settings{Hosts: hosts, Slots: 1, GPUs: 1}
 	l, err := s.Launcher(launch.Site{
 		ID: siteID, Name: "lab", Program: filepath.Join(dir, "ssh"), Dir: dir, Environment: []string{"PATH=" + dir + ":/usr/bin:/bin"}, Now: time.Now,
 	})
@@ -85,6 +91,50 @@ echo "nbpipe:free $free"; echo nbpipe:done`
 	}
 }
 
+// One host that is ready is enough to begin. The program goes to the others meanwhile, to
+// one at a time, however long that takes: workers that wait say how far it is.
+func TestOneHostIsEnough(t *testing.T) {
+	script := `case "$*" in
+*"exec cat"*) head -c 1 >/dev/null; exec sleep 1000;;
+esac
+cat >/dev/null
+echo "nbpipe:uname Linux $(uname -m)"; echo nbpipe:home /home/anna; echo nbpipe:free 1000000
+case "$*" in *good*) echo nbpipe:program;; esac
+echo nbpipe:done`
+	l, dir := fakeHosts(t, script, "slow", "good", "slower")
+	began := time.Now()
+	if err := l.Check(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Start(t.Context(), []launch.Worker{{ID: "a", Avoid: []string{"good"}}}); err != nil {
+		t.Fatal(err)
+	}
+	reason := ""
+	for !strings.Contains(reason, "MiB") && time.Since(began) < 20*time.Second {
+		found, err := l.Poll(t.Context())
+		if err != nil || len(found) != 1 || found[0].State != launch.Pending {
+			t.Fatal(found, err)
+		}
+		reason = found[0].Reason
+		time.Sleep(20 * time.Millisecond)
+	}
+	if n := strings.Count(reason, " (0.0 of 0.0 MiB)"); n != 1 || strings.Count(reason, "; nbpipe is being copied to slow") != 2 || l.Slots() != 1 {
+		t.Errorf("%q; %d slots", reason, l.Slots())
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "args"))
+	if n := strings.Count(string(b), "exec cat"); err != nil || n != 1 {
+		t.Errorf("%d copies at a time, %v", n, err)
+	}
+
+	// Where all of them take long, a check passes before whoever asks loses patience.
+	l, _ = fakeHosts(t, script, "slow", "slower")
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	if err := l.Check(ctx, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 // A call that hangs ends, with all that it started.
 func TestCallsEnd(t *testing.T) {
 	l, _ := fake(t, "sleep 1000 & sleep 1000")
@@ -130,14 +180,14 @@ func TestStartScript(t *testing.T) {
 	}
 	words := []string{"a b", "'", "$(touch " + dir + "/never)", "`x`", "*", "", "\\"}
 	cmd := exec.Command("/bin/sh", "-s")
-	cmd.Stdin = strings.NewReader("umask 002\n" + h.prelude() + start("anna@bee", "w", []string{"export X='it is set'"}, words, nil, []int{0, 3}) + "wait\n")
+	cmd.Stdin = strings.NewReader("umask 002\n" + h.prelude() + start("anna@bee", "w", []string{"export X='it is set'"}, words, nil, []int{0, 3}, 5) + "wait\n")
 	cmd.Env = []string{"HOME=" + dir, "PATH=/usr/bin:/bin"}
 	out, err := cmd.CombinedOutput()
 	if err != nil || string(out) != "nbpipe:started w\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, ".cache/nbpipe", h.folder(), "workers/w/log"))
-	if want := "it is set 0,3 anna@bee\n0002\n<" + strings.Join(words, ">\n<") + ">\n"; err != nil || string(b) != want {
+	if want := "it is set 0,3,1,2,4 anna@bee\n0002\n<" + strings.Join(words, ">\n<") + ">\n"; err != nil || string(b) != want {
 		t.Errorf("%q, %v, want %q", b, err, want)
 	}
 }

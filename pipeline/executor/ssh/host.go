@@ -2,15 +2,18 @@ package ssh
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nbpipe/nbpipe/cache"
@@ -33,7 +36,9 @@ type host struct {
 	line
 	l *launcher
 
-	visit    chan struct{} // closed at the end of the one in progress
+	visit    chan struct{} // the one in progress; see seen
+	seen     func()        // closes it
+	copies   bool          // the program is copied to it, or waits for its turn
 	ready    bool          // the program is there
 	problem  string        // why it is not used; "" if it is
 	silent   bool          // it did not answer the last time, or there was none
@@ -41,6 +46,8 @@ type host struct {
 	next     time.Time     // when to look again; zero before the first visit
 	pause    time.Duration
 	workers  map[string]*placed
+
+	copied, toCopy atomic.Int64 // bytes
 
 	wrote map[string]cache.Digest // of the visit: what was written there last, by path here
 }
@@ -148,7 +155,11 @@ func (h *host) giveBack() {
 }
 
 func (h *host) call(ctx context.Context) (changed bool, err error) {
-	lines, err := h.script(ctx, h.prelude()+look)
+	text := h.prelude()
+	if !h.ready { // only this visit writes it
+		text += sweep
+	}
+	lines, err := h.script(ctx, text+look)
 	s := parseLook(lines)
 	if err == nil && !s.whole && !s.noFolder {
 		err = &unusable{"it runs no scripts of /bin/sh, or its login shell prints too much"}
@@ -165,7 +176,7 @@ func (h *host) call(ctx context.Context) (changed bool, err error) {
 	}
 	changed = h.compare(s)
 	if !s.program {
-		if err := h.install(ctx, s.home); err != nil {
+		if err := h.install(ctx, s); err != nil {
 			return changed, err
 		}
 	}
@@ -191,12 +202,12 @@ var systems = map[string]string{"linux/amd64": "Linux x86_64", "linux/arm64": "L
 func (h *host) fits(s seen) error {
 	const mebi = 1 << 20
 	build := runtime.GOOS + "/" + runtime.GOARCH
-	need := h.l.size + 64*mebi // the copy, and a little to work in
+	need := 2*h.l.size + 64*mebi // the copy, packed and unpacked, and a little to work in
 	switch {
 	case s.system != systems[build]:
 		return &unusable{fmt.Sprintf("it is a machine of the kind %q, and this nbpipe is built for %s: leave it out of hosts, or run nbpipe from a machine of its kind", s.system, build)}
 	case len(s.lacks) > 0:
-		return &unusable{fmt.Sprintf("it has no program %s: install util-linux, coreutils and procps there", strings.Join(s.lacks, ", "))}
+		return &unusable{fmt.Sprintf("it has no program %s: install util-linux, coreutils, gzip and procps there", strings.Join(s.lacks, ", "))}
 	case s.noFolder:
 		return &unusable{"no folder can be made there below ~/.cache/nbpipe"}
 	case !homePattern.MatchString(s.home):
@@ -232,25 +243,113 @@ func (h *host) compare(s seen) (changed bool) {
 	return changed
 }
 
-// install copies the program.
-func (h *host) install(ctx context.Context, home string) error {
-	f, err := os.Open(h.l.site.Program)
+// install copies the program, to one host at a time. It goes on where an earlier copy was
+// cut off. Nobody who looks at the hosts waits for it.
+func (h *host) install(ctx context.Context, s seen) error {
+	l := h.l
+	mark := func(copies bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		h.copies = copies
+	}
+	mark(true)
+	defer mark(false)
+	h.seen()
+	l.copying.Lock()
+	defer l.copying.Unlock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	lines, err := h.script(ctx, h.prelude()+look) // hosts may share a home folder
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	now := parseLook(lines)
+	if now.program {
+		return nil
+	}
+	packed, err := l.pack()
+	if err != nil {
+		return err
+	}
+	s.part = now.part
+	if s.part >= int64(len(packed)) { // of another way of packing, or done and not unpacked
+		s.part = 0
+	}
+	path := s.home + "/.cache/nbpipe/bin/" + l.digest + ".part"
+	write := h.add
+	if s.part == 0 {
+		write = h.put
+	}
+	if err := write(ctx, path, h.watched(packed[s.part:], s.part), int64(len(packed))-s.part); err != nil {
+		return fmt.Errorf("copying nbpipe: %w", err)
+	}
 	name, err := temporary()
 	if err != nil {
 		return err
 	}
-	if err := h.put(ctx, home+"/.cache/nbpipe/bin/"+name, f, h.l.size); err != nil {
-		return fmt.Errorf("copying nbpipe: %w", err)
-	}
-	lines, err := h.script(ctx, h.prelude()+install(name, h.l.digest))
+	lines, err = h.script(ctx, h.prelude()+install(name))
 	if err == nil && !slices.Contains(lines, "installed") {
 		err = &unusable{"the copy of nbpipe is not whole: is its disk full?"}
 	}
 	return err
+}
+
+// pack makes the program small, the same in each run.
+func (l *launcher) pack() ([]byte, error) {
+	if l.packed != nil {
+		return l.packed, nil
+	}
+	f, err := os.Open(l.site.Program)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.Copy(z, f); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	l.packed = b.Bytes()
+	return l.packed, nil
+}
+
+// watched counts what is read of a copy, and tells from time to time how far it is.
+func (h *host) watched(b []byte, before int64) io.Reader {
+	h.copied.Store(before)
+	h.toCopy.Store(before + int64(len(b)))
+	return &copied{r: bytes.NewReader(b), h: h, told: h.l.site.Now()}
+}
+
+type copied struct {
+	r    *bytes.Reader
+	h    *host
+	told time.Time
+}
+
+// Read implements io.Reader, a little at a time: the counter is to be true.
+func (c *copied) Read(p []byte) (int, error) {
+	const little, often = 64 << 10, 20 * time.Second
+	n, err := c.r.Read(p[:min(len(p), little)])
+	c.h.copied.Add(int64(n))
+	if now := c.h.l.site.Now(); now.Sub(c.told) > often {
+		c.told = now
+		c.h.l.tell("nbpipe is being copied to %s%s", c.h.host, c.h.progress())
+	}
+	return n, err
+}
+
+// progress is how far a copy is, in words; "" for one that waits for its turn.
+func (h *host) progress() string {
+	all := h.toCopy.Load()
+	if all == 0 {
+		return ""
+	}
+	const mebi = 1 << 20
+	return fmt.Sprintf(" (%.1f of %.1f MiB)", float64(h.copied.Load())/mebi, float64(all)/mebi)
 }
 
 func temporary() (string, error) {
@@ -308,7 +407,7 @@ func (h *host) act(ctx context.Context, s seen, files []string) (bool, error) {
 		case w.state == launch.Pending && !w.sent:
 			w.sent = true
 			starts = append(starts, id)
-			text += start(h.host, id, h.l.Prologue, translate(w.Args, files, folder), w.Files, w.gpus)
+			text += start(h.host, id, h.l.Prologue, translate(w.Args, files, folder), w.Files, w.gpus, h.l.GPUs)
 		}
 	}
 	h.l.mu.Unlock()

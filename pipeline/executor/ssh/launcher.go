@@ -43,8 +43,10 @@ type launcher struct {
 	program sync.Once // found
 	digest  string    // of the program
 	size    int64
-	sockets string // private folder of the connections
-	wrong   error  // with the program or the sockets
+	sockets string     // private folder of the connections
+	wrong   error      // with the program or the sockets
+	copying sync.Mutex // held by the host to which the program is copied: they share the way out
+	packed  []byte     // the program as it is copied, under copying
 
 	mu      sync.Mutex
 	hosts   []*host
@@ -74,14 +76,14 @@ func (l *launcher) prepare() error {
 	return l.wrong
 }
 
-// Slots implements launch.Launcher. A host that is not used counts with the workers
-// that are still on it.
+// Slots implements launch.Launcher. A host that is not used, or not yet, counts with the
+// workers that are still on it.
 func (l *launcher) Slots() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
 	for _, h := range l.hosts {
-		if h.problem == "" {
+		if h.problem == "" && h.ready {
 			n += l.Settings.Slots
 		} else {
 			n += len(h.workers)
@@ -90,8 +92,8 @@ func (l *launcher) Slots() int {
 	return max(1, n)
 }
 
-// Check implements launch.Launcher: it looks at all hosts, and copies the program to
-// them.
+// Check implements launch.Launcher: it looks at all hosts, and waits until one of them can
+// be used. The program is copied to the others meanwhile.
 func (l *launcher) Check(ctx context.Context, needs []stages.Resources) error {
 	for _, n := range needs {
 		if n.GPUs > l.GPUs {
@@ -104,7 +106,8 @@ func (l *launcher) Check(ctx context.Context, needs []stages.Resources) error {
 	if err := l.prepare(); err != nil {
 		return fmt.Errorf("executor %q: %w", l.site.Name, err)
 	}
-	if err := l.await(ctx, l.visit(true, func(h *host) bool { return !h.ready }), 0); err != nil {
+	l.visit(true, func(h *host) bool { return !h.ready })
+	if err := l.first(ctx); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -113,6 +116,34 @@ func (l *launcher) Check(ctx context.Context, needs []stages.Resources) error {
 		return fmt.Errorf("executor %q: no host can be used: %s", l.site.Name, l.problems())
 	}
 	return nil
+}
+
+// first waits for a host that is ready, or until nothing is known against one to which the
+// program is still being copied when ctx is about to end, or until all were looked at.
+func (l *launcher) first(ctx context.Context) error {
+	const early = 2 * time.Second
+	var soon time.Time
+	if deadline, ok := ctx.Deadline(); ok {
+		soon = deadline.Add(-early)
+	}
+	for {
+		ready, visited, copied := false, false, false
+		l.mu.Lock()
+		for _, h := range l.hosts {
+			ready = ready || h.ready && h.problem == ""
+			visited = visited || h.visit != nil
+			copied = copied || h.copies
+		}
+		l.mu.Unlock()
+		if ready || !visited || copied && !soon.IsZero() && time.Now().After(soon) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // problems says why hosts are not used.
@@ -227,6 +258,11 @@ func (l *launcher) statuses(now time.Time) []launch.Status {
 		}
 	}
 	reason := "no slot or GPU is free"
+	for _, h := range l.hosts {
+		if h.copies {
+			reason += fmt.Sprintf("; nbpipe is being copied to %s%s", h.host, h.progress())
+		}
+	}
 	if p := l.problems(); p != "" {
 		reason += "; not used: " + p
 	}
@@ -262,7 +298,7 @@ func (l *launcher) Cancel(ctx context.Context, ids []string) error {
 		var errs []error
 		open := false
 		for _, h := range l.hosts {
-			open = open || h.hasWork() && h.problem == ""
+			open = open || h.hasWork() && h.problem == "" && !h.copies // which then does it
 			if h.hasCancelled() && h.problem != "" {
 				errs = append(errs, fmt.Errorf("executor %q: workers on %s are cancelled when it answers again: %s", l.site.Name, h.host, h.problem))
 			}
@@ -275,7 +311,7 @@ func (l *launcher) Cancel(ctx context.Context, ids []string) error {
 }
 
 // visit begins visits of the hosts that are chosen and not visited already, and
-// returns what those in progress close at their ends; those of hosts that did not
+// returns what those in progress close at their ends, or before they copy the program; those of hosts that did not
 // answer the last time only if patient.
 func (l *launcher) visit(patient bool, chosen func(*host) bool) []<-chan struct{} {
 	l.mu.Lock()
@@ -287,13 +323,13 @@ func (l *launcher) visit(patient bool, chosen func(*host) bool) []<-chan struct{
 		}
 		if h.visit == nil {
 			done := make(chan struct{})
-			h.visit = done
+			h.visit, h.seen = done, sync.OnceFunc(func() { close(done) })
 			l.visits.Go(func() {
 				h.do(l.running)
 				l.mu.Lock()
 				h.visit = nil
 				l.mu.Unlock()
-				close(done)
+				h.seen()
 			})
 		}
 		if patient || !h.silent {
@@ -337,7 +373,7 @@ func (l *launcher) Close() error {
 	for _, h := range l.hosts {
 		hosts.Go(func() {
 			if h.problem == "" && h.ready {
-				_, _ = h.script(context.Background(), h.prelude()+clear)
+				_, _ = h.script(context.Background(), h.prelude()+clear+"\n")
 			}
 			h.hangUp(context.Background())
 		})

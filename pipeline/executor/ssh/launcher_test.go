@@ -41,6 +41,7 @@ type rig struct {
 
 func newRig(t *testing.T, s Settings) *rig {
 	t.Helper()
+	t.Parallel() // each with an sshd of its own
 	r := &rig{server: newServer(t), dir: t.TempDir(), site: t.TempDir()}
 	r.write("worker", program, 0o755)
 	r.open(s)
@@ -134,7 +135,7 @@ func (r *rig) read(name string) string {
 func two() Settings { return Settings{Hosts: []string{"ant", "bee"}, Slots: 2, GPUs: 2} }
 
 // Workers run on both hosts; the program is copied once to a home folder that they
-// share; GPUs are given out by number, and what finds none waits.
+// share; GPUs are given out by number, its own first, and what finds none waits.
 func TestWorkersRun(t *testing.T) {
 	r := newRig(t, two())
 	if err := r.launcher.Check(t.Context(), []stages.Resources{{}, {GPUs: 2}}); err != nil {
@@ -164,7 +165,7 @@ func TestWorkersRun(t *testing.T) {
 			t.Errorf("%s ended: %q", id, reason)
 		}
 	}
-	if got := r.read("a.began") + r.read("b.began") + r.read("c.began"); got != "0,1\n0,1\n0\n" {
+	if got := r.read("a.began") + r.read("b.began") + r.read("c.began"); got != "0,1\n0,1\n0,1\n" {
 		t.Errorf("GPUs: %q", got)
 	}
 	if env := r.read("a.env"); strings.Contains(env, "hunter2") || !strings.Contains(env, "HOME="+r.home+"\n") {
@@ -195,14 +196,85 @@ func TestCopiedOnce(t *testing.T) {
 		}
 	}
 	h := r.hosts[0]
-	name := "tmp-half"
-	if err := h.put(t.Context(), r.home+"/.cache/nbpipe/bin/"+name, strings.NewReader("#!/bin/sh\n"), 10); err != nil {
+	part := r.home + "/.cache/nbpipe/bin/" + h.l.digest + ".part"
+	if err := h.put(t.Context(), part, strings.NewReader("#!/bin/sh\n"), 10); err != nil {
 		t.Fatal(err)
 	}
-	lines, err := h.script(t.Context(), h.prelude()+install(name, h.l.digest))
+	lines, err := h.script(t.Context(), h.prelude()+install("tmp-half"))
 	if err != nil || len(lines) != 1 || lines[0] != "damaged" {
 		t.Errorf("half a copy: %q, %v", lines, err)
 	}
+}
+
+// A copy goes on where an earlier one was cut off, and what is left of others that were
+// not finished, and of versions that nobody uses, is swept.
+func TestCopyGoesOn(t *testing.T) {
+	r := newRig(t, Settings{Hosts: []string{"ant", "bee"}, Slots: 1})
+	r.write("worker", program+"# "+strings.Repeat("much of it ", 1000)+"\n", 0o755)
+	r.open(r.launcher.Settings)
+	if err := r.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := r.pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := r.home + "/.cache/nbpipe/bin/"
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	half := len(packed) / 2
+	if err := os.WriteFile(bin+r.digest+".part", packed[:half], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-50 * 24 * time.Hour)
+	for _, name := range []string{"0123", "tmp-0123", "4567.part", "89ab"} {
+		if err := os.Mkdir(bin+name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if name != "89ab" {
+			if err := os.Chtimes(bin+name, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := r.launcher.Check(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	var first *host
+	for _, h := range r.hosts {
+		if h.toCopy.Load() > 0 {
+			first = h
+		}
+	}
+	if first == nil || first.toCopy.Load() != int64(len(packed)) || first.copied.Load() != first.toCopy.Load() || !strings.Contains(r.calls(), "exec cat >>"+bin+r.digest+".part") {
+		t.Errorf("it did not go on: %+v; %s", first, r.calls())
+	}
+	if !r.both() || strings.Count(r.calls(), r.digest+".part") != 1 {
+		t.Errorf("the hosts share a home folder, and it was copied twice: %s", r.calls())
+	}
+	var left []string
+	found, _ := os.ReadDir(bin)
+	for _, f := range found {
+		left = append(left, f.Name())
+	}
+	if strings.Join(left, " ") != "89ab "+r.digest && strings.Join(left, " ") != r.digest+" 89ab" {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// both waits until both hosts are ready.
+func (r *rig) both() bool {
+	for range 200 {
+		r.launcher.mu.Lock()
+		ready := r.hosts[0].ready && r.hosts[1].ready
+		r.launcher.mu.Unlock()
+		if ready {
+			return true
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return false
 }
 
 // A connection that is cut leaves the worker alone, which is found again; there are
@@ -249,6 +321,9 @@ func TestHostThatDoesNotAnswer(t *testing.T) {
 	}
 	if n := r.Slots(); n != 1 {
 		t.Errorf("%d slots", n)
+	}
+	if _, err := r.Poll(t.Context()); err != nil { // the first one waits for what hosts say of old workers
+		t.Fatal(err)
 	}
 	r.begin("a", 2, 0)
 	r.begin("b", 0, 0)
@@ -326,6 +401,67 @@ func TestAnotherControllerGoesOn(t *testing.T) {
 		t.Errorf("files %v; calls: %s", found, r.calls())
 	}
 	r.ends("a", folder)
+}
+
+// What workers read is taken from a host when the last of them has ended there, however
+// it did, and whether or not a controller is there: home folders are shared, and backed up.
+func TestSecretsGoWithTheLastWorker(t *testing.T) {
+	settings := Settings{Hosts: []string{"ant"}, Slots: 2}
+	r := newRig(t, settings)
+	secret := filepath.Join(r.site, "credentials")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	folder := r.home + "/.cache/nbpipe/" + r.hosts[0].folder() + "/files/"
+	files := func() int {
+		left, _ := os.ReadDir(folder)
+		return len(left)
+	}
+	gone := func() {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); files() > 0; time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d files are left", files())
+			}
+		}
+	}
+	r.begin("short", 1, 0, secret)
+	r.begin("long", 5, 0, secret)
+	r.until("both run", func(s map[string]launch.Status) bool {
+		return s["short"].State != launch.Pending && s["long"].State == launch.Running
+	})
+	dead := r.launcher
+	dead.stop() // the controller dies
+	t.Cleanup(func() { dead.Close() })
+	r.untilFile("short.ended")
+	time.Sleep(time.Second)
+	if files() != 1 {
+		t.Errorf("%d files while a worker is there", files())
+	}
+	r.untilFile("long.ended")
+	gone()
+
+	// They come again with the next worker, and go when it is killed.
+	r.open(settings)
+	r.begin("killed", 1000, 0, secret)
+	r.untilState("killed", launch.Running)
+	r.untilFile("killed.began")
+	if files() != 1 {
+		t.Errorf("%d files while a worker is there", files())
+	}
+	b, err := os.ReadFile(filepath.Dir(filepath.Clean(folder)) + "/workers/killed/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Sscan(string(b), &pid); err != nil {
+		t.Fatal(err)
+	}
+	r.launcher.stop()
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	gone()
 }
 
 // ends cancels a worker that has a child that hears nothing.

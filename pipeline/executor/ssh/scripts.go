@@ -3,6 +3,7 @@ package ssh
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,11 +32,14 @@ func (h *host) prelude() string {
 // ended; its last line says how.
 const look = `say uname "$(uname -sm)"
 say home "$HOME"
-for tool in flock setsid sha256sum ps; do
+for tool in flock setsid sha256sum ps gzip; do
   command -v $tool >/dev/null 2>&1 || say lacks $tool
 done
 mkdir -p "$base/bin" "$site/files" "$site/workers" || { say folder; exit 0; }
-[ -x "$bin/nbpipe" ] && say program
+(` + clear + `) 2>/dev/null
+rm -f "$site/files"/tmp-*
+[ -x "$bin/nbpipe" ] && say program && touch "$bin"
+[ -f "$bin.part" ] && say part "$(wc -c <"$bin.part")"
 say free "$(df -Pk "$base" | awk 'NR==2 {print $4}')"
 for f in "$site/files"/*; do
   [ -f "$f" ] && say file "${f##*/}"
@@ -53,12 +57,19 @@ done
 say done
 `
 
-// install takes a copy of the program if it is whole. Two that come at once do the
-// same.
-func install(name, digest string) string {
-	return fmt.Sprintf(`if ! echo "%s  $base/bin/%s" | sha256sum -c >/dev/null 2>&1; then rm -f "$base/bin/%[2]s"; say damaged; exit 0; fi
-chmod 700 "$base/bin/%[2]s" && mkdir -p "$bin" && mv -f "$base/bin/%[2]s" "$bin/nbpipe" && say installed
-`, digest, name)
+// sweep removes what earlier versions of nbpipe and copies that were never finished have
+// left. Programs that are used are touched.
+const sweep = `find "$base/bin" -mindepth 1 -maxdepth 1 ! -path "$bin" \( -name '[0-9a-f]*' -mtime +30 -o -name 'tmp-*' -mtime +0 -o -name '*.part' -mtime +7 \) -exec rm -rf {} + 2>/dev/null
+`
+
+// install unpacks a copy of the program, and takes it if it is whole. Two that come at
+// once do the same.
+func install(name string) string {
+	return fmt.Sprintf(`gzip -dc <"$bin.part" >"$base/bin/%s" 2>/dev/null
+rm -f "$bin.part"
+if ! echo "${bin##*/}  $base/bin/%[1]s" | sha256sum -c >/dev/null 2>&1; then rm -f "$base/bin/%[1]s"; say damaged; exit 0; fi
+chmod 700 "$base/bin/%[1]s" && mkdir -p "$bin" && mv -f "$base/bin/%[1]s" "$bin/nbpipe" && say installed
+`, name)
 }
 
 // replace puts a file in the place of another one in one step.
@@ -69,8 +80,9 @@ func replace(temporary, name string) string {
 // start starts a worker that belongs to no session of ssh. It and all that it starts inherit
 // a lock, of which the kernel lets go when the last of them has ended. Its folder
 // appears with the lock held. The site's lock keeps secrets from being taken away
-// meanwhile.
-func start(host, id string, prologue, args, files []string, gpus []int) string {
+// meanwhile. A worker with GPUs sees all of the host's, its own first: which of them
+// no other process of the user has is found there (see package lease).
+func start(host, id string, prologue, args, files []string, gpus []int, all int) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "exec 4>\"$site/lock\"\nflock -w 10 4 || exit 1\nd=$site/workers/%s\nlacking=\n", id)
 	for _, f := range files {
@@ -82,11 +94,14 @@ func start(host, id string, prologue, args, files []string, gpus []int) string {
 	for _, p := range prologue {
 		s.WriteString(p + "\n")
 	}
-	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    %s=%s\n    export CUDA_VISIBLE_DEVICES %[2]s\n    exec setsid \"$bin/nbpipe\"", numbers(gpus), launch.HostVariable, launch.Quote(host))
+	fmt.Fprintf(&s, "    CUDA_VISIBLE_DEVICES=%s\n    %s=%s\n    export CUDA_VISIBLE_DEVICES %[2]s\n    exec setsid \"$bin/nbpipe\"", numbers(visible(gpus, all)), launch.HostVariable, launch.Quote(host))
 	for _, a := range args {
 		s.WriteString(" " + launch.Quote(a))
 	}
-	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\nfi\n")
+	s.WriteString(" 3>&3 4>&-\n  ) &\n  echo $! >\"$d/pid\"\n  exec 3>&-\n")
+	// Somebody who waits for its end, however it comes: there may be no controller then.
+	fmt.Fprintf(&s, "  setsid /bin/sh -c 'flock \"$1/lock\" true; site=$2; %s' sh \"$d\" \"$site\" </dev/null >/dev/null 2>&1 4>&- &\nfi\n", clear)
+	s.WriteString("exec 4>&-\n")
 	fmt.Fprintf(&s, "[ -e \"$d/pid\" ] && say started %s\n[ -z \"$lacking\" ] || say lacking %[1]s\n", id)
 	return s.String()
 }
@@ -95,7 +110,7 @@ func start(host, id string, prologue, args, files []string, gpus []int) string {
 const grace = 5
 
 // end tells a worker to end, and leaves a process behind that kills what is left of
-// its session. The last worker of a site takes the secrets with it.
+// its session.
 func end(id string) string {
 	return fmt.Sprintf(`d=$site/workers/%s
 if [ -f "$d/pid" ] && ! flock -n "$d/lock" true; then
@@ -107,15 +122,26 @@ if [ -f "$d/pid" ] && ! flock -n "$d/lock" true; then
       for p in $(ps -o pid= -s "$2"); do kill -KILL "$p"; done
       kill -KILL -- "-$2"
     fi
-    flock -w 5 "$1/lock" rm -rf "$1"
-    cd "$3" && flock -w 5 lock sh -c "rmdir workers && rm -f files/[0-9a-f]*"' sh "$d" "$pid" "$site" </dev/null >/dev/null 2>&1 &
+    flock -w 5 "$1/lock" rm -rf "$1"' sh "$d" "$pid" </dev/null >/dev/null 2>&1 &
 fi
 say cancelled %[1]s
 `, id, grace)
 }
 
-// clear takes the secrets of a site away if it has no workers.
-const clear = "cd \"$site\" && flock -w 5 lock sh -c 'rmdir workers && rm -f files/[0-9a-f]*' 2>/dev/null\n"
+// clear takes the secrets of a site away if no worker is alive; there are no single quotes
+// in it. The site's lock is held by who starts one.
+const clear = `cd "$site" && flock -w 10 lock sh -c "for w in workers/*/lock; do [ ! -e \"\$w\" ] || flock -n \"\$w\" true || exit 0; done; rm -f files/[0-9a-f]*"`
+
+// visible are all GPUs of a host, those given first; none where none are given.
+func visible(gpus []int, all int) []int {
+	out := slices.Clone(gpus)
+	for g := range all {
+		if len(gpus) > 0 && !slices.Contains(gpus, g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
 
 // numbers are GPUs as CUDA_VISIBLE_DEVICES has them; none hides all.
 func numbers(gpus []int) string {
@@ -157,6 +183,7 @@ type seen struct {
 	system, home string
 	lacks        []string
 	program      bool
+	part         int64 // bytes of a copy of it that was not finished
 	free         int64 // KiB below ~/.cache, -1 where it does not say
 	files        map[string]bool
 	running      map[string][]int  // GPUs of workers
@@ -179,6 +206,10 @@ func parseLook(lines []string) seen {
 			s.lacks = append(s.lacks, rest)
 		case "program":
 			s.program = true
+		case "part":
+			if n, err := strconv.ParseInt(rest, 10, 64); err == nil && n > 0 {
+				s.part = n
+			}
 		case "free":
 			if n, err := strconv.ParseInt(rest, 10, 64); err == nil {
 				s.free = n
@@ -191,7 +222,7 @@ func parseLook(lines []string) seen {
 			}
 		case "ended":
 			if idPattern.MatchString(first) {
-				s.ended[first] = more
+				s.ended[first] = launch.LastWords(more)
 			}
 		case "folder":
 			s.noFolder = true

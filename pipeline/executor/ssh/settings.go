@@ -11,8 +11,9 @@ import (
 
 // Kind is the block `executor "ssh" "NAME"`.
 var Kind = launch.Define[Settings](launch.Kind{
-	Type: "ssh",
-	Doc:  "Workers are processes of machines that you can log in to by ssh without a password. Ports and identity files are those of your ~/.ssh/config.",
+	Type:      "ssh",
+	Doc:       "Workers are processes of machines that you can log in to by ssh without a password. Ports and identity files are those of your ~/.ssh/config.",
+	Agreement: "These machines are logged in to. The team cache's credentials and a key that signs results of the run are copied to the account there; prologue runs as that account, outside of the sandbox.",
 })
 
 // Settings are the block's attributes.

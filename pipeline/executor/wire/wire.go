@@ -52,7 +52,7 @@ func (e *SensitiveError) Error() string {
 }
 
 // ErrNoKey says that an action has no key yet: what it makes decides on it.
-var ErrNoKey = errors.New("its key is not known before it has run, so it runs on this machine")
+var ErrNoKey = errors.New("its key is not known before it has run, so it cannot run on another machine")
 
 // Encode writes an action. Equal actions give equal bytes.
 func Encode(a *executor.Action) ([]byte, error) {

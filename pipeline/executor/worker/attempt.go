@@ -69,8 +69,8 @@ func (w *Worker) attempt(ctx context.Context, a queue.Attempt) (fit bool) {
 	if errors.As(err, &failure) {
 		r.LogTail, r.Exit = failure.LogTail, failure.Exit
 	}
-	r.Used = w.used(began)
-	r.Logs = s.close(context.WithoutCancel(ctx))
+	r.Used, r.WholeTime = w.used(began), r.State == queue.Left && w.whole(began)
+	r.Logs, r.Whole = s.close(context.WithoutCancel(ctx))
 	w.finish(context.WithoutCancel(ctx), a, r)
 	if r.State == queue.Unfit {
 		w.Tell("this machine is not fit for what is asked for: " + r.Error)
@@ -141,6 +141,9 @@ func (w *Worker) has(ctx context.Context, k cache.Key) bool {
 }
 
 func (w *Worker) execute(ctx context.Context, act *executor.Action, s *signs) error {
+	if w.Unfit != nil {
+		return &unfit{w.Unfit}
+	}
 	if err := w.hasModel(act.Resources); err != nil {
 		return err
 	}
@@ -309,7 +312,7 @@ func (w *Worker) gpus(ctx context.Context, r stages.Resources, s *signs) (got []
 		return fit[:n], func() {}, nil
 	}
 	var leases []lease.Lease
-	err = lease.Await(ctx, func(why string) { s.waits(ctx, "on "+w.About.Host+": "+why) }, func() (err error) {
+	err = lease.Await(ctx, func(why string) { s.waits(ctx, why) }, func() (err error) {
 		leases, err = w.Leases.Take(n, fit)
 		return err
 	})

@@ -51,6 +51,7 @@ func TestSuccess(t *testing.T) {
 // An action is run under the user's own certificate for it alone; nothing else that
 // lies in the store is believed.
 func TestCertificateRefused(t *testing.T) {
+	t.Parallel()
 	stranger, _, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +106,7 @@ func TestCertificateRefused(t *testing.T) {
 // An action that was changed on its way, or is asked for under another one's key, is
 // not run even with a certificate.
 func TestActionRefused(t *testing.T) {
+	t.Parallel()
 	another := cache.Key(cache.DigestOf([]byte("another")))
 	for name, c := range map[string]struct {
 		key   *cache.Key
@@ -199,6 +201,7 @@ func TestUnfitByToolVersion(t *testing.T) {
 
 // At the end of its time a worker gives back what it runs and begins nothing more.
 func TestTimeIsOver(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	mark := filepath.Join(r.dir, "ran")
 	script := func(n int) *executor.Action {
@@ -256,6 +259,7 @@ func TestMost(t *testing.T) {
 // While the store is away a stage goes on; signs of life and the result come when it
 // is back.
 func TestStoreIsAwayForAWhile(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	mark, end := filepath.Join(r.dir, "ran"), filepath.Join(r.dir, "end")
 	name := r.ask(executortest.Script(t, fmt.Sprintf("echo before; touch %s; while [ ! -e %s ]; do sleep 0.05; done; echo after; echo > out", mark, end), nil), nil)
@@ -290,6 +294,7 @@ func TestStoreIsAwayForAWhile(t *testing.T) {
 
 // A worker whose store stays away ends at last, and says so.
 func TestStoreStaysAway(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.ask(executortest.Script(t, "echo > out", nil), nil)
 	r.must(os.Rename(filepath.Join(r.dir, "store"), filepath.Join(r.dir, "away")))

@@ -9,9 +9,6 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 )
 
-// MaxLogs is the bound of what is passed on of a log.
-const MaxLogs = maxLogs
-
 // CredentialsOf are those that a worker uses that is told a file.
 func CredentialsOf(f File) *credentials.Credentials { return f.credentials() }
 

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -170,10 +171,12 @@ type Options struct {
 	Queue       string // ID
 	ID          string
 	Cache       string // folder of this machine's store
+	Keep        int64  // how many bytes it may keep there; 0 for no limit
 	Kinds       *stages.Registry
 	Environment []string // of stages
 	Memory      int64    // bytes that stages may use; 0 where nobody said
 	Sandbox     *sandbox.Sandbox
+	Unfit       error // why this machine may run nothing; nil where it may
 	About       queue.Used
 	GPUs        []gpu.Device // that stages may use
 	Leases      string       // folder of leases of GPUs, see package lease; "" where they are this worker's own
@@ -181,61 +184,83 @@ type Options struct {
 	Tell        func(string)
 
 	Beat, Linger time.Duration
-	Until        time.Time
+	Until, Ends  time.Time
+	Each         time.Duration
 	Most         int
+	// Reach is how long the store may take to answer for the first time; 45 s if zero.
+	// Whoever waits for the worker is to learn soon that it cannot be reached from here.
+	Reach time.Duration
 }
 
 // Run runs a worker until there is nothing to do.
 func Run(ctx context.Context, o Options) (err error) {
-	f, err := ReadFile(o.File)
-	if err != nil {
+	gone := attend(o)
+	var f File
+	defer func() { gone(ctx, f.Credentials) }()
+	if f, err = ReadFile(o.File); err != nil {
 		return err
 	}
 	user, err := trust.ParsePublic(f.User)
 	if err != nil {
 		return err
 	}
-	local, err := cache.Open(ctx, o.Cache, cache.Options{Now: o.Now, OnWait: o.Tell})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, local.Close()) }()
-	store, err := openStore(ctx, f, o, local.Dir())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = store.Close() }()
-	local.SetUpstream(store)
-	scratch, err := executor.NewScratch(filepath.Join(local.Dir(), "scratch"))
+	scratch, err := executor.NewScratch(filepath.Join(o.Cache, "scratch"))
 	if err != nil {
 		return err
 	}
 	defer scratch.Close()
+	room := newRoom(o, scratch.Dir)
+	defer room.leave(context.WithoutCancel(ctx))
+	for ran := 0; ; {
+		dir, err := room.choose(ctx)
+		if err != nil {
+			return err
+		}
+		w, err := o.session(ctx, f, user, scratch, dir, func(w *Worker) { w.ran, w.Full = ran, room.full(dir) })
+		if err != nil || !w.full {
+			return err
+		}
+		ran = w.ran
+	}
+}
+
+// session runs a worker for as long as the local store in dir has room.
+func (o Options) session(ctx context.Context, f File, user trust.Public, scratch *executor.Scratch, dir string, set func(*Worker)) (w *Worker, err error) {
+	local, err := cache.Open(ctx, dir, cache.Options{Now: o.Now, OnWait: o.Tell})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, local.Close()) }()
+	store, err := openStore(ctx, f, o, local.Dir())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = store.Close() }()
+	local.SetUpstream(store)
 	key := ed25519.NewKeyFromSeed(f.Key)
 	q, err := queue.New(store.Work(), o.Queue, queue.Keys{Workers: key.Public().(ed25519.PublicKey), Controller: user.Key, Own: key})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	usage := &Usage{Processes: func() []int64 { return ProcessSizes(os.Getpid()) }}
-	w := New(Config{
+	w = New(Config{
 		ID: o.ID, Queue: q, Store: store, Local: local, Kinds: o.Kinds, User: user, Key: key,
 		Prober: plan.NewProbes(local, o.Environment, o.Sandbox, true), About: o.About, GPUs: o.GPUs, Usage: usage, Now: o.Now, Tell: o.Tell,
-		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Most: o.Most,
+		Beat: o.Beat, Linger: o.Linger, Until: o.Until, Ends: o.Ends, Each: o.Each, Most: o.Most, Unfit: o.Unfit,
 		Executor: &executor.Local{
 			Store: local, Scratch: scratch.Dir, LogDir: filepath.Join(scratch.Dir, "logs"), Now: o.Now, Measure: usage.facts(o.About),
 			Services: stages.Services{Mirrors: f.Mirrors, Offline: f.Offline, Memory: o.Memory, Environment: o.Environment, Sandbox: o.Sandbox},
-			Resume:   filepath.Join(local.Dir(), cache.ResumeFolder),
+			Resume:   filepath.Join(o.Cache, cache.ResumeFolder),
 		},
 	})
 	if o.Leases != "" {
 		w.Leases = lease.New(o.Leases, scratch.Dir, o.Now)
 	}
-	return w.Drain(ctx)
+	set(w)
+	return w, w.Drain(ctx)
 }
 
-// reachLimit is how long a store may take to answer a worker for the first time. Whoever
-// waits for the worker is to learn soon that it cannot be reached from its machine.
-const reachLimit = 45 * time.Second
+const defaultReach = 45 * time.Second
 
 // openStore opens the store, or says why it cannot be had on this machine: in one
 // line, since the last one that a worker prints is what its user gets to read.
@@ -246,7 +271,8 @@ func openStore(ctx context.Context, f File, o Options, dir string) (*s3.Store, e
 	if f.Folder != "" {
 		config.Credentials = nil
 	}
-	limited, cancel := context.WithTimeout(ctx, reachLimit)
+	limit := cmp.Or(o.Reach, defaultReach)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	type opened struct {
 		store *s3.Store
@@ -264,8 +290,11 @@ func openStore(ctx context.Context, f File, o Options, dir string) (*s3.Store, e
 		select {
 		case got = <-done: // with what was seen so far
 		case <-time.After(time.Second):
-			got.err = fmt.Errorf("it does not answer within %s", reachLimit)
+			got.err = limited.Err()
 		}
+	}
+	if errors.Is(got.err, context.DeadlineExceeded) {
+		got.err = fmt.Errorf("it does not answer within %s (%w)", limit, got.err)
 	}
 	switch {
 	case got.err != nil && ctx.Err() != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -209,4 +210,15 @@ func (f stage) Execute(ctx context.Context, a *executor.Action, progress stages.
 
 func (f stage) Rerun(context.Context, *executor.Action, stages.Progress) (*cache.Entry, error) {
 	panic("not here")
+}
+
+// startWorker starts a worker as a process: this program, see executortest.Main.
+func (r *rig) startWorker(o worker.Options) *exec.Cmd {
+	r.t.Helper()
+	self, err := os.Executable()
+	r.must(err)
+	cmd := exec.Command(self, "worker", o.File, o.Queue, o.ID, o.Cache)
+	r.must(cmd.Start())
+	r.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd
 }

@@ -3,9 +3,11 @@ package worker
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
 )
 
@@ -18,41 +20,41 @@ type signs struct {
 
 	mu      sync.Mutex
 	claim   queue.Claim
-	pending []byte // printed, and not yet sent
-	sent    int    // pieces
-	bytes   int    // in them
-	dropped bool
+	pending executor.Excerpt // printed, and not yet sent
+	parts   [][]byte         // what is to be sent next, of what was pending
+	sent    int              // pieces
+	all     int64            // bytes printed
+	sentAll int64            // bytes in pieces, where none was left out
+	kept    *executor.Excerpt
+	lastLog time.Time // when something was sent
 
 	quit chan struct{}
 	done chan struct{}
 }
 
 const (
-	// maxLogs bounds what of a log is passed on while it is written; all of it is in
-	// the result.
-	maxLogs = 64 << 20
-	// Log pieces are sent this much more often than signs of life.
-	logShare = 5
+	// maxPending is how much of what is printed between two pieces is sent: its beginning,
+	// and as much of its end.
+	maxPending = 8 << 20
+	// Log pieces are sent this much more often than signs of life; later ones, which take
+	// the place of older ones, only so much.
+	logShare, laterShare = 5, 2
 )
 
 func newSigns(w *Worker, a queue.Attempt, stop context.CancelCauseFunc) *signs {
-	s := &signs{w: w, attempt: a, stop: stop, claim: w.claim(), quit: make(chan struct{}), done: make(chan struct{})}
+	s := &signs{w: w, attempt: a, stop: stop, claim: w.claim(), kept: executor.NewExcerpt(), pending: executor.Excerpt{Head: maxPending, Tail: maxPending}, quit: make(chan struct{}), done: make(chan struct{})}
 	go s.beat()
 	return s
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. It never waits: what comes faster than it can be sent is
+// left out in the middle.
 func (s *signs) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bytes+len(s.pending)+len(p) > maxLogs {
-		if !s.dropped {
-			s.dropped = true
-			s.pending = append(s.pending, "\n(what follows is not shown while the stage runs)\n"...)
-		}
-		return len(p), nil
-	}
-	s.pending = append(s.pending, p...)
+	s.all += int64(len(p))
+	_, _ = s.pending.Write(p)
+	_, _ = s.kept.Write(p)
 	return len(p), nil
 }
 
@@ -69,7 +71,7 @@ func (s *signs) waits(ctx context.Context, why string) {
 	s.claim.Waits = why
 	s.mu.Unlock()
 	if why != "" {
-		s.alive(ctx)
+		s.within(ctx, s.alive)
 	}
 }
 
@@ -91,7 +93,11 @@ func (s *signs) beat() {
 			s.within(context.Background(), s.alive)
 		default:
 		}
+		before := s.sent
 		s.within(context.Background(), s.sendLogs)
+		if before == 0 && s.sent > 0 { // from now on it is looked for more
+			s.within(context.Background(), s.alive)
+		}
 	}
 }
 
@@ -119,28 +125,55 @@ func (s *signs) alive(ctx context.Context) {
 	}
 }
 
+// sendLogs sends what was printed. A piece that cannot be sent now is sent later.
 func (s *signs) sendLogs(ctx context.Context) {
-	for {
-		s.mu.Lock()
-		piece := s.pending[:min(len(s.pending), queue.MaxLog)]
-		number := s.sent + 1
-		s.mu.Unlock()
-		if len(piece) == 0 || s.w.Queue.WriteLog(ctx, s.attempt, number, piece) != nil {
+	if s.sent >= queue.HeadLogs && s.w.Now().Sub(s.lastLog) < s.w.Beat/laterShare {
+		return
+	}
+	s.flush(ctx)
+}
+
+func (s *signs) flush(ctx context.Context) {
+	s.mu.Lock()
+	if len(s.parts) == 0 && s.pending.Len() > 0 {
+		s.parts = slices.Collect(slices.Chunk(s.pending.Bytes(), queue.MaxLog))
+		s.pending.Reset()
+	}
+	parts, number := s.parts, s.sent
+	s.mu.Unlock()
+	for _, piece := range parts {
+		number++
+		if s.w.Queue.WriteLog(ctx, s.attempt, number, piece) != nil {
 			return
 		}
 		s.mu.Lock()
-		s.pending = s.pending[len(piece):]
-		s.sent, s.bytes = number, s.bytes+len(piece)
+		s.parts, s.sent, s.lastLog = s.parts[1:], number, s.w.Now()
+		s.sentAll += int64(len(piece))
 		s.mu.Unlock()
 	}
 }
 
-// close ends the signs, and returns how many pieces of the log there are.
-func (s *signs) close(ctx context.Context) int {
+// close ends the signs, and returns how many pieces of the log there are, and of what is
+// kept of it.
+func (s *signs) close(ctx context.Context) (logs, whole int) {
 	close(s.quit)
 	<-s.done
-	s.within(ctx, s.sendLogs)
+	s.within(ctx, s.flush)
+	s.within(ctx, s.flush) // what was printed while the one before was on its way
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sent
+	logs = s.sent
+	all := logs <= queue.HeadLogs && s.sentAll == s.all
+	s.mu.Unlock()
+	if all {
+		return logs, 0
+	}
+	s.within(ctx, func(ctx context.Context) {
+		for piece := range slices.Chunk(s.kept.Bytes(), queue.MaxLog) {
+			if s.w.Queue.WriteWhole(ctx, s.attempt, whole+1, piece) != nil {
+				return
+			}
+			whole++
+		}
+	})
+	return logs, whole
 }

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -15,7 +16,6 @@ import (
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/executortest"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
-	"github.com/nbpipe/nbpipe/pipeline/executor/worker"
 	"github.com/nbpipe/nbpipe/stages"
 )
 
@@ -25,6 +25,7 @@ func TestLogPieces(t *testing.T) {
 	r := newRig(t)
 	line := bytes.Repeat([]byte("0123456789abcdef"), 128<<10) // 2 MiB without an end of line
 	var printed []byte
+	var name queue.Attempt
 	r.config.Executor = stage(func(_ context.Context, a *executor.Action, _ stages.Progress) error {
 		for n := range 5 {
 			part := append(fmt.Appendf(nil, "%d\n", n), line[:(n+1)*queue.MaxLog/3]...)
@@ -34,9 +35,10 @@ func TestLogPieces(t *testing.T) {
 			}
 			time.Sleep(30 * time.Millisecond)
 		}
+		r.until("it is passed on", func() bool { text, _ := r.log(name); return len(text) == len(printed) })
 		return &executor.Failure{Err: context.Canceled, LogTail: "tail"}
 	})
-	name := r.ask(executortest.Script(t, "", nil), nil)
+	name = r.ask(executortest.Script(t, "", nil), nil)
 	r.drain()
 	text, pieces := r.log(name)
 	got := r.result(name)
@@ -45,31 +47,82 @@ func TestLogPieces(t *testing.T) {
 	}
 }
 
-// A stage that prints without end neither fills the store nor the worker's memory.
+// A stage that prints without end neither fills the store nor the worker's memory; its
+// beginning and its end are kept.
 func TestLogWithoutEnd(t *testing.T) {
 	r := newRig(t)
+	r.config.Beat = time.Minute // the time that the end of a log has
 	part := bytes.Repeat([]byte("x"), 3<<20)
 	r.config.Executor = stage(func(_ context.Context, a *executor.Action, _ stages.Progress) error {
-		for range 2 * worker.MaxLogs / len(part) {
+		fmt.Fprintln(a.Log, "first")
+		for range 60 {
 			if n, err := a.Log.Write(part); err != nil || n != len(part) {
 				return fmt.Errorf("the stage's output is refused: %d, %w", n, err)
 			}
 		}
+		fmt.Fprintln(a.Log, "last")
 		return &executor.Failure{Err: fmt.Errorf("the end")}
 	})
 	name := r.ask(executortest.Script(t, "", nil), nil)
 	r.drain()
-	text, pieces := r.log(name)
-	if got := r.result(name); got.Logs != pieces || got.Error != "the end" {
-		t.Errorf("%d pieces, and the result says %+v", pieces, got)
+	got := r.result(name)
+	if text, pieces := r.log(name); got.Logs != pieces || got.Error != "the end" || len(text) > 64<<20 || !bytes.HasSuffix(text, []byte("xlast\n")) {
+		t.Errorf("%d bytes in %d pieces, and the result says %+v", len(text), pieces, got)
 	}
-	if most := worker.MaxLogs + 100; len(text) > most || len(text) < worker.MaxLogs-len(part) || !bytes.HasSuffix(text, []byte("is not shown while the stage runs)\n")) {
-		t.Errorf("%d bytes are passed on, %d are the most; they end with %q", len(text), most, text[max(0, len(text)-80):])
+	var whole []byte
+	for n := range got.Whole {
+		b, err := r.queue.ReadWhole(t.Context(), name, n+1)
+		r.must(err)
+		whole = append(whole, b...)
+	}
+	if len(whole) > 3<<20 || !bytes.HasPrefix(whole, []byte("first\nx")) || !bytes.HasSuffix(whole, []byte("xlast\n")) || !bytes.Contains(whole, []byte(" bytes of output left out ...\n")) {
+		t.Errorf("%d bytes are kept in %d pieces: %.20q ... %.20q", len(whole), got.Whole, whole, whole[max(0, len(whole)-20):])
+	}
+}
+
+// A stage that prints for days goes on showing what it prints, in a bounded number of
+// pieces: its last lines are there if the worker is killed.
+func TestLogForDays(t *testing.T) {
+	r := newRig(t)
+	r.config.Beat = 20 * time.Millisecond
+	const lines = 300
+	var name queue.Attempt
+	ctx := t.Context()
+	r.config.Executor = stage(func(_ context.Context, a *executor.Action, _ stages.Progress) error {
+		last := 0
+		for n := range lines {
+			fmt.Fprintf(a.Log, "epoch %d\n", n)
+			r.until("it is there", func() bool {
+				for b, err := r.queue.ReadLog(ctx, name, last+1); err == nil; b, err = r.queue.ReadLog(ctx, name, last+1) {
+					last++
+					if bytes.HasSuffix(b, fmt.Appendf(nil, "epoch %d\n", n)) {
+						return true
+					}
+				}
+				return false
+			})
+		}
+		return &executor.Failure{Err: fmt.Errorf("the end")}
+	})
+	name = r.ask(executortest.Script(t, "", nil), nil)
+	r.drain()
+	got := r.result(name)
+	if got.Logs <= queue.HeadLogs+queue.TailLogs || got.Whole != 1 {
+		t.Errorf("%d pieces, and %d of the whole", got.Logs, got.Whole)
+	}
+	var replaced *queue.ReplacedError
+	if _, err := r.queue.ReadLog(ctx, name, queue.HeadLogs+1); !errors.As(err, &replaced) || replaced.Next() > got.Logs || replaced.Next() <= queue.HeadLogs+1 {
+		t.Errorf("a piece whose place was taken: %v", err)
+	}
+	objects, err := filepath.Glob(filepath.Join(r.dir, "store", "attempts", "q", "logs", "*", "*"))
+	if err != nil || len(objects) > queue.HeadLogs+queue.TailLogs+1 || len(objects) < queue.HeadLogs+queue.TailLogs {
+		t.Errorf("%d objects, %v", len(objects), err)
 	}
 }
 
 // A worker gives signs of life also while a long log goes slowly to the store.
 func TestSignsOfLifeBesideALongLog(t *testing.T) {
+	t.Parallel()
 	server := s3test.NewProxy(t, s3test.Fake(t))
 	dir := t.TempDir()
 	r := newRigAt(t, dir, s3.Config{
@@ -99,6 +152,7 @@ func TestSignsOfLifeBesideALongLog(t *testing.T) {
 
 // A claim says how far the stage is, and a cancelled attempt is stopped.
 func TestProgressAndCancel(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var name queue.Attempt
 	r.config.Executor = stage(func(ctx context.Context, _ *executor.Action, p stages.Progress) error {

@@ -14,7 +14,8 @@ import (
 
 // Usage counts what this process and those that it starts use. CPU time is the
 // kernel's; memory is that of the largest process, seen at signs of life and, of
-// processes that have ended, told by the kernel. One action at a time can be told
+// processes that have ended, told by the kernel, for which a program is at least as
+// large as nbpipe was when it started it. One action at a time can be told
 // apart.
 type Usage struct {
 	// Processes lists the resident bytes of this process and of all that it started;

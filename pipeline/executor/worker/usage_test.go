@@ -26,6 +26,17 @@ func use(t *testing.T, u *worker.Usage, script string) (cpu float64, rss int64) 
 // What an action uses is its own: memory is that of its largest process, and neither
 // the CPU time nor the memory of an earlier action counts.
 func TestUsage(t *testing.T) {
+	// A program counts as being as large as the process that starts it: this one is not
+	// to have grown in other tests.
+	const alone = "NBPIPE_TEST_USAGE_ALONE"
+	if os.Getenv(alone) == "" {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUsage$")
+		cmd.Env = append(os.Environ(), alone+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
 	u := &worker.Usage{Processes: func() []int64 { return nil }} // as between two signs of life
 	const large = 300 << 20
 	hold := func(size string) string { return "head -c " + size + " /dev/zero | tail -c " + size + " >/dev/null" }
@@ -80,7 +91,7 @@ func TestProcessSizes(t *testing.T) {
 	}
 }
 
-// A record tells what was used, and of the machine no name.
+// A record tells what was used, and on which machine.
 func TestUsageFacts(t *testing.T) {
 	u := &worker.Usage{Processes: func() []int64 { return []int64{5, 7, 3} }}
 	u.Begin()

@@ -35,6 +35,7 @@ type Config struct {
 	Key   ed25519.PrivateKey // of this run
 	About queue.Used         // what is known of this machine
 	GPUs  []gpu.Device       // that actions may use, one action at a time
+	Unfit error              // why this machine may run nothing, such as that it cannot confine programs; nil where it may
 	// Leases keeps other processes of this machine off the GPUs that an action uses;
 	// nil where they are this worker's own.
 	Leases lease.Taker
@@ -44,8 +45,15 @@ type Config struct {
 
 	Beat   time.Duration // between signs of life
 	Linger time.Duration // how long to wait for more when the queue is empty
-	Until  time.Time     // when the time is over; zero for never
-	Most   int           // how many actions to run; 0 for any number
+	Until  time.Time     // when the time is over, and what runs is given back; zero for never
+	// Ends is when the worker's job ends, and it with it; zero where that is not known.
+	// Shortly before, ctx ends: what runs may go on until then.
+	Ends time.Time
+	Each time.Duration // how long an action may take, as stated; 0 where nothing is
+	Most int           // how many actions to run; 0 for any number
+	// Full, where set, is asked before each action whether Local has no room for another
+	// one: then Drain ends.
+	Full func() bool
 }
 
 // Worker runs the actions of a queue.
@@ -56,10 +64,17 @@ type Worker struct {
 	off  map[queue.Attempt]bool // whether marks of cancelled attempts are right
 	at   time.Time              // when open was read
 	ran  int
+	full bool
+	born time.Time
+
+	began time.Time // of the first look, by the store's clock
+	leave bool      // it was asked to since
 }
 
 // New makes a worker.
-func New(c Config) *Worker { return &Worker{Config: c, off: map[queue.Attempt]bool{}} }
+func New(c Config) *Worker {
+	return &Worker{Config: c, born: c.Now(), off: map[queue.Attempt]bool{}}
+}
 
 const (
 	// fresh is how long a listing is believed: what is claimed or cancelled since
@@ -78,9 +93,10 @@ const (
 	among = 16
 )
 
-// Drain runs actions until the queue is empty, the time is over, or ctx ends: then
-// what runs is given back. A machine that is not fit for an action leaves the queue: it
-// would take the next one of the kind, too. The error says that the store is away.
+// Drain runs actions until the queue is empty, the time is over, there is no room for
+// more, or ctx ends: then what runs is given back. A machine that is not fit for an
+// action leaves the queue: it would take the next one of the kind, too. The error says
+// that the store is away.
 func (w *Worker) Drain(ctx context.Context) error {
 	idle, pause, patient := w.Now(), shortPause, patienceFirst
 	var away time.Time
@@ -120,9 +136,31 @@ func (w *Worker) Drain(ctx context.Context) error {
 	return nil
 }
 
-// over reports whether nothing more may be begun.
+// over reports whether nothing more may be begun. The first action always may: no
+// other worker would have more time for it.
 func (w *Worker) over() bool {
-	return w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !w.Now().Before(w.Until)
+	w.full = w.Full != nil && w.Full()
+	switch now := w.Now(); {
+	case w.full || w.leave || w.Most > 0 && w.ran >= w.Most || !w.Until.IsZero() && !now.Before(w.Until):
+		return true
+	case w.Ends.IsZero() || w.ran == 0 || w.Each == 0:
+		return false
+	default:
+		return w.Ends.Sub(now) < leaving+w.Each
+	}
+}
+
+// leaving is how long before its job's end a worker may be told to leave: Slurm does so
+// up to a minute before it was to, which is a minute before the end.
+const leaving = 2 * time.Minute
+
+// whole reports whether what began at a time had nearly all that the worker has.
+func (w *Worker) whole(began time.Time) bool {
+	end := w.Until
+	if e := w.Ends.Add(-leaving); !w.Ends.IsZero() && (end.IsZero() || e.Before(end)) {
+		end = e
+	}
+	return !end.IsZero() && w.Now().Sub(began) >= end.Sub(w.born)*9/10
 }
 
 func wait(ctx context.Context, d time.Duration) {
@@ -138,7 +176,7 @@ func wait(ctx context.Context, d time.Duration) {
 func (w *Worker) next(ctx context.Context) (queue.Attempt, error) {
 	for range 2 {
 		if len(w.open) == 0 || w.Now().Sub(w.at) > fresh {
-			if err := w.look(ctx); err != nil {
+			if err := w.look(ctx); err != nil || w.leave {
 				return "", err
 			}
 		}
@@ -161,9 +199,22 @@ func (w *Worker) next(ctx context.Context) (queue.Attempt, error) {
 
 func (w *Worker) claim() queue.Claim { return queue.Claim{Worker: w.ID, Host: w.About.Host} }
 
+// mayLeave looks whether the worker's place is needed for another queue.
+func (w *Worker) mayLeave(ctx context.Context) (err error) {
+	if w.began.IsZero() { // the first look
+		w.began = w.Queue.Now()
+		return nil
+	}
+	w.leave, err = w.Queue.MayLeave(ctx, w.ID, w.began)
+	return err
+}
+
 // look lists what can be claimed.
 func (w *Worker) look(ctx context.Context) error {
 	w.open, w.at = nil, w.Now()
+	if err := w.mayLeave(ctx); err != nil || w.leave {
+		return err
+	}
 	asked, err := w.Queue.Tickets(ctx, w.seen)
 	if err != nil || len(asked) == 0 {
 		return err

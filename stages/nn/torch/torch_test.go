@@ -31,13 +31,22 @@ func probed(t testing.TB, e *Engine) *Probe {
 	return p
 }
 
-// python is an interpreter with PyTorch: Debian's, or another one to test with.
+// interpreter is that of these tests: what PYTHON names, else Debian's, whose PyTorch
+// has no CUDA.
+func interpreter() string {
+	switch p := os.Getenv("PYTHON"); {
+	case p != "":
+		return p
+	case pythontest.Device() != string(CPU):
+		return "python3"
+	}
+	return debianPython
+}
+
+// python is that interpreter, if it has PyTorch.
 func python(t testing.TB) string {
 	t.Helper()
-	path := debianPython
-	if p := os.Getenv("NBPIPE_TEST_PYTHON"); p != "" {
-		path = p
-	}
+	path := interpreter()
 	if _, ok := probe.Load(path); ok {
 		return path
 	}
@@ -56,7 +65,7 @@ func newEngine(t testing.TB, o Options) *Engine {
 	if o.Python == "" {
 		o.Python = python(t)
 	}
-	known := o.Python == debianPython || o.Python == os.Getenv("NBPIPE_TEST_PYTHON")
+	known := o.Python == interpreter()
 	if o.Device == "" {
 		o.Device = CPU
 		if known { // and no program that plays one

@@ -137,7 +137,7 @@ func kill(t *testing.T, note string) {
 
 func TestKilledTrainingGoesOnWithEqualBits(t *testing.T) {
 	interpreter, note := noting(t)
-	e := newEngine(t, Options{Python: interpreter})
+	e := newEngine(t, Options{Python: interpreter, Device: Device(pythontest.Device())})
 	job := richJob(t)
 	whole := train(t, e, job, nn.Hooks{})
 	job.Checkpoint = filepath.Join(t.TempDir(), "checkpoint")

@@ -38,10 +38,10 @@ func TestArguments(t *testing.T) {
 
 func TestReports(t *testing.T) {
 	for text, want := range map[string]Report{
-		"l":                           {Left: true},
-		"p123,":                       {Pid: 123},
-		"f13,\x00exec\x00":            {Errno: 13, Op: "exec"},
-		"s7,1,0,1,0,1,\x00why: 1\x00": {Found: &Support{Landlock: 7, Loopback: true, Watch: true, Cores: true, Why: "why: 1"}},
+		"l":                             {Left: true},
+		"p123,":                         {Pid: 123},
+		"f13,\x00exec\x00":              {Errno: 13, Op: "exec"},
+		"s7,1,0,1,0,1,1,\x00why: 1\x00": {Found: &Support{Landlock: 7, Loopback: true, Watch: true, Cores: true, Whole: true, Why: "why: 1"}},
 	} {
 		if got, ok := Parse([]byte(text)); !ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q is %+v", text, got)

@@ -33,6 +33,7 @@ type Support struct {
 	Landlock             int  // version of the kernel's interface; 0 where files cannot be protected
 	Loopback, Filter     bool // the network can be withheld: in a namespace; by a filter
 	Watch, Limits, Cores bool
+	Whole                bool   // all that a program starts can be found, and ended
 	Why                  string // why something does not, in the kernel's words
 }
 
@@ -55,10 +56,10 @@ func Parse(b []byte) (r Report, ok bool) {
 		}
 	case found:
 		n := decimals(first(parts))
-		if len(n) != 6 || len(parts) != 2 {
+		if len(n) != 7 || len(parts) != 2 {
 			return r, false
 		}
-		return Report{Found: &Support{int(n[0]), n[1] == 1, n[2] == 1, n[3] == 1, n[4] == 1, n[5] == 1, parts[1]}}, true
+		return Report{Found: &Support{int(n[0]), n[1] == 1, n[2] == 1, n[3] == 1, n[4] == 1, n[5] == 1, n[6] == 1, parts[1]}}, true
 	}
 	return r, false
 }
@@ -80,7 +81,7 @@ func fail(err *setupError) int {
 
 func (s *Support) send() int {
 	text := string(rune(found)) + decimal(int64(s.Landlock)) + ","
-	for _, works := range []bool{s.Loopback, s.Filter, s.Watch, s.Limits, s.Cores} {
+	for _, works := range []bool{s.Loopback, s.Filter, s.Watch, s.Limits, s.Cores, s.Whole} {
 		if works {
 			text += "1,"
 		} else {

@@ -38,24 +38,22 @@ func (s *supervisor) adopt() *setupError {
 // run starts the program and waits for it. It does not return once it runs.
 func (s *supervisor) run(o *Order, program string, argv []string) int {
 	attr := &syscall.ProcAttr{Env: syscall.Environ(), Files: []uintptr{0, 1, 2}}
-	attr.Sys = &syscall.SysProcAttr{Setsid: o.Session, Pdeathsig: syscall.SIGKILL}
+	attr.Sys = &syscall.SysProcAttr{Setsid: o.Session, Pdeathsig: syscall.SIGKILL, Ptrace: o.Memory > 0}
 	if o.Group > 0 {
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, o.Group
 	}
-	var before syscall.Rlimit
-	limit, err := lower(o.Memory, &before)
+	pid, err := syscall.ForkExec(program, argv, attr)
+	if err == syscall.EPERM && attr.Sys.Ptrace { //nolint:errorlint // it is an Errno
+		attr.Sys.Ptrace = false // some administrators forbid it
+		pid, err = syscall.ForkExec(program, argv, attr)
+	}
 	if err != nil {
-		return fail(err)
+		return fail(&setupError{OpExec, number(err)})
 	}
-	pid, forkErr := syscall.ForkExec(program, argv, attr)
 	if o.Memory > 0 {
-		_ = syscall.Setrlimit(syscall.RLIMIT_DATA, &before) // as it was: only the soft limit was lowered
-	}
-	if forkErr != nil {
-		return fail(&setupError{OpExec, number(forkErr)})
-	}
-	if o.Memory > 0 { // the program itself cannot raise it either
-		_, _, _ = syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_DATA, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
+		if err := bound(pid, o.Memory, attr.Sys.Ptrace); err != nil {
+			return fail(err)
+		}
 	}
 	s.set(pid, s.status)
 	send(string(rune(started)) + decimal(int64(pid)) + ",")
@@ -63,20 +61,31 @@ func (s *supervisor) run(o *Order, program string, argv []string) int {
 	return 0
 }
 
-// lower sets what a process that is started now may allocate. This process goes on
-// allocating, so that its own hard limit stays.
-func lower(memory int64, before *syscall.Rlimit) (limit syscall.Rlimit, err *setupError) {
-	if memory <= 0 {
-		return limit, nil
+// bound limits what a process may allocate. It cannot be done to this process before
+// it starts another, since it goes on allocating. So the program is stopped at its
+// beginning, or else has had a moment without the limit.
+func bound(pid int, memory int64, stopped bool) *setupError {
+	if stopped {
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &status, waitAll, nil); err != nil || !status.Stopped() {
+			return &setupError{"starting: the program was ended", syscall.ESRCH}
+		}
 	}
-	if err := syscall.Getrlimit(syscall.RLIMIT_DATA, before); err != nil {
-		return limit, &setupError{"getrlimit", number(err)}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_DATA, &limit); err != nil {
+		return &setupError{"getrlimit", number(err)}
 	}
-	most := min(uint64(memory), before.Max)
-	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: most, Max: before.Max}); err != nil {
-		return limit, &setupError{"setrlimit", number(err)}
+	limit.Max = min(uint64(memory), limit.Max)
+	limit.Cur = limit.Max
+	if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_DATA, uintptr(unsafe.Pointer(&limit)), 0, 0, 0); errno != 0 {
+		return &setupError{"prlimit", errno}
 	}
-	return syscall.Rlimit{Cur: most, Max: most}, nil
+	if stopped {
+		if err := syscall.PtraceDetach(pid); err != nil {
+			return &setupError{"letting the program run", number(err)}
+		}
+	}
+	return nil
 }
 
 func (s *supervisor) set(pid int, status syscall.WaitStatus) {
@@ -182,9 +191,12 @@ func pause(ms int64) {
 	_ = syscall.Nanosleep(&t, nil)
 }
 
+// tasks is a folder of all threads of this process; each has a list of children, where
+// the kernel was built with it (CONFIG_PROC_CHILDREN).
+const tasks = "/proc/self/task/"
+
 // children are those of all threads of this process.
 func children() []int {
-	const tasks = "/proc/self/task/"
 	dir, err := syscall.Open(tasks, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil

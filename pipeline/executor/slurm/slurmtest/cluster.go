@@ -58,6 +58,7 @@ func Up(t testing.TB, o Options) *Cluster {
 	if err := Missing(); err != nil {
 		t.Fatalf("slurmtest: %v", err)
 	}
+	_ = t.TempDir()                       // the test's folders are removed after the cluster has ended, and its jobs
 	dir, err := os.MkdirTemp("", "slurm") // a socket's path has to be short
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,9 @@ type Options struct {
 	CPUs     int // of each, 4
 	GPUs     int // of each, 0 for none
 	Memory   int // of each, in MiB, 4000
+	// Types are what the GPUs of each machine are called, "-" where they have no
+	// type; "fake" of machines that come after.
+	Types []string
 	// Hidden is a folder that the machines do not see: an empty one is in its place.
 	Hidden string
 }
@@ -29,6 +32,19 @@ func (o Options) filled() Options {
 		o.Memory = 4000
 	}
 	return o
+}
+
+// gpuType is what the i-th machine's GPUs are called, after a text; "" where they have
+// no type.
+func (o Options) gpuType(i int, after string) string {
+	name := "fake"
+	if i < len(o.Types) {
+		name = o.Types[i]
+	}
+	if name == "-" {
+		return ""
+	}
+	return after + name
 }
 
 // Partition is the one that jobs go to by default. Another one, "long", has the
@@ -84,10 +100,10 @@ func (c *Cluster) configure(ports []int) error {
 		}
 		fmt.Fprintf(&b, "NodeName=%s NodeHostname=%s NodeAddr=127.0.0.1 Port=%d CPUs=%d RealMemory=%d Feature=test,%s State=UNKNOWN", name, c.host, ports[i+1], c.options.CPUs, c.options.Memory, name)
 		if c.options.GPUs > 0 {
-			fmt.Fprintf(&b, " Gres=gpu:fake:%d", c.options.GPUs)
+			fmt.Fprintf(&b, " Gres=gpu%s:%d", c.options.gpuType(i, ":"), c.options.GPUs)
 		}
 		b.WriteString("\n")
-		if err := c.makeGPUs(&gres, name); err != nil {
+		if err := c.makeGPUs(&gres, i); err != nil {
 			return err
 		}
 	}
@@ -109,7 +125,8 @@ func (c *Cluster) configure(ports []int) error {
 }
 
 // makeGPUs makes device nodes: Slurm takes nothing else for a GPU.
-func (c *Cluster) makeGPUs(gres *strings.Builder, name string) error {
+func (c *Cluster) makeGPUs(gres *strings.Builder, i int) error {
+	name := machine(i)
 	const null = 1<<8 | 3 // the device number of /dev/null
 	for g := range c.options.GPUs {
 		if err := syscall.Mknod(c.path(fmt.Sprintf("spool/%s-gpu%d", name, g)), syscall.S_IFCHR|0o666, null); err != nil && !os.IsExist(err) {
@@ -117,7 +134,7 @@ func (c *Cluster) makeGPUs(gres *strings.Builder, name string) error {
 		}
 	}
 	if c.options.GPUs > 0 {
-		fmt.Fprintf(gres, "NodeName=%s Name=gpu Type=fake Count=%d File=%s[0-%d]\n", name, c.options.GPUs, c.path("spool/"+name+"-gpu"), c.options.GPUs-1)
+		fmt.Fprintf(gres, "NodeName=%s Name=gpu%s Count=%d File=%s[0-%d]\n", name, c.options.gpuType(i, " Type="), c.options.GPUs, c.path("spool/"+name+"-gpu"), c.options.GPUs-1)
 	}
 	return nil
 }

@@ -1,0 +1,4 @@
+package remote
+
+// Shares is for tests.
+var Shares = shares
