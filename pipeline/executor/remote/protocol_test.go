@@ -413,3 +413,15 @@ func TestNothingIsLeftOfAnEarlierRun(t *testing.T) {
 		t.Errorf("left: %q", names)
 	}
 }
+
+// A ticket that somebody deletes is there again.
+func TestDeletedTicket(t *testing.T) {
+	h := byHand(t, folderPlace(t), time.Second)
+	h.execute(executortest.Script(t, "echo > out", nil))
+	a := h.next()
+	h.must(h.queue.Forget(t.Context(), a, 0))
+	h.last = ""
+	if again := h.next(); again != a {
+		t.Errorf("asked for as %s, and then as %s", a, again)
+	}
+}
