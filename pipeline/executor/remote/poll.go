@@ -89,6 +89,19 @@ func (l *loop) renew(ctx context.Context, n *line) error {
 	return g.Wait()
 }
 
+// wasUseful notes that a worker has ended an attempt, and its machine with it. It may
+// have gone before its result was read.
+func (l *loop) wasUseful(n *line, r queue.Result) {
+	l.prove()
+	n.barren = nil
+	delete(n.shunned, r.Used.Host)
+	_, started := n.started[r.Worker]
+	_, alive := n.workers[r.Worker]
+	if started || alive {
+		n.useful[r.Worker] = true
+	}
+}
+
 // findGone looks from time to time whether the tickets that nobody has claimed are still
 // there: what somebody has deleted would wait for ever.
 func (l *loop) findGone(ctx context.Context, n *line) error {
@@ -110,19 +123,6 @@ func (l *loop) findGone(ctx context.Context, n *line) error {
 		}
 	}
 	return nil
-}
-
-// wasUseful notes that a worker has ended an attempt, and its machine with it. It may
-// have gone before its result was read.
-func (l *loop) wasUseful(n *line, r queue.Result) {
-	l.prove()
-	n.barren = nil
-	delete(n.shunned, r.Used.Host)
-	_, started := n.started[r.Worker]
-	_, alive := n.workers[r.Worker]
-	if started || alive {
-		n.useful[r.Worker] = true
-	}
 }
 
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its

@@ -10,15 +10,15 @@
 // fit for is told apart from what none may run. A copy of an action that runs
 // elsewhere at the same time does no harm.
 //
-// A store that is away is waited for, before a stage and after it. What this machine has
-// made and not published yet is published, and not made again.
-//
 // One that cannot reach the store gives up within a minute, and says why in one line:
 // the last one that it prints is what its user reads.
 //
 // An action that asks for GPUs gets some that no other process of the user has (package
 // lease), and is waited with until there are; its signs of life go on, and say so. Within
 // a scheduler's job GPUs are the job's, and nobody is asked.
+//
+// A store that is away is waited for, before a stage and after it. What this machine has
+// made and not published yet is published, and not made again.
 //
 // Who starts workers, and how many, is decided in package remote.
 package worker
