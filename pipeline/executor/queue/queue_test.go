@@ -239,7 +239,7 @@ func TestActions(t *testing.T) {
 	if _, _, err := q.Ticket(t.Context(), attempt(1)); err == nil || !strings.Contains(err.Error(), "are the most") {
 		t.Errorf("a large action: %v", err)
 	}
-	s.Work().Delete(t.Context(), name)
+	check(t, s.Work().Delete(t.Context(), name))
 	if _, _, err := q.Ticket(t.Context(), attempt(1)); !errors.As(err, new(*queue.RecordError)) || !strings.Contains(err.Error(), "it is not there") {
 		t.Errorf("an action that is not there: %v", err)
 	}
@@ -296,11 +296,11 @@ func TestForget(t *testing.T) {
 	q := newQueue(t, s, "q")
 	fill(t, q, attempt(1))
 	fill(t, q, attempt(2))
-	q.Forget(t.Context(), attempt(1), 1)
+	check(t, q.Forget(t.Context(), attempt(1), 1))
 	if n := left(t, s); n != 5 {
 		t.Errorf("%d objects are left, want those of the other attempt", n)
 	}
-	q.Forget(t.Context(), attempt(3), 2) // nothing of it is there
+	check(t, q.Forget(t.Context(), attempt(3), 2)) // nothing of it is there
 
 	server := s3test.Fake(t)
 	c := s3.Config{
@@ -312,7 +312,9 @@ func TestForget(t *testing.T) {
 	s = opened(t, c)
 	q = newQueue(t, s, "q")
 	fill(t, q, attempt(1))
-	q.Forget(t.Context(), attempt(1), 1)
+	if err := q.Forget(t.Context(), attempt(1), 1); err == nil {
+		t.Error("what was denied seems to be done")
+	}
 	if n := left(t, s); n != 5 || denying.denied.Load() == 0 {
 		t.Errorf("%d objects are left of 5; %d deletions were denied", n, denying.denied.Load())
 	}
