@@ -8,7 +8,8 @@ import (
 // Role is what somebody may do with a store (invariant I12).
 type Role string
 
-// The roles. A writer cannot delete; who collects garbage is a third.
+// The roles. A writer cannot delete, but for what executors and workers said to each
+// other, which a writer can replace as well; who collects garbage is a third.
 const (
 	Reader    Role = "reader"
 	Writer    Role = "writer"
@@ -40,6 +41,9 @@ func Policy(r Role, bucket, prefix string) string {
 	all := []statement{list, objects}
 	if r != Reader {
 		all[1].Action = append(all[1].Action, "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+	}
+	if r == Writer {
+		all = append(all, statement{Effect: "Allow", Action: []string{"s3:DeleteObject"}, Resource: []string{"arn:aws:s3:::" + bucket + "/" + prefix + attemptsPrefix + "*"}})
 	}
 	if r == Collector {
 		all[1].Action = append(all[1].Action, "s3:DeleteObject")

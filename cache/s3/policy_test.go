@@ -58,6 +58,19 @@ func TestI12_Roles(t *testing.T) {
 	writer := open(writerConfig)
 	got, err := writer.Push(t.Context(), from, items, nil)
 	wantPushed(t, got, err, 4, 0, 0)
+	work := "attempts/q/tickets/a"
+	if err := writer.Work().Put(t.Context(), work, []byte("x")); err != nil {
+		t.Error(err)
+	}
+	if err := writer.Work().Delete(t.Context(), work); err != nil {
+		t.Errorf("what executors said: %v", err)
+	}
+	if err := writer.Work().Put(t.Context(), "actions/a", []byte("x")); err != nil {
+		t.Error(err)
+	}
+	if err := writer.Work().Delete(t.Context(), "actions/a"); err == nil {
+		t.Error("a writer deleted an action")
+	}
 	if err := writer.core.RemoveObject(t.Context(), c.Bucket, admin.Prefix+entryName(items[0].Entry), removeOptions); err == nil {
 		t.Error("a writer could delete")
 	}

@@ -137,17 +137,21 @@ func (w *Work) List(ctx context.Context, prefix, after string) ([]Object, error)
 	return out, err
 }
 
-// Delete removes objects that nobody needs any more. A writer may not: then they stay
-// until a collection.
-func (w *Work) Delete(ctx context.Context, names ...string) {
-	if w.s.begin(ctx) != nil {
-		return
+// Delete removes objects that nobody needs any more; one that is not there is no error.
+// Who may not has them stay until a collection.
+func (w *Work) Delete(ctx context.Context, names ...string) error {
+	if err := w.s.begin(ctx); err != nil {
+		return err
 	}
-	_ = each(ctx, names, func(ctx context.Context, _ int, name string) error {
-		if checkWorkName(name) == nil {
-			_ = w.s.objects.remove(ctx, name)
+	return each(ctx, names, func(ctx context.Context, _ int, name string) error {
+		err := checkWorkName(name)
+		if err == nil {
+			err = w.s.objects.remove(ctx, name)
 		}
-		return nil
+		if errors.Is(err, errNotFound) {
+			return nil
+		}
+		return err
 	})
 }
 

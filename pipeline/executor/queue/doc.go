@@ -34,8 +34,8 @@
 //   - What is wrong with one object concerns one attempt.
 //   - An executor that dies leaves tickets, which workers go on with; another one for the
 //     same experiment finds them, and takes over.
-//   - Ages are told by the store's clock alone. A writer may not delete: what is done
-//     stays until somebody with more rights, or a collection, deletes it.
+//   - Ages are told by the store's clock alone. The executor deletes what an attempt left
+//     once its result was taken; without the right to, a collection does.
 //
 // It runs nothing and starts nobody: see packages worker and remote.
 package queue

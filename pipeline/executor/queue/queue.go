@@ -245,13 +245,16 @@ func (q *Queue) Certificate(ctx context.Context, a Attempt) ([]byte, error) {
 	return t.Certificate, err
 }
 
-// Ticket reads a ticket and its action.
+// Ticket reads a ticket and its action; cache.ErrNotFound where there is no ticket.
 func (q *Queue) Ticket(ctx context.Context, a Attempt) (t Ticket, action []byte, err error) {
 	if err := q.read(ctx, q.name(tickets, a), maxTicket, &t); err != nil {
 		return t, nil, err
 	}
 	name := "actions/" + t.Action.String()
 	action, err = q.get(ctx, name, wire.MaxSize)
+	if errors.Is(err, cache.ErrNotFound) {
+		err = &RecordError{name, errors.New("it is not there")}
+	}
 	if err == nil && cache.DigestOf(action) != t.Action {
 		err = &RecordError{name, errors.New("its bytes have another digest")}
 	}
@@ -401,9 +404,14 @@ func (q *Queue) CancelledAttempts(ctx context.Context, after Attempt) ([]Object,
 	return q.list(ctx, cancelled, after)
 }
 
-// Forget deletes all that an attempt left in the queue, as far as that is allowed.
-func (q *Queue) Forget(ctx context.Context, a Attempt, pieces int) {
-	names := []string{q.name(tickets, a), q.name(claims, a), q.name(results, a), q.name(cancelled, a)}
+// Forget deletes all that an attempt left in the queue, the ticket first: nobody is to
+// begin what only seems not to be claimed. The number of pieces of its log is -1 where it
+// is not known.
+func (q *Queue) Forget(ctx context.Context, a Attempt, pieces int) error {
+	if err := q.work.Delete(ctx, q.name(tickets, a)); err != nil {
+		return err
+	}
+	names := []string{q.name(claims, a), q.name(results, a), q.name(cancelled, a)}
 	for n := 1; n <= min(pieces, HeadLogs+TailLogs); n++ {
 		names = append(names, q.logName(a, n))
 	}
@@ -411,7 +419,16 @@ func (q *Queue) Forget(ctx context.Context, a Attempt, pieces int) {
 	for n := range most {
 		names = append(names, q.wholeName(a, n+1))
 	}
-	q.work.Delete(ctx, names...)
+	if pieces < 0 {
+		found, err := q.work.List(ctx, q.name(logs, a)+"/", "")
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			names = append(names, f.Name)
+		}
+	}
+	return q.work.Delete(ctx, names...)
 }
 
 func (q *Queue) create(ctx context.Context, name string, doc any) error {

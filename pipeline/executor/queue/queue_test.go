@@ -240,7 +240,7 @@ func TestActions(t *testing.T) {
 		t.Errorf("a large action: %v", err)
 	}
 	s.Work().Delete(t.Context(), name)
-	if _, _, err := q.Ticket(t.Context(), attempt(1)); !errors.Is(err, cache.ErrNotFound) {
+	if _, _, err := q.Ticket(t.Context(), attempt(1)); !errors.As(err, new(*queue.RecordError)) || !strings.Contains(err.Error(), "it is not there") {
 		t.Errorf("an action that is not there: %v", err)
 	}
 }

@@ -8,7 +8,9 @@
 //
 // Workers may be lost, late, or there twice; the store may be away for a while; this
 // process may die, and another one find what it left (see package queue). What an
-// action made is an entry that the user's key answers for, or it is nothing.
+// action made is an entry that the user's key answers for, or it is nothing; it is
+// published again under that key itself. What a worker of this run has not signed is
+// passed over. An input is lost when this machine does not find it in the store, either.
 //
 // Until one worker has begun something there is one at a time, for it is not known
 // whether machines reach the store (prove.go). An action that one machine is not fit for

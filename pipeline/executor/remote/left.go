@@ -29,18 +29,12 @@ func (l *loop) survey(ctx context.Context, n *line) error {
 	if err != nil {
 		return err
 	}
-	closed := map[queue.Attempt]bool{}
-	for _, list := range []func(context.Context, queue.Attempt) ([]queue.Object, error){n.queue.Results, n.queue.CancelledAttempts} {
-		found, err := list(ctx, "")
-		if err != nil {
-			return err
-		}
-		for _, f := range found {
-			closed[f.Attempt] = true
-		}
-	}
 	for _, c := range claims {
 		n.beats[c.Attempt] = c.Time
+	}
+	closed, err := l.closed(ctx, n)
+	if err != nil {
+		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
@@ -58,6 +52,30 @@ func (l *loop) survey(ctx context.Context, n *line) error {
 		l.supersede(j)
 	}
 	return g.Wait()
+}
+
+// closed are the attempts that have ended or were called off. What they have left is
+// deleted in time: nobody waits for it any more.
+func (l *loop) closed(ctx context.Context, n *line) (map[queue.Attempt]bool, error) {
+	const forgotten = time.Hour // when nobody will begin, or go on with, what was called off
+	out := map[queue.Attempt]bool{}
+	results, err := n.queue.Results(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range results {
+		out[r.Attempt] = true
+		l.remains = append(l.remains, remains{n, r.Attempt, -1, l.Now()})
+	}
+	off, err := n.queue.CancelledAttempts(ctx, "")
+	for _, c := range off {
+		now := n.queue.Now()
+		if !out[c.Attempt] && now.Sub(c.Time) > forgotten && now.Sub(n.beats[c.Attempt]) > forgotten {
+			l.remains = append(l.remains, remains{n, c.Attempt, -1, l.Now()})
+		}
+		out[c.Attempt] = true
+	}
+	return out, err
 }
 
 // wanted notes an attempt that runs if it may be asked for.

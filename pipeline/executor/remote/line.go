@@ -48,6 +48,7 @@ type line struct {
 	left    map[cache.Key]leftover      // runs, asked for by an earlier controller
 	at      map[queue.Attempt]*attempt  // asked for by this one, or adopted; until their jobs are done
 	beats   map[queue.Attempt]time.Time // last signs of life
+	checked time.Time                   // when tickets were last seen to be there
 	waiting []*job                      // not asked for yet
 
 	workers   map[string]launch.Status // that have not ended, as the launcher says

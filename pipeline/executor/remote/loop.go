@@ -33,6 +33,8 @@ type loop struct {
 	refused   error     // why nothing is run any more
 	last      time.Time // of the names of attempts
 	pollError string
+	remains   []remains // not deleted yet
+	keeps     bool      // nothing can be deleted
 
 	lacks map[string]bool // what machines could not enforce of the sandbox, told already
 
@@ -182,6 +184,9 @@ func (l *loop) step(ctx context.Context) {
 		err = l.notSent()
 	}
 	l.judge(err)
+	if err == nil && !l.keeps {
+		l.sweep(ctx, sweepAfter)
+	}
 	if err == nil && len(l.jobs) > 0 {
 		l.start()
 		l.makeRoom(ctx)
@@ -248,6 +253,9 @@ func (l *loop) cancelGone(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for _, a := range gone {
+		if a.read { // it has ended
+			continue
+		}
 		g.Go(func() error { return a.line.queue.Cancel(ctx, a.name) })
 	}
 	err := g.Wait()
@@ -273,6 +281,9 @@ func (l *loop) leave(ctx context.Context) {
 	l.drain(ctx)
 	if err := l.cancelGone(ctx); err != nil {
 		l.tell("executor %q: what was asked for could not be cancelled: %v", l.Name, err)
+	}
+	for len(l.remains) > 0 && !l.keeps && ctx.Err() == nil {
+		l.sweep(ctx, 0)
 	}
 	if l.detached || len(l.order) == 0 {
 		return

@@ -57,14 +57,18 @@ func (l *loop) poll(ctx context.Context, n *line) error {
 	return nil
 }
 
-// renew writes the certificates of open attempts again, long before they end: attempts
+// renew writes the tickets of open attempts again, long before they end: attempts
 // may wait and run for as long as they like. Those that an earlier controller asked for
 // are among them, with what is left of theirs.
 func (l *loop) renew(ctx context.Context, n *line) error {
 	const most = 512 // a look
+	if err := l.findGone(ctx, n); err != nil {
+		return err
+	}
 	var due []*attempt
+	written := l.Valid - min(l.Valid/2, l.Store.Grace()) // a collection takes old ones
 	for _, a := range n.at {
-		if !a.over && n.queue.Now().Add(l.Valid/2).After(a.until) && len(due) < most {
+		if !a.over && n.queue.Now().Add(written).After(a.until) && len(due) < most {
 			due = append(due, a)
 		}
 	}
@@ -96,6 +100,29 @@ func (l *loop) wasUseful(n *line, r queue.Result) {
 	if started || alive {
 		n.useful[r.Worker] = true
 	}
+}
+
+// findGone looks from time to time whether the tickets that nobody has claimed are still
+// there: what somebody has deleted would wait for ever.
+func (l *loop) findGone(ctx context.Context, n *line) error {
+	if l.Now().Sub(n.checked) < l.LostAfter {
+		return nil
+	}
+	found, err := n.queue.Tickets(ctx, n.oldest())
+	if err != nil {
+		return err
+	}
+	n.checked = l.Now()
+	there := make(map[queue.Attempt]bool, len(found))
+	for _, f := range found {
+		there[f.Attempt] = true
+	}
+	for _, a := range n.at {
+		if !a.claimed && !there[a.name] {
+			a.until = time.Time{}
+		}
+	}
+	return nil
 }
 
 // attemptEnded is one attempt that has ended. An attempt that was given up, since its

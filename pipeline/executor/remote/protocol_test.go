@@ -356,3 +356,72 @@ func TestDisbelievedResult(t *testing.T) {
 	h.must(h.queue.Finish(t.Context(), a, queue.Result{State: queue.Succeeded, Worker: "w", Entry: []byte("garbage"), Name: cache.DigestOf([]byte("garbage"))}))
 	h.next()
 }
+
+// left lists what there is of attempts.
+func left(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	_ = filepath.WalkDir(filepath.Join(folder, "attempts"), func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, path)
+		}
+		return nil
+	})
+	return names
+}
+
+// What attempts left is deleted when their results were taken, also what an earlier
+// controller did not take.
+func TestNothingIsLeft(t *testing.T) {
+	u := newUser(t, folderPlace(t))
+	l, err := (&process.Settings{Slots: 2}).Launcher(u.site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := u.open(t, l)
+	if err := errors.Join(executeAll(t, x, 5, "echo said")...); err != nil {
+		t.Fatal(err)
+	}
+	if err := executeOne(t, x, executortest.Script(t, "echo said; exit 1", nil)); err == nil {
+		t.Error("it did not fail")
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if names := left(t, u.place.config.Folder); len(names) > 0 {
+		t.Errorf("left: %q", names)
+	}
+}
+
+func TestNothingIsLeftOfAnEarlierRun(t *testing.T) {
+	h := byHand(t, folderPlace(t), time.Minute)
+	a := executortest.Script(t, "echo > out", nil)
+	ctx, detach := context.WithCancelCause(t.Context())
+	go func() { _, _ = h.x.Execute(ctx, a, &notes{}) }()
+	earlier := h.claim()
+	h.must(h.queue.WriteLog(t.Context(), earlier, 1, []byte("said")))
+	detach(remote.ErrDetached)
+	h.must(h.x.Close())
+	h.must(h.queue.Finish(t.Context(), earlier, queue.Result{State: queue.Failed, Worker: "w", Error: "nobody heard", Logs: 1}))
+	h.x = h.u.open(t, h.farm)
+	done := h.execute(a)
+	h.must(h.queue.Finish(t.Context(), h.claim(), queue.Result{State: queue.Failed, Worker: "w", Error: "heard"}))
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "heard") {
+		t.Error(err)
+	}
+	h.must(h.x.Close())
+	if names := left(t, h.u.place.config.Folder); len(names) > 0 {
+		t.Errorf("left: %q", names)
+	}
+}
+
+// A ticket that somebody deletes is there again.
+func TestDeletedTicket(t *testing.T) {
+	h := byHand(t, folderPlace(t), time.Second)
+	h.execute(executortest.Script(t, "echo > out", nil))
+	a := h.next()
+	h.must(h.queue.Forget(t.Context(), a, 0))
+	h.last = ""
+	if again := h.next(); again != a {
+		t.Errorf("asked for as %s, and then as %s", a, again)
+	}
+}

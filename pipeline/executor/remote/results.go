@@ -112,6 +112,7 @@ func (l *loop) readSome(ctx context.Context, n *line, some []*reading) error {
 			err = errors.Join(err, x.err)
 		default:
 			x.a.read = true
+			l.remains = append(l.remains, remains{n, x.a.name, x.r.Logs, l.Now()})
 			if l.jobs[x.a.job] {
 				l.wasUseful(n, x.r)
 				l.attemptEnded(ctx, n, x.a, x.r, x.made)
@@ -120,6 +121,36 @@ func (l *loop) readSome(ctx context.Context, n *line, some []*reading) error {
 		x.r, x.made = queue.Result{}, nil // it may be large
 	}
 	return err
+}
+
+// remains are what an attempt that has ended left in the store.
+type remains struct {
+	line   *line
+	name   queue.Attempt
+	pieces int // of its log; -1 where that is not known
+	at     time.Time
+}
+
+// sweepAfter is how long what an attempt left stays: workers go by listings that are a
+// few seconds old, in which it is claimed.
+const sweepAfter = 15 * time.Second
+
+// sweep deletes what attempts have left that ended some time ago.
+func (l *loop) sweep(ctx context.Context, after time.Duration) {
+	const most = 32 // a step
+	n := 0
+	for n < len(l.remains) && n < most && l.Now().Sub(l.remains[n].at) >= after {
+		n++
+	}
+	some := l.remains[:n]
+	l.remains = l.remains[n:]
+	g, gctx := errgroup.WithContext(ctx)
+	for _, x := range some {
+		g.Go(func() error { return x.line.queue.Forget(gctx, x.name, x.pieces) })
+	}
+	if g.Wait() != nil { // a collection will, or the next run
+		l.keeps, l.remains = true, nil
+	}
 }
 
 // passOver passes over what is not believed, and says so once.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nbpipe/nbpipe/cache"
@@ -24,6 +26,9 @@ var (
 	errCancelled = errors.New("cancelled")
 	errLeaving   = errors.New("the worker's time is over")
 )
+
+// errGone says that an attempt had ended before it was claimed, and was forgotten.
+var errGone = errors.New("nobody asks for it any more")
 
 // unfit says that this machine cannot run an action; another one may.
 type unfit struct{ err error }
@@ -54,6 +59,11 @@ func (w *Worker) attempt(ctx context.Context, a queue.Attempt) (fit bool) {
 	began := w.Now()
 	w.Usage.begin()
 	entry, err := w.run(running, a, s)
+	if errors.Is(err, errGone) {
+		s.close(running)
+		_ = w.Queue.Forget(running, a, 0) // the claim
+		return true
+	}
 	r := w.result(running, entry, err)
 	var failure *executor.Failure
 	if errors.As(err, &failure) {
@@ -109,7 +119,9 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 		return nil, err
 	}
 	if act.Anew || !w.has(ctx, act.Key) {
-		if err := w.execute(ctx, act, s); err != nil {
+		if err := w.execute(ctx, act, s); fullMachine(err) {
+			return nil, &unfit{err}
+		} else if err != nil {
 			return nil, err
 		}
 	}
@@ -152,6 +164,19 @@ func (w *Worker) execute(ctx context.Context, act *executor.Action, s *signs) er
 	return err
 }
 
+// fullMachine reports whether an error is the fault of this machine's disk, or of what
+// else it has too little of: on another machine the stage may do. What a program says
+// at its end of a full disk is believed, too.
+func fullMachine(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var f *executor.Failure
+	return errors.As(err, &f) && (strings.Contains(f.LogTail, "No space left on device") || strings.Contains(f.LogTail, "Disk quota exceeded"))
+}
+
 // afterwards is the context of what is left to do when a stage has ended. A worker
 // whose time is over has a little more for it, since the stage would have to run again.
 func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -177,6 +202,8 @@ func (w *Worker) read(ctx context.Context, a queue.Attempt) (*executor.Action, c
 		return err
 	})
 	switch {
+	case errors.Is(err, cache.ErrNotFound):
+		return nil, cache.Certificate{}, errGone
 	case unreadable(err):
 		return nil, cache.Certificate{}, &useless{err}
 	case err != nil:
@@ -245,7 +272,8 @@ func (w *Worker) pull(ctx context.Context, act *executor.Action) error {
 	for _, f := range inputs {
 		all.Objects = append(all.Objects, f.Object)
 	}
-	err := w.patiently(ctx, isLost, func(ctx context.Context) error { return w.Local.Complete(ctx, all) })
+	final := func(err error) bool { return isLost(err) || fullMachine(err) }
+	err := w.patiently(ctx, final, func(ctx context.Context) error { return w.Local.Complete(ctx, all) })
 	if !isLost(err) {
 		return storeFailure(err)
 	}

@@ -545,3 +545,45 @@ func TestForgedCancel(t *testing.T) {
 		t.Errorf("%+v, %d published", got, r.published())
 	}
 }
+
+// An attempt that was forgotten while a worker's listing was fresh is nobody's.
+func TestForgottenAttempt(t *testing.T) {
+	r := newRig(t)
+	a, runs := r.counted("true")
+	name := r.ask(a, nil)
+	r.config.Now = func() time.Time { // after it was listed, before it is claimed
+		if _, err := os.Stat(filepath.Join(r.dir, "store", "attempts", "q", "claims")); err != nil {
+			_ = r.queue.Forget(t.Context(), name, 0)
+		}
+		return time.Now()
+	}
+	w := worker.New(r.config)
+	r.must(w.Drain(t.Context()))
+	if _, err := r.queue.Result(t.Context(), queue.Object{Attempt: name, Size: queue.MaxResult}); !errors.Is(err, cache.ErrNotFound) || runs() != 0 {
+		t.Errorf("%v after %d runs", err, runs())
+	}
+	if found, err := r.queue.Claims(t.Context(), ""); err != nil || len(found) != 0 {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// A full disk is its machine's fault, and not the stage's.
+func TestFullDiskIsUnfit(t *testing.T) {
+	full := &os.PathError{Op: "write", Path: "/tmp/x", Err: syscall.ENOSPC}
+	for name, err := range map[string]error{
+		"scratch":     fmt.Errorf("making a scratch folder: %w", full),
+		"cache":       &executor.StoreFailure{Err: full},
+		"the stage":   &executor.Failure{Err: full},
+		"its program": &executor.Failure{Err: errors.New("exit status 1"), LogTail: "OSError: [Errno 28] No space left on device"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			a := r.ask(executortest.Script(t, "echo > out", nil), nil)
+			r.config.Executor = stage(func(context.Context, *executor.Action, stages.Progress) error { return err })
+			r.drain()
+			if got := r.result(a); got.State != queue.Unfit {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}

@@ -5,8 +5,8 @@
 // runs it gives signs of life and passes on what the stage prints.
 //
 // It believes nothing that lies in the store: an action is run only under a
-// certificate of the user that names it, with the key that follows from what was
-// read, on a machine whose tools say what the key says. What another machine may be
+// certificate of the user that names it and the attempt, with the key that follows from
+// what was read, on a machine whose tools say what the key says. What another machine may be
 // fit for is told apart from what none may run. A copy of an action that runs
 // elsewhere at the same time does no harm.
 //
@@ -16,6 +16,9 @@
 // An action that asks for GPUs gets some that no other process of the user has (package
 // lease), and is waited with until there are; its signs of life go on, and say so. Within
 // a scheduler's job GPUs are the job's, and nobody is asked.
+//
+// A store that is away is waited for, before a stage and after it. What this machine has
+// made and not published yet is published, and not made again.
 //
 // Who starts workers, and how many, is decided in package remote.
 package worker

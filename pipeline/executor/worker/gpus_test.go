@@ -107,7 +107,7 @@ func TestGPUsAreWaitedFor(t *testing.T) {
 // What waits can be cancelled, and is given back when the worker's time is over.
 func TestGPUsAreWaitedForNoLonger(t *testing.T) {
 	for want, end := range map[queue.State]func(r *rig, a queue.Attempt, stop func()){
-		queue.Cancelled: func(r *rig, a queue.Attempt, _ func()) { _ = r.queue.Cancel(context.Background(), a) },
+		queue.Cancelled: func(r *rig, a queue.Attempt, _ func()) { _ = r.as(r.user.Private).Cancel(context.Background(), a) },
 		queue.Left:      func(_ *rig, _ queue.Attempt, stop func()) { stop() },
 	} {
 		t.Run(string(want), func(t *testing.T) {
