@@ -16,7 +16,7 @@ settings {
   executor = executor.cluster
 }
 variable "model" {
-  type = string
+  default = "none"
 }
 executor "slurm" "cluster" {
   slots    = 4
@@ -49,6 +49,7 @@ func gpuUser(t *testing.T, types ...string) *slurmUser {
 			t.Fatal(err)
 		}
 	}
+	u.must("trust", u.home, "--yes")
 	return u
 }
 
