@@ -134,6 +134,14 @@ func (u *slurmUser) folderStore() {
 	u.init()
 }
 
+// minioStore is a bucket on a MinIO server.
+func (u *slurmUser) minioStore() {
+	s := s3test.MinIO(u.t)
+	u.env = append(u.env, "AWS_ACCESS_KEY_ID="+s.AccessKey, "AWS_SECRET_ACCESS_KEY="+s.SecretKey,
+		"NBPIPE_REMOTE_BUCKET="+s.Bucket(u.t), "NBPIPE_REMOTE_ENDPOINT="+s.Endpoint, "NBPIPE_REMOTE_INSECURE=true")
+	u.init()
+}
+
 func (u *slurmUser) init() {
 	u.t.Helper()
 	u.must("key", "generate", "alice")
@@ -158,34 +166,46 @@ func (u *slurmUser) must(args ...string) string {
 	return string(out)
 }
 
+// output is what a run in the background prints.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
 // start runs the experiment in the background.
-func (u *slurmUser) start(args ...string) (*exec.Cmd, *bytes.Buffer) {
+func (u *slurmUser) start() (*exec.Cmd, *output) {
 	u.t.Helper()
-	var out bytes.Buffer
-	cmd := u.command(u.t.Context(), append([]string{"run", u.home}, args...)...)
-	cmd.Stdout, cmd.Stderr = &out, &out
+	out := &output{}
+	cmd := u.command(u.t.Context(), "run", u.home, "--json")
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		u.t.Fatal(err)
 	}
-	return cmd, &out
+	return cmd, out
 }
 
-// untilSome waits until some results are in the store's folder.
-func (u *slurmUser) untilSome(n int) {
+// untilSome waits until some nodes have results.
+func (u *slurmUser) untilSome(out *output, n int) {
 	u.t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		found := 0
-		_ = filepath.WalkDir(u.home+"/store/entries", func(_ string, d os.DirEntry, err error) error {
-			if err == nil && !d.IsDir() {
-				found++
-			}
-			return nil
-		})
+		found := strings.Count(out.String(), `"event":"finished"`)
 		if found >= n {
 			return
 		}
 		if time.Now().After(deadline) {
-			u.t.Fatalf("%d results after two minutes", found)
+			u.t.Fatalf("%d results after two minutes: %s", found, out)
 		}
 	}
 }
@@ -250,9 +270,9 @@ var slurmTests = []struct {
 	{"a worker dies", func(u *slurmUser) { u.whoDies(func() { u.cluster.KillJobs(1) }) }},
 	{"slurmd dies", func(u *slurmUser) { u.whoDies(func() { u.cluster.KillDaemon(0) }) }},
 	{"the controller dies", func(u *slurmUser) {
-		u.folderStore()
-		run, _ := u.start()
-		u.untilSome(20)
+		u.minioStore()
+		run, out := u.start()
+		u.untilSome(out, 20)
 		_ = run.Process.Signal(syscall.SIGKILL)
 		_ = run.Wait()
 		u.must("run", u.home)
@@ -262,10 +282,7 @@ var slurmTests = []struct {
 		u.runsAll()
 	}},
 	{"MinIO", func(u *slurmUser) {
-		s := s3test.MinIO(u.t)
-		u.env = append(u.env, "AWS_ACCESS_KEY_ID="+s.AccessKey, "AWS_SECRET_ACCESS_KEY="+s.SecretKey,
-			"NBPIPE_REMOTE_BUCKET="+s.Bucket(u.t), "NBPIPE_REMOTE_ENDPOINT="+s.Endpoint, "NBPIPE_REMOTE_INSECURE=true")
-		u.init()
+		u.minioStore()
 		u.runsAll()
 	}},
 }
@@ -280,9 +297,9 @@ func (u *slurmUser) runsAll() {
 // whoDies runs the experiment, in the middle of which something dies.
 func (u *slurmUser) whoDies(kill func()) {
 	u.t.Helper()
-	u.folderStore()
+	u.minioStore()
 	run, out := u.start()
-	u.untilSome(20)
+	u.untilSome(out, 20)
 	kill()
 	if err := run.Wait(); err != nil {
 		u.t.Fatalf("%v\n%s", err, out)
