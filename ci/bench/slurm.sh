@@ -30,6 +30,7 @@ command "run" "second" {
 }
 HCL
 "$work/nbpipe" key generate bench >/dev/null
+"$work/nbpipe" trust "$work" --yes >/dev/null
 "$work/nbpipe" cache init "$work" >/dev/null
 echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 TIMEFORMAT='%R %U %S'
