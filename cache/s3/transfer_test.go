@@ -182,7 +182,8 @@ func TestFaults(t *testing.T) {
 			proxy := s3test.NewProxy(t, server)
 			c := config(t, proxy.Direct())
 			c.Endpoint = proxy.Endpoint
-			c.Timeout, c.Attempts = 500*time.Millisecond, 12
+			// A busy machine adds time-outs of its own to the faults.
+			c.Timeout, c.Attempts = 500*time.Millisecond, 20
 			proxy.Set(f)
 			proxy.Latency(20 * time.Millisecond)
 			s, from, to := initTest(t, c), openLocal(t), openLocal(t)
