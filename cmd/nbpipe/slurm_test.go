@@ -188,7 +188,9 @@ func (o *output) String() string {
 func (u *slurmUser) start() (*exec.Cmd, *output) {
 	u.t.Helper()
 	out := &output{}
-	cmd := u.command(u.t.Context(), "run", u.home, "--json")
+	ctx, cancel := context.WithTimeout(u.t.Context(), 5*time.Minute)
+	u.t.Cleanup(cancel)
+	cmd := u.command(ctx, "run", u.home, "--json")
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		u.t.Fatal(err)
@@ -264,6 +266,7 @@ var slurmTests = []struct {
 			if err := u.cluster.StartController(); err != nil {
 				u.t.Fatal(err)
 			}
+			go u.cluster.Undrain(u.t.Context())
 		})
 	}},
 	{"a machine dies", func(u *slurmUser) { u.whoDies(func() { u.cluster.KillMachine(0) }) }},

@@ -16,7 +16,7 @@ var reasons = map[string]string{
 	"PartitionNodeLimit":       "it asks for more machines than the partition allows",
 	"PartitionTimeLimit":       "its time limit is longer than the partition allows: set time in the executor's block",
 	"ReqNodeNotAvail":          "a machine that it needs is down or kept for others",
-	"Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs_in_higher_priority_partitions": "all machines that could run it are down, or kept for others",
+	"Nodes_required_for_job_are_DOWN,_DRAINED_or_reserved_for_jobs_in_higher_priority_partitions": "all machines that could run it are down, drained by an administrator or by Slurm itself (sinfo -R says why), or kept for others",
 	"Reservation":                 "it waits for a reservation to begin",
 	"JobHeldUser":                 "it was put on hold: scontrol release",
 	"JobHeldAdmin":                "an administrator put it on hold, or it failed to start too often: ask them",

@@ -166,6 +166,21 @@ func (c *Cluster) WaitIdle(ctx context.Context, n int) error {
 // KillController kills slurmctld as a crash would.
 func (c *Cluster) KillController() { c.kill("slurmctld") }
 
+// Undrain does until ctx ends what an administrator does after a crash: slurmctld drains
+// machines that run jobs which it had not written down.
+func (c *Cluster) Undrain(ctx context.Context) {
+	for ctx.Err() == nil {
+		out, _ := c.Command(ctx, "sinfo", "-h", "-N", "-p", Partition, "-t", "drain", "-o", "%N").Output() // it may not answer yet
+		for _, name := range strings.Fields(string(out)) {
+			_ = c.Command(ctx, "scontrol", "update", "NodeName="+name, "State=RESUME").Run() // it is tried again
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // KillDaemon kills the i-th machine's slurmd; the jobs that it started go on.
 func (c *Cluster) KillDaemon(i int) { c.kill(machine(i)) }
 
