@@ -52,3 +52,21 @@ func (q *Queue) MayLeave(ctx context.Context, worker string, began time.Time) (b
 	}
 	return false, nil
 }
+
+// ForgetLeaving deletes what asked workers to leave, and who did, once there are none.
+func (q *Queue) ForgetLeaving(ctx context.Context) error {
+	var names []string
+	for _, folder := range []string{leave, left} {
+		found, err := q.work.List(ctx, q.slip(folder, ""), "")
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return q.work.Delete(ctx, names...)
+}

@@ -306,4 +306,9 @@ func (l *loop) leave(ctx context.Context) {
 	if err != nil {
 		l.tell("executor %q: workers may be left that wait for something to do: %v", l.Name, err)
 	}
+	for _, n := range l.order {
+		if l.keeps || n.queue.ForgetLeaving(ctx) != nil { // a collection will
+			break
+		}
+	}
 }
