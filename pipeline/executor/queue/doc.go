@@ -9,6 +9,8 @@
 //	attempts/<queue>/claims/<attempt>         made by one worker, if there is none; written again as its sign of life
 //	attempts/<queue>/logs/<attempt>/<number>  what the stage prints, a piece each
 //	attempts/<queue>/results/<attempt>        what became of it, written once
+//	attempts/<queue>/leave/<time>-<id>        made by the executor: one worker is to leave, another queue needs its place
+//	attempts/<queue>/left/<time>-<id>         made by the worker that does
 //	attempts/<queue>/cancelled/<attempt>      made by the executor: do not begin, or stop
 //
 // An attempt is named by the time at which it was asked for, in a form that sorts, and
