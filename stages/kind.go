@@ -177,6 +177,8 @@ type Resources struct {
 	GPUShare float64 `json:",omitempty"`
 	// GPUModel is what the GPUs have to be; "" means any.
 	GPUModel string `json:",omitempty"`
+	// Exclusive stages have their machine to themselves: those that measure time.
+	Exclusive bool `json:",omitempty"`
 }
 
 // Services are what the engine lends to stages that need more than their inputs.

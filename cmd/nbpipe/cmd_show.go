@@ -173,6 +173,7 @@ func amounts(facts map[string]string, group string) string {
 		{"cpus", func(n float64) string { return plural(n, "core") }},
 		{"memory", func(n float64) string { return byteText(int64(n)) + " of memory" }},
 		{"gpus", func(n float64) string { return plural(n, "GPU") }},
+		{"exclusive", func(float64) string { return "a machine of its own" }},
 		{"seconds", func(n float64) string { return "at most " + seconds(n) }},
 		{"cpu_seconds", func(n float64) string { return seconds(n) + " of CPU" }},
 		{"max_rss", func(n float64) string { return byteText(int64(n)) + " of memory" }},

@@ -135,6 +135,9 @@ func asked(r stages.Resources) map[string]string {
 			out["asked."+name] = strconv.FormatFloat(n, 'f', -1, 64)
 		}
 	}
+	if r.Exclusive {
+		out["asked.exclusive"] = "1"
+	}
 	return out
 }
 

@@ -20,7 +20,7 @@ type resources struct {
 	values map[string]*expression
 }
 
-var resourceNames = []string{"cpus", "disk", "gpu_model", "gpus", "memory", "time"}
+var resourceNames = []string{"cpus", "disk", "exclusive", "gpu_model", "gpus", "memory", "time"}
 
 func (l *loader) resourcesBlock(t *template, b *hclsyntax.Block, each bool) {
 	if !l.labels(b, "resources { ... }", 0) {
@@ -81,6 +81,11 @@ func setResource(r *stages.Resources, name string, v cty.Value) string {
 			return "cpus is a number of cores greater than 0"
 		}
 		r.CPUs = number
+	case "exclusive":
+		if v.Type() != cty.Bool {
+			return "exclusive is true, for a machine of its own, or false"
+		}
+		r.Exclusive = v.True()
 	case "gpus":
 		return setGPUs(r, number, isNumber)
 	case "gpu_model":

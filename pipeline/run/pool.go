@@ -29,6 +29,7 @@ type pool struct {
 	cpus    float64 // in use
 	memory  int64
 	running int
+	alone   bool // what runs has the machine to itself
 
 	asked   bool // for the GPUs
 	devices []gpu.Device
@@ -100,7 +101,7 @@ func (p *pool) free(r stages.Resources) []int {
 }
 
 func (p *pool) fits(r stages.Resources) bool {
-	return p.cpus+r.CPUs <= p.machine.CPUs+slack &&
+	return !p.alone && (!r.Exclusive || p.running == 0) && p.cpus+r.CPUs <= p.machine.CPUs+slack &&
 		p.memory+r.Memory <= p.machine.Memory &&
 		(r.GPUs <= 0 || p.free(r) != nil)
 }
@@ -127,6 +128,7 @@ func (p *pool) take(r stages.Resources) (grant, error) {
 		p.used[i] += share(r)
 	}
 	p.running++
+	p.alone = r.Exclusive
 	return g, nil
 }
 
@@ -168,7 +170,7 @@ func (p *pool) of(g grant) []gpu.Device {
 
 // competes reports whether r uses something of which want does not find enough now.
 func (p *pool) competes(r, want stages.Resources) bool {
-	return r.CPUs > 0 && p.cpus+want.CPUs > p.machine.CPUs ||
+	return want.Exclusive || r.CPUs > 0 && p.cpus+want.CPUs > p.machine.CPUs ||
 		r.Memory > 0 && p.memory+want.Memory > p.machine.Memory ||
 		r.GPUs > 0 && want.GPUs > 0 && p.free(want) == nil
 }
@@ -183,6 +185,7 @@ func (p *pool) release(g grant) {
 		}
 	}
 	p.running--
+	p.alone = p.alone && !g.Exclusive
 }
 
 // check says why the machine never has the GPUs that a request asks for.

@@ -91,6 +91,36 @@ func TestPoolSharesGPUs(t *testing.T) {
 	}
 }
 
+// An exclusive stage begins when nothing runs, and nothing begins beside it; who waits for
+// it to begin lets nobody overtake for ever.
+func TestPoolAlone(t *testing.T) {
+	p := poolOf(t, "x")
+	small, alone := stages.Resources{CPUs: 1}, stages.Resources{CPUs: 1, Exclusive: true}
+	first, err := p.take(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.take(alone); !errors.Is(err, errFull) || !p.competes(small, alone) {
+		t.Errorf("beside another one: %v", err)
+	}
+	p.release(first)
+	held, err := p.take(alone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []stages.Resources{small, alone} {
+		if _, err := p.take(r); !errors.Is(err, errFull) {
+			t.Errorf("beside an exclusive one: %v", err)
+		}
+	}
+	p.release(held)
+	for range 2 {
+		if _, err := p.take(small); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestPoolAsksForGPUsLate(t *testing.T) {
 	asked := 0
 	p := &pool{machine: Machine{CPUs: 1, GPUs: func() ([]gpu.Device, error) { asked++; return nil, errors.New("broken driver") }}}

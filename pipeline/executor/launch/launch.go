@@ -2,6 +2,8 @@ package launch
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nbpipe/nbpipe/stages"
@@ -38,6 +40,15 @@ type Launcher interface {
 type Giver interface {
 	// Given are the resources of an action with those that it has as well.
 	Given(need stages.Resources) stages.Resources
+}
+
+// OneSlot is what a launcher without a scheduler says where a stage asks for a machine of
+// its own, and workers share one: nil if none does.
+func OneSlot(name string, slots int, needs []stages.Resources) error {
+	if slots > 1 && slices.ContainsFunc(needs, func(n stages.Resources) bool { return n.Exclusive }) {
+		return fmt.Errorf("executor %q: a stage asks for a machine of its own (exclusive), and %d workers share one here: say slots = 1 in the executor's block, or in another block for such stages", name, slots)
+	}
+	return nil
 }
 
 // Worker is one worker to start.

@@ -66,6 +66,9 @@ func (l *launcher) Slots() int { return l.Settings.Slots }
 
 // Check implements launch.Launcher.
 func (l *launcher) Check(_ context.Context, needs []stages.Resources) error {
+	if err := launch.OneSlot(l.site.Name, l.Settings.Slots, needs); err != nil {
+		return err
+	}
 	for _, n := range needs {
 		if n.GPUs > l.GPUs {
 			return fmt.Errorf("executor %q: a stage asks for %d GPUs and this machine has %d; say gpus = %d in the executor's block if there are as many", l.site.Name, n.GPUs, l.GPUs, n.GPUs)

@@ -163,6 +163,9 @@ func TestCheck(t *testing.T) {
 	if err := r.Check(t.Context(), []stages.Resources{{GPUs: 3}}); err == nil || !strings.Contains(err.Error(), `executor "here": a stage asks for 3 GPUs and this machine has 2; say gpus = 3`) {
 		t.Error(err)
 	}
+	if err := r.Check(t.Context(), []stages.Resources{{Exclusive: true}}); err == nil || !strings.Contains(err.Error(), `executor "here": a stage asks for a machine of its own (exclusive), and 3 workers share one here: say slots = 1`) {
+		t.Error(err)
+	}
 	if r.Slots() != 3 {
 		t.Errorf("%d slots", r.Slots())
 	}

@@ -341,3 +341,16 @@ func TestAvoid(t *testing.T) {
 		}
 	}
 }
+
+// An exclusive worker has a machine to itself: others wait, though there are free cores.
+func TestExclusive(t *testing.T) {
+	r := newRig(t, slurmtest.Options{}, Settings{Slots: 8, CPUs: 1, GRES: "gpu"})
+	r.begin(5, stages.Resources{Exclusive: true}, "a", "b")
+	r.untilRuns("a")
+	r.untilRuns("b")
+	r.begin(0, stages.Resources{}, "c")
+	r.until("c has begun", func() bool { return r.read("c.began") != "" })
+	if r.read("a.ended")+r.read("b.ended") == "" {
+		t.Error("it began beside an exclusive one")
+	}
+}

@@ -29,6 +29,9 @@ func (l *launcher) options(need stages.Resources, avoid []string) []string {
 	add("account", s.Account)
 	add("qos", s.QOS)
 	add("constraint", s.Constraint)
+	if need.Exclusive {
+		out = append(out, "--exclusive")
+	}
 	if r.memory > 0 {
 		add("mem", fmt.Sprintf("%dM", r.memory))
 	}

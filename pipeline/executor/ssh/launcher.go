@@ -95,6 +95,9 @@ func (l *launcher) Slots() int {
 // Check implements launch.Launcher: it looks at all hosts, and waits until one of them can
 // be used. The program is copied to the others meanwhile.
 func (l *launcher) Check(ctx context.Context, needs []stages.Resources) error {
+	if err := launch.OneSlot(l.site.Name, l.Settings.Slots, needs); err != nil {
+		return err
+	}
 	for _, n := range needs {
 		if n.GPUs > l.GPUs {
 			return fmt.Errorf("executor %q: a stage asks for %d GPUs and each host has %d; say gpus = %d in the executor's block if there are as many", l.site.Name, n.GPUs, l.GPUs, n.GPUs)
