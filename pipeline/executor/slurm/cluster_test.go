@@ -165,8 +165,8 @@ func TestAnotherControllerGoesOn(t *testing.T) {
 	}
 	r.untilState("a", launch.Ended)
 	r.untilState("b", launch.Ended)
-	// The worker's last words, where it had the time for them.
-	if got := r.states()["a"].Reason; !strings.HasSuffix(got, ": told to end") && got != "it was cancelled" {
+	// The worker's last words, where it had the time for them; Slurm may still be at it.
+	if got := r.states()["a"].Reason; !strings.HasSuffix(got, ": told to end") && got != "it was cancelled" && got != "it ended" {
 		t.Errorf("how it ended: %q", got)
 	}
 	if r.read("b.began") != "" {
