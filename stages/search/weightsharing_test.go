@@ -21,6 +21,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/npy"
 	"github.com/nbpipe/nbpipe/stages/preprocess/stagetest"
 	"github.com/nbpipe/nbpipe/stages/pythontest"
+	"github.com/nbpipe/nbpipe/stages/racetest"
 	"github.com/nbpipe/nbpipe/stages/training"
 )
 
@@ -72,6 +73,7 @@ func sharingBlock(t *testing.T, store stagetest.Store, files map[string][]byte, 
 // 512 samples, three epochs: the loss falls, the logits move, a cell comes out, and
 // all of it again with the same bits. Nothing is expected of the cell.
 func TestSearchesWithSharedWeights(t *testing.T) {
+	racetest.Skip(t, "what computes is a Python process; others of these tests start one")
 	python := cty.StringVal(pythontest.Find(t, "torch", "numpy"))
 	for _, kind := range []*stages.Kind{darts(), gdas(), rsps()} {
 		t.Run(kind.Type, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/nn/kernel"
+	"github.com/nbpipe/nbpipe/stages/racetest"
 )
 
 func sets() []*kernel.Set[float32] { return kernel.Sets32() }
@@ -224,12 +225,14 @@ func checkGradients(t *testing.T, j *nn.GradientJob) {
 }
 
 func TestOperationsByDifferences(t *testing.T) {
+	racetest.Skip(t, "the same loops run in others of these tests, on less data")
 	for name, s := range sketches() {
 		t.Run(name, func(t *testing.T) { checkGradients(t, gradientJob(t, s, nn.MSE, false)) })
 	}
 }
 
 func TestLossesByDifferences(t *testing.T) {
+	racetest.Skip(t, "the same loops run in others of these tests, on less data")
 	for _, test := range []struct {
 		loss    nn.Loss
 		decoded bool

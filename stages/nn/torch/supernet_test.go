@@ -11,6 +11,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/stages/nas"
 	"github.com/nbpipe/nbpipe/stages/nn"
+	"github.com/nbpipe/nbpipe/stages/racetest"
 )
 
 // patterned draws images of four classes: noise, with nothing, rows, columns or
@@ -53,6 +54,7 @@ func search(t testing.TB, e *Engine, job *SupernetJob, hooks SupernetHooks) *Sup
 }
 
 func TestSupernets(t *testing.T) {
+	racetest.Skip(t, "what computes is a Python process; others of these tests start one")
 	e := newEngine(t, Options{})
 	for _, algorithm := range []Algorithm{DARTS, GDAS, Random} {
 		t.Run(string(algorithm), func(t *testing.T) {
@@ -143,6 +145,7 @@ func TestSupernetGoesOnWithEqualBits(t *testing.T) {
 // network: the cell's loss with the shared weights is that of the network by
 // itself.
 func TestSupernetHoldsTheCell(t *testing.T) {
+	racetest.Skip(t, "what computes is a Python process; others of these tests start one")
 	e := newEngine(t, Options{})
 	for _, algorithm := range []Algorithm{DARTS, Random} {
 		job := supernetJob(t, algorithm)

@@ -19,6 +19,7 @@ import (
 	"github.com/nbpipe/nbpipe/stages/nn"
 	"github.com/nbpipe/nbpipe/stages/npy"
 	"github.com/nbpipe/nbpipe/stages/pythontest"
+	"github.com/nbpipe/nbpipe/stages/racetest"
 )
 
 func TestTrainingLowersTheLoss(t *testing.T) {
@@ -50,6 +51,7 @@ func TestTrainingLowersTheLoss(t *testing.T) {
 // One step of each kind of the optimiser, from gradients that
 // TestGradientsAgainstDifferences has checked.
 func TestOptimiserSteps(t *testing.T) {
+	racetest.Skip(t, "what computes is a Python process; others of these tests start one")
 	e := newEngine(t, Options{})
 	job := denseJob(t)
 	job.Recipe = recipe(nn.MSE, nn.Float64)
