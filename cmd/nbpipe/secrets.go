@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,8 +79,8 @@ func (s *secrets) beat(first bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.beats++
-	text := strconv.Itoa(os.Getpid()) + " " + strconv.Itoa(s.beats)
-	if err := cache.ReplaceFile(s.path(worker.BeatName), []byte(text), 0o600, false); err != nil {
+	sign := strconv.Itoa(os.Getpid()) + " " + strconv.Itoa(s.beats)
+	if err := cache.ReplaceFile(s.path(worker.BeatName), []byte(sign), 0o600, false); err != nil {
 		return err
 	}
 	if first || s.lacks(workerName) {
@@ -91,11 +92,11 @@ func (s *secrets) beat(first bool) error {
 		return nil
 	}
 	s.written = time.Now() // a failure is not tried again at each beat
-	text2, err := s.credentials()
+	text, err := s.credentials()
 	if err != nil {
 		return err
 	}
-	return cache.ReplaceFile(s.path(credentialsName), text2, 0o600, false)
+	return cache.ReplaceFile(s.path(credentialsName), text, 0o600, false)
 }
 
 func (s *secrets) lacks(name string) bool {
@@ -163,12 +164,7 @@ func (w *watched) Close() error {
 }
 
 func anyAlive(found []launch.Status, id string) bool {
-	for _, s := range found {
-		if s.State != launch.Ended && strings.HasPrefix(s.ID, id+".") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(found, func(s launch.Status) bool { return s.State != launch.Ended && strings.HasPrefix(s.ID, id+".") })
 }
 
 // outdated is how long secrets of a run that was killed are kept for workers that may

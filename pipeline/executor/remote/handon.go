@@ -7,10 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
-	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 // mostUnfit is how many machines may be unfit for an action before it fails.
@@ -55,22 +53,6 @@ func (l *loop) handOn(n *line, a *attempt, r queue.Result) {
 	l.soon, l.happened = true, l.Now()
 	j.line = other
 	other.waiting = append(other.waiting, j)
-}
-
-// unconfined tells, once, what a worker's machine could not enforce of the sandbox: its
-// own warning is in its own log. Other machines that lack the same are not named.
-func (l *loop) unconfined(e *cache.Entry, host string) {
-	lacks := e.Record.Facts[command.UnconfinedFact]
-	if lacks == "" || l.lacks[lacks] {
-		return
-	}
-	l.lacks[lacks] = true
-	if hostPattern.MatchString(host) {
-		host = " on " + host
-	} else {
-		host = ""
-	}
-	l.tell("executor %q: warning: not enforced%s, and maybe on other machines (--require-sandbox runs nothing there): %s", l.Name, host, lacks)
 }
 
 // nobodyFit is the failure of an action that the machines that were tried cannot run;

@@ -16,19 +16,21 @@ import (
 // class is what actions have to have in common for any worker of a queue to run any
 // of them: what they ask for. Stages on GPUs, and exclusive ones, get a worker each.
 type class struct {
-	CPUs      float64
-	Memory    int64
-	GPUs      int
-	Time      int64
-	exclusive bool   // a worker each
-	alone     bool   // a machine each
-	model     string // of GPUs
-	avoid     string // hosts that are not fit for them, sorted, with commas between
+	CPUs   float64
+	Memory int64
+	GPUs   int
+	Time   int64
+	alone  bool   // a machine each
+	model  string // of GPUs
+	avoid  string // hosts that are not fit for them, sorted, with commas between
 }
 
 func classOf(r stages.Resources) class {
-	return class{r.CPUs, r.Memory, r.GPUs, r.Time, r.GPUs > 0 || r.Exclusive, r.Exclusive, r.GPUModel, ""}
+	return class{r.CPUs, r.Memory, r.GPUs, r.Time, r.Exclusive, r.GPUModel, ""}
 }
+
+// exclusive reports whether each action has a worker of its own.
+func (c class) exclusive() bool { return c.GPUs > 0 || c.alone }
 
 func (c class) resources() stages.Resources {
 	return stages.Resources{CPUs: c.CPUs, Memory: c.Memory, GPUs: c.GPUs, Time: c.Time, GPUModel: c.model, Exclusive: c.alone}
@@ -36,7 +38,7 @@ func (c class) resources() stages.Resources {
 
 // name is the class as part of a queue's ID: the same in every run.
 func (c class) name() string {
-	return cache.DigestOf(fmt.Appendf(nil, "%v %d %d %d %t %t %q %q", c.CPUs, c.Memory, c.GPUs, c.Time, c.exclusive, c.alone, c.model, c.avoid)).Short()
+	return cache.DigestOf(fmt.Appendf(nil, "%v %d %d %d %t %q %q", c.CPUs, c.Memory, c.GPUs, c.Time, c.alone, c.model, c.avoid)).Short()
 }
 
 // line is the queue of a class.

@@ -82,10 +82,7 @@ func (l *loop) lastWords(n *line, a *attempt) string {
 	const patience = 5 * time.Second
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	over := a.over
-	a.over = false
 	l.readLog(ctx, n, a, math.MaxInt)
-	a.over = over
 	if a.written == 0 {
 		return ""
 	}

@@ -89,19 +89,6 @@ func (l *loop) renew(ctx context.Context, n *line) error {
 	return g.Wait()
 }
 
-// wasUseful notes that a worker has ended an attempt, and its machine with it. It may
-// have gone before its result was read.
-func (l *loop) wasUseful(n *line, r queue.Result) {
-	l.prove()
-	n.barren = nil
-	delete(n.shunned, r.Used.Host)
-	_, started := n.started[r.Worker]
-	_, alive := n.workers[r.Worker]
-	if started || alive {
-		n.useful[r.Worker] = true
-	}
-}
-
 // findGone looks from time to time whether the tickets that nobody has claimed are still
 // there: what somebody has deleted would wait for ever.
 func (l *loop) findGone(ctx context.Context, n *line) error {
@@ -307,6 +294,9 @@ func (l *loop) tooLong(a *attempt, r queue.Result) bool {
 // again asks for another attempt.
 func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 	j := a.job
+	if kept := l.lastWords(n, a); kept != "" {
+		why += "; what it had printed: " + kept
+	}
 	a.over = true
 	if j.returns++; counts {
 		j.tries++
@@ -314,14 +304,8 @@ func (l *loop) again(n *line, a *attempt, why string, counts bool) {
 	const mostReturns = 50
 	if j.tries > l.Retries || j.returns > mostReturns {
 		l.cancel(j)
-		if kept := l.lastWords(n, a); kept != "" {
-			why += "; what it had printed: " + kept
-		}
 		l.finish(j, outcome{err: fmt.Errorf("executor %q: it was begun %d times and never ended, the last time since %s", l.Name, j.returns, why)})
 		return
-	}
-	if kept := l.lastWords(n, a); kept != "" {
-		why += "; what it had printed: " + kept
 	}
 	l.tell("executor %q: %s is begun again: %s", l.Name, j.a.Address, why)
 	l.soon, l.happened = true, l.Now()

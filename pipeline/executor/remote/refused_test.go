@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +83,36 @@ func TestRefusedWorkersDoNotEndTheOthers(t *testing.T) {
 	}
 	if l.refused < 4 || l.largest != 3 || told != 1 {
 		t.Errorf("refused %d times, %d workers at most, told %d times", l.refused, l.largest, told)
+	}
+}
+
+// So it is for an action that was handed on to another machine: its workers are refused
+// as long as others have all jobs, and come then.
+func TestRefusedWhileHandedOn(t *testing.T) {
+	u := newUser(t, folderPlace(t))
+	l := &account{Launcher: newFarm(t, u.site, 4, "ant", "bee"), most: 2}
+	u.config.Tell = func(m string) {
+		t.Log(m)
+		if strings.Contains(m, "handed on") {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.most = 1
+		}
+	}
+	x := u.open(t, l)
+	mark := filepath.Join(t.TempDir(), "mark")
+	long := make(chan error)
+	go func() { long <- executeOne(t, x, executortest.On(t, "ant", "echo > "+mark+"; sleep 6; echo > out")) }()
+	executortest.Await(t, mark, 1)
+	if err := executeOne(t, x, executortest.On(t, "bee", "echo > out")); err != nil {
+		t.Error(err)
+	}
+	if err := <-long; err != nil {
+		t.Error(err)
+	}
+	const most = 3 // after which an action used to fail
+	if l.refused < most {
+		t.Errorf("refused %d times", l.refused)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nbpipe/nbpipe/cache"
 	"github.com/nbpipe/nbpipe/pipeline/executor/queue"
+	"github.com/nbpipe/nbpipe/stages/command"
 )
 
 // Anybody who can write to the store can write where results are expected. What no
@@ -121,6 +122,35 @@ func (l *loop) readSome(ctx context.Context, n *line, some []*reading) error {
 		x.r, x.made = queue.Result{}, nil // it may be large
 	}
 	return err
+}
+
+// wasUseful notes that a worker has ended an attempt, and its machine with it. It may
+// have gone before its result was read.
+func (l *loop) wasUseful(n *line, r queue.Result) {
+	l.prove()
+	n.barren = nil
+	delete(n.shunned, r.Used.Host)
+	_, started := n.started[r.Worker]
+	_, alive := n.workers[r.Worker]
+	if started || alive {
+		n.useful[r.Worker] = true
+	}
+}
+
+// unconfined tells, once, what a worker's machine could not enforce of the sandbox: its
+// own warning is in its own log. Other machines that lack the same are not named.
+func (l *loop) unconfined(e *cache.Entry, host string) {
+	lacks := e.Record.Facts[command.UnconfinedFact]
+	if lacks == "" || l.lacks[lacks] {
+		return
+	}
+	l.lacks[lacks] = true
+	if hostPattern.MatchString(host) {
+		host = " on " + host
+	} else {
+		host = ""
+	}
+	l.tell("executor %q: warning: not enforced%s, and maybe on other machines (--require-sandbox runs nothing there): %s", l.Name, host, lacks)
 }
 
 // remains are what an attempt that has ended left in the store.

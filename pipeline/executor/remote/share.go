@@ -68,7 +68,7 @@ func (l *loop) makeRoom(ctx context.Context) {
 func (l *loop) richest(share map[*line]int) (rich *line) {
 	most := 0
 	for _, n := range l.order {
-		if more := n.there() - share[n]; more > most && !(n.exclusive && n.waits() == "") {
+		if more := n.there() - share[n]; more > most && !(n.exclusive() && n.waits() == "") {
 			rich, most = n, more
 		}
 	}

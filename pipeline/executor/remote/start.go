@@ -253,8 +253,8 @@ func (l *loop) request(n *line, count int) (request, error) {
 		if err != nil {
 			return r, err
 		}
-		args, files := l.Command(n.queue.ID(), n.exclusive, time.Duration(n.Time)*time.Second, id)
-		r.workers = append(r.workers, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive, Avoid: n.avoided()})
+		args, files := l.Command(n.queue.ID(), n.exclusive(), time.Duration(n.Time)*time.Second, id)
+		r.workers = append(r.workers, launch.Worker{ID: id, Args: args, Files: files, Resources: n.resources(), Exclusive: n.exclusive(), Avoid: n.avoided()})
 	}
 	return r, nil
 }
@@ -309,7 +309,7 @@ func (l *loop) notStarted(n *line, count int, err error) {
 	}
 	n.pauses.failed(l.Now(), l.LaunchGap, count, err)
 	switch {
-	case n.pauses.count >= most && len(n.avoided()) > 0: // what is wrong may be to avoid machines
+	case n.pauses.count >= most && (len(n.shunned) > 0 || n.avoid != "" && !l.anyWorker()): // what is wrong may be to avoid machines
 		n.pauses = pauses{}
 		l.nowhere(n, err.Error())
 	case n.pauses.count >= most && !l.anyWorker():

@@ -118,6 +118,9 @@ func (w *Worker) run(ctx context.Context, a queue.Attempt, s *signs) (*cache.Sto
 	if err != nil {
 		return nil, err
 	}
+	if w.Unfit != nil { // also for what it made when less was asked of it
+		return nil, &unfit{w.Unfit}
+	}
 	if act.Anew || !w.has(ctx, act.Key) {
 		if err := w.execute(ctx, act, s); fullMachine(err) {
 			return nil, &unfit{err}
@@ -141,9 +144,6 @@ func (w *Worker) has(ctx context.Context, k cache.Key) bool {
 }
 
 func (w *Worker) execute(ctx context.Context, act *executor.Action, s *signs) error {
-	if w.Unfit != nil {
-		return &unfit{w.Unfit}
-	}
 	if err := w.hasModel(act.Resources); err != nil {
 		return err
 	}

@@ -448,6 +448,22 @@ func TestOwnResultIsPublished(t *testing.T) {
 	}
 }
 
+// A machine that may run nothing publishes nothing that it made before, either: that was
+// made when less was asked of it.
+func TestUnfitMachinePublishesNothing(t *testing.T) {
+	r := newRig(t)
+	a, runs := r.counted("true")
+	if _, err := r.config.Executor.Execute(t.Context(), a, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.config.Unfit = errors.New("programs cannot be confined")
+	got := r.ask(a, nil)
+	r.drain()
+	if got := r.result(got); got.State != queue.Unfit || runs() != 1 || r.published() != 0 {
+		t.Errorf("%+v after %d runs, %d published", got, runs(), r.published())
+	}
+}
+
 // A ticket that somebody copied to another name is not run again.
 func TestCopiedTicket(t *testing.T) {
 	r := newRig(t)
