@@ -118,7 +118,7 @@ func (d *demand) check(ctx context.Context, l launch.Launcher) error {
 		return err
 	}
 	for _, r := range d.all { // some may have nothing against them
-		if err := l.Check(limited, []stages.Resources{r}); err != nil && len(d.by[r]) > 0 {
+		if err := l.Check(limited, []stages.Resources{r}); err != nil {
 			return fmt.Errorf("%w (for %s)", err, abbreviate(d.by[r], mostNamed))
 		}
 	}
